@@ -236,10 +236,15 @@ class Part:
         return AddAction(self.path.name, status.st_size, {}, int(status.st_mtime * 1000), True, self.stats)
 
 
+def new_part(folder: Path) -> Path:
+    """A fresh Parquet file name in ``folder``, which is made: what is written there is visible once committed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"part-{uuid.uuid4().hex}.parquet"
+
+
 def write_part(rows: pl.LazyFrame, folder: Path, statistics: Collection[str] | None = None) -> Part:
     """Stream rows into a new Parquet file in ``folder``; it becomes visible only when it is committed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"part-{uuid.uuid4().hex}.parquet"
+    path = new_part(folder)
     names = rows.collect_schema().names()
     wanted: bool | dict[str, bool] = (
         True

@@ -1,0 +1,278 @@
+"""Names, dates, amounts, places and categories: everything that is not an identifier.
+
+Here belong their standardisation from a dozen spellings, and their checks, as expressions over whole columns.
+Sources: GB/T 2261.1 (sex), GB/T 3304 (ethnic groups), and what real exports were seen to contain.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars as pl
+import shapely
+from shapely.errors import ShapelyError
+
+from catalog.elements.base import Check, Companion, Element, Mask, clean, squeeze
+from catalog.model import Dimension, Grade, Severity, Title
+
+#: The 56 ethnic groups of GB/T 3304, with the names that appear beside them on documents.
+ETHNIC_GROUPS = tuple(
+    "汉 蒙古 回 藏 维吾尔 苗 彝 壮 布依 朝鲜 满 侗 瑶 白 土家 哈尼 哈萨克 傣 黎 傈僳 佤 畲 高山 拉祜 水 东乡 纳西 景颇 柯尔克孜 土 达斡尔 "
+    "仫佬 羌 布朗 撒拉 毛南 仡佬 锡伯 阿昌 普米 塔吉克 怒 乌孜别克 俄罗斯 鄂温克 德昂 保安 裕固 京 塔塔尔 独龙 鄂伦春 赫哲 门巴 珞巴 基诺 穿青人 其他 外国血统".split()
+)
+MIDDLE_DOTS = r"[•‧∙⋅・･．.●·]"
+#: What a department may write for a currency, and its ISO 4217 code; the first that occurs in the text counts.
+CURRENCIES = {
+    "美元": "USD",
+    "港": "HKD",
+    "欧": "EUR",
+    "日元": "JPY",
+    "英镑": "GBP",
+    "新加坡": "SGD",
+    "澳门": "MOP",
+    "澳元": "AUD",
+    "加元": "CAD",
+    "台币": "TWD",
+}
+
+
+def standard_person_name(raw: pl.Expr) -> pl.Expr:
+    """A name without blanks, its separator always ``·`` (U+00B7); a Latin name keeps single blanks."""
+    text = clean(raw)
+    latin = text.str.contains(r"^[A-Za-z][A-Za-z .,'-]*$")
+    return pl.when(latin).then(text.str.to_uppercase().str.replace_all(r"\s+", " ")).otherwise(
+        squeeze(raw).str.replace_all(MIDDLE_DOTS, "·")
+    )
+
+
+def standard_organisation_name(raw: pl.Expr) -> pl.Expr:
+    """A name without blanks, brackets always full width (NFKC makes all of them half width first)."""
+    text = squeeze(raw).str.replace_all(r"[(\[【〔]", "（").str.replace_all(r"[)\]】〕]", "）")
+    return text.str.strip_chars("〓")
+
+
+def standard_text(raw: pl.Expr) -> pl.Expr:
+    """Text on one line, blanks single, fillers at the end gone."""
+    return clean(raw).str.replace_all(r"\s+", " ").str.strip_chars("〓 ")
+
+
+def standard_date(raw: pl.Expr) -> pl.Expr:
+    """Date from the spellings that exports contain: 2020-01-05, 2020/1/5, 20200105, 2020.1.5, 2020年1月5日, with or
+    without a time behind it, and Excel's day numbers (five digits, from 1900-01-01 as 1)."""
+    text = clean(raw).str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2})日?[ T].*$", "${1}").str.replace_all(r"[年月/.]", "-")
+    text = text.str.replace("日", "", literal=True)
+    dashed = text.str.to_date("%Y-%m-%d", strict=False)
+    packed = pl.when(text.str.contains(r"^\d{8}$")).then(text).str.to_date("%Y%m%d", strict=False)
+    serial = pl.when(text.str.contains(r"^[1-6]\d{4}(-0)?$")).then(text.str.slice(0, 5)).cast(pl.Int32, strict=False)
+    return pl.coalesce(dashed, packed, pl.date(1899, 12, 30) + pl.duration(days=serial)).cast(pl.Date)
+
+
+def standard_datetime(raw: pl.Expr) -> pl.Expr:
+    """An instant in UTC: local text is Asia/Shanghai, an offset or Z is obeyed, a date alone is its midnight there."""
+    text = clean(raw).str.replace_all("/", "-", literal=True).str.replace("T", " ", literal=True)
+    zoned = pl.when(text.str.contains(r"(Z|[+-]\d{2}:?\d{2})$")).then(text.str.replace(r"Z$", "+0000"))
+    absolute = pl.coalesce(
+        zoned.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", strict=False, time_zone="UTC", time_unit="us"),
+        zoned.str.to_datetime("%Y-%m-%d %H:%M%z", strict=False, time_zone="UTC", time_unit="us"),
+    )
+    naive = pl.coalesce(
+        text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us"),
+        text.str.to_datetime("%Y-%m-%d %H:%M", strict=False, time_unit="us"),
+        text.str.to_datetime("%Y%m%d%H%M%S", strict=False, time_unit="us"),
+        standard_date(raw).cast(pl.Datetime("us")),
+    )
+    local = naive.dt.replace_time_zone("Asia/Shanghai", ambiguous="earliest", non_existent="null")
+    return pl.coalesce(absolute, local.dt.convert_time_zone("UTC"))
+
+
+def standard_month(raw: pl.Expr) -> pl.Expr:
+    """``YYYY-MM`` from 2024-06, 202406, 2024/6, 2024年6月, or any full date."""
+    text = clean(raw).str.replace_all(r"[年/.]", "-").str.replace("月", "", literal=True)
+    text = text.str.replace(r"^(\d{4})(\d{2})$", "${1}-${2}")
+    month = (text + "-1").str.to_date("%Y-%m-%d", strict=False)
+    return pl.coalesce(month, standard_date(raw)).dt.strftime("%Y-%m")
+
+
+def number(raw: pl.Expr, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
+    """A number: thousands separators, currency signs and a unit behind it gone; 万 and 亿 multiply."""
+    text = squeeze(raw).str.replace_all(r"[,¥￥$]|人民币|RMB", "").str.replace(r"元整?$", "")
+    scale = pl.when(text.str.ends_with("亿")).then(100_000_000).when(text.str.ends_with("万")).then(10_000).otherwise(1)
+    plain = text.str.replace(r"(亿|万)$", "")
+    # an exact decimal, never by way of a float: 0.1 + 0.2 must be 0.3 where money is counted
+    exact = plain.cast(pl.Decimal(24, 6), strict=False) * scale.cast(pl.Decimal(24, 0))
+    return exact.cast(dtype, strict=False)
+
+
+def capital_amount(raw: pl.Expr) -> pl.Expr:
+    """The amount in units of its currency: ``200(万元人民币)`` → 2,000,000; ``5,000(万元)``; ``100万港元``."""
+    text = squeeze(raw).str.replace_all(",", "", literal=True)
+    figure = text.str.extract(r"(\d+(?:\.\d+)?)")
+    scale = pl.when(text.str.contains("亿", literal=True)).then(100_000_000).when(text.str.contains("万", literal=True)).then(10_000).otherwise(1)
+    exact = figure.cast(pl.Decimal(24, 6), strict=False) * scale.cast(pl.Decimal(24, 0))
+    readable = text.str.contains(r"^[^\d]*\d+(\.\d+)?\D*$")
+    return pl.when(readable).then(exact).cast(pl.Decimal(20, 2), strict=False)
+
+
+def capital_currency(raw: pl.Expr) -> pl.Expr:
+    """The ISO code of the currency named beside an amount; CNY where none is named; null where there is no amount."""
+    text = squeeze(raw)
+    code = pl.lit("CNY")
+    for word, iso in reversed(CURRENCIES.items()):
+        code = pl.when(text.str.contains(word, literal=True)).then(pl.lit(iso)).otherwise(code)
+    return pl.when(capital_amount(raw).is_not_null()).then(code)
+
+
+def standard_sex(raw: pl.Expr) -> pl.Expr:
+    """GB/T 2261.1: 0 unknown, 1 male, 2 female, 9 not stated; from codes, Chinese and English words."""
+    text = squeeze(raw).str.to_uppercase().str.strip_suffix("性")
+    words = {"男": "1", "女": "2", "M": "1", "F": "2", "MALE": "1", "FEMALE": "2", "未知": "0", "未说明": "9"}
+    words |= {code: code for code in "0129"} | {f"0{code}": code for code in "0129"}
+    return text.replace_strict(list(words), list(words.values()), default=None, return_dtype=pl.String)
+
+
+def standard_ethnicity(raw: pl.Expr) -> pl.Expr:
+    """The group's name with 族 (汉 → 汉族); names that do not take it stay."""
+    text = squeeze(raw)
+    bare = text.str.strip_suffix("族")
+    stays = ("穿青人", "其他", "外国血统")
+    return pl.when(text.is_in(stays)).then(text).when(text.is_not_null()).then(bare + "族")
+
+
+def to_wkb(texts: pl.Series) -> pl.Series:
+    """GeoJSON geometry or WKT → WKB, two-dimensional; null where it is neither."""
+    return pl.Series([_wkb(text) for text in texts], dtype=pl.Binary)
+
+
+def _wkb(text: str | None) -> bytes | None:
+    if not text or not text.strip():
+        return None
+    try:
+        shape = shapely.from_geojson(text) if text.lstrip().startswith("{") else shapely.from_wkt(text)
+    except (ShapelyError, json.JSONDecodeError, ValueError, TypeError):
+        return None
+    return None if shape is None or shape.is_empty else bytes(shapely.to_wkb(shapely.force_2d(shape)))
+
+
+def _geometry_valid(values: pl.Series) -> pl.Series:
+    shapes = shapely.from_wkb([value or None for value in values])
+    return pl.Series(shapely.is_valid(shapes), dtype=pl.Boolean)
+
+
+def _element(
+    code: str, zh: str, en: str, dtype: Any, grade: Grade, mask: Mask, standardise: Any, *checks: Check, **more: Any
+) -> Element:
+    return Element(code, Title(zh=zh, en=en), dtype, grade, mask, standardise, tuple(checks), **more)
+
+
+def _length(limit: int) -> Check:
+    return Check(
+        "length",
+        lambda value: value.str.len_chars() <= limit,
+        Title(zh=f"超过{limit}个字符", en=f"longer than {limit} characters"),
+    )
+
+
+def _within(code: str, low: float, high: float, zh: str, en: str) -> Check:
+    return Check(code, lambda value: value.is_between(low, high), Title(zh=zh, en=en), dimension=Dimension.ACCURACY)
+
+
+PUBLIC, LOW, SENSITIVE, HIGHLY = Grade.PUBLIC, Grade.LOW, Grade.SENSITIVE, Grade.HIGHLY_SENSITIVE
+
+VALUES = (
+    _element(
+        "person_name", "姓名", "person name", pl.String(), SENSITIVE, Mask("partial", {"left": 1, "right": 0}), standard_person_name,
+        _length(60),
+        Check(
+            "characters",
+            lambda value: ~value.str.contains(r"\d|[*?#@<>]"),
+            Title(zh="姓名中有数字或符号，请核对", en="digits or symbols in a name"),
+            severity=Severity.WARN,
+            dimension=Dimension.ACCURACY,
+        ),
+    ),
+    _element("organisation_name", "机构名称", "organisation name", pl.String(), PUBLIC, Mask("keep"), standard_organisation_name, _length(200)),
+    _element("text", "文本", "text", pl.String(), LOW, Mask("scrub"), standard_text, _length(20_000)),
+    _element("address", "地址", "address", pl.String(), SENSITIVE, Mask("generalise_address", {"to": "town"}), lambda raw: standard_organisation_name(raw), _length(300)),
+    _element("category", "分类", "category", pl.String(), LOW, Mask("keep"), squeeze),
+    _element(
+        "sex", "性别", "sex (GB/T 2261.1)", pl.String(), LOW, Mask("keep"), standard_sex,
+    ),
+    _element(
+        "ethnicity", "民族", "ethnic group (GB/T 3304)", pl.String(), SENSITIVE, Mask("redact"), standard_ethnicity,
+        Check(
+            "known",
+            lambda value: value.str.strip_suffix("族").is_in(ETHNIC_GROUPS),
+            Title(zh="不在 GB/T 3304 民族名称之中", en="no ethnic group of GB/T 3304"),
+            severity=Severity.WARN,
+        ),
+    ),
+    _element(
+        "date", "日期", "date", pl.Date(), LOW, Mask("generalise_date", {"to": "month"}), standard_date,
+        Check(
+            "plausible",
+            lambda value: value.is_between(pl.date(1850, 1, 1), pl.date(2199, 12, 31)),
+            Title(zh="日期不在1850年至2199年之间", en="before 1850 or after 2199"),
+            dimension=Dimension.ACCURACY,
+        ),
+    ),
+    _element("datetime", "日期时间", "instant", pl.Datetime("us", "UTC"), LOW, Mask("generalise_date", {"to": "month"}), standard_datetime),
+    _element("month", "年月", "month", pl.String(), LOW, Mask("generalise_date", {"to": "year"}), standard_month),
+    _element(
+        "year", "年份", "year", pl.Int32(), PUBLIC, Mask("keep"),
+        lambda raw: clean(raw).str.extract(r"^(\d{4})(?:\.0)?年?$").cast(pl.Int32, strict=False),
+        _within("plausible", 1000, 2199, "年份不在1000至2199之间", "before 1000 or after 2199"),
+    ),
+    _element(
+        "amount", "金额", "amount in yuan", pl.Decimal(18, 2), SENSITIVE, Mask("band", {"width": 1000}), lambda raw: number(raw, pl.Decimal(18, 2)),
+        Check(
+            "not_negative",
+            lambda value: value >= 0,
+            Title(zh="金额为负数", en="a negative amount"),
+            severity=Severity.WARN,
+            dimension=Dimension.ACCURACY,
+        ),
+    ),
+    _element(
+        "capital", "注册资金", "capital", pl.Decimal(20, 2), PUBLIC, Mask("keep"), capital_amount,
+        companions=(Companion("_currency", "币种", pl.String(), capital_currency),),
+    ),
+    _element(
+        "integer", "整数", "integer", pl.Int64(), LOW, Mask("keep"),
+        lambda raw: squeeze(raw).str.replace_all(",", "", literal=True).str.replace(r"\.0+$", "").cast(pl.Int64, strict=False),
+    ),
+    _element("decimal", "小数", "decimal number", pl.Float64(), LOW, Mask("keep"), lambda raw: number(raw, pl.Float64)),
+    _element(
+        "area", "面积", "area in m²", pl.Float64(), LOW, Mask("band", {"width": 50}),
+        lambda raw: number(squeeze(raw).str.replace(r"(平方米|㎡|m2|m²|M2)$", ""), pl.Float64),
+        Check(
+            "positive",
+            lambda value: value > 0,
+            Title(zh="面积不是正数", en="not a positive area"),
+            severity=Severity.WARN,
+            dimension=Dimension.ACCURACY,
+        ),
+    ),
+    _element(
+        "longitude", "经度", "longitude in degrees", pl.Float64(), PUBLIC, Mask("grid", {"degrees": 0.01}),
+        lambda raw: clean(raw).cast(pl.Float64, strict=False),
+        _within("range", 73, 136, "经度不在中国范围内，请检查经纬度是否颠倒", "outside China: are longitude and latitude swapped?"),
+    ),
+    _element(
+        "latitude", "纬度", "latitude in degrees", pl.Float64(), PUBLIC, Mask("grid", {"degrees": 0.01}),
+        lambda raw: clean(raw).cast(pl.Float64, strict=False),
+        _within("range", 3, 54, "纬度不在中国范围内，请检查经纬度是否颠倒", "outside China: are longitude and latitude swapped?"),
+    ),
+    _element(
+        "geometry", "空间范围", "geometry (WKB)", pl.Binary(), LOW, Mask("redact"),
+        lambda raw: raw.map_batches(to_wkb, return_dtype=pl.Binary, is_elementwise=True),
+        Check(
+            "valid",
+            lambda value: value.map_batches(_geometry_valid, return_dtype=pl.Boolean, is_elementwise=True),
+            Title(zh="图形自相交或不闭合，请修复后重报", en="an invalid shape (self-intersecting or open): repair it"),
+            # an invalid boundary is repaired in the base database; refusing it would lose the place
+            severity=Severity.WARN,
+            dimension=Dimension.ACCURACY,
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,374 @@
+"""The operational ledger: which pushes were received, and what became of each; decisions; tokens' hashes.
+
+Here belong the tables and every statement on them, through SQLAlchemy: a SQLite file in the home by default, any
+PostgreSQL by ``CITYLAKE_OPERATIONS_URL``. What a push contains is not known here. Rows are added and settled, never
+deleted; decisions are only ever appended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from catalog.model import Title, Way
+from lake.home import Home
+
+SCHEMA_VERSION = 1
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+class PushState(StrEnum):
+    """Where a push stands. Refused: the file could not be taken. Held: a person must decide."""
+
+    RECEIVED = "received"
+    APPLIED = "applied"
+    HELD = "held"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+    @property
+    def title(self) -> str:
+        """The screens' word for it."""
+        return {"received": "已接收", "applied": "已入库", "held": "待定", "refused": "已退回", "withdrawn": "已撤回"}[self.value]
+
+
+class LedgerError(Exception):
+    """Base of what the ledger refuses."""
+
+
+class IdempotencyConflictError(LedgerError):
+    """The same key came with other bytes."""
+
+    def __init__(self, key_of: str) -> None:
+        super().__init__(
+            f"幂等键已用于另一份内容（{key_of}），请换用新的幂等键 · this idempotency key was used for other bytes "
+            f"({key_of}): choose a new key"
+        )
+
+
+class UnknownPushError(LedgerError):
+    """No push has this id."""
+
+    def __init__(self, push_id: str) -> None:
+        super().__init__(f"没有编号为 {push_id} 的推送 · there is no push {push_id}")
+
+
+class NewerStateError(LedgerError):
+    """The home was written by a newer citylake."""
+
+    def __init__(self, found: int) -> None:
+        super().__init__(
+            f"this home's state has version {found}, this citylake knows {SCHEMA_VERSION}: install the newer citylake"
+        )
+
+
+@dataclass(frozen=True)
+class Push:
+    """One delivery and its receipt. ``id`` sorts by time; ``sequence`` is the order of registration."""
+
+    id: str
+    resource: str
+    department: str
+    way: Way
+    filename: str
+    format: str
+    size: int
+    digest: str
+    data_date: date
+    received_at: datetime
+    entry_version: int
+    idempotency_key: str | None = None
+    sequence: int = 0
+    state: PushState = PushState.RECEIVED
+    rows: int | None = None
+    accepted: int | None = None
+    rejected: int | None = None
+    version: int | None = None
+    reason_zh: str | None = None
+    reason_en: str | None = None
+    settled_at: datetime | None = None
+    failures: Mapping[str, int] | None = None
+
+
+class _UtcDateTime(sa.TypeDecorator[datetime]):
+    """Instants in UTC, also on SQLite, which knows no time zones."""
+
+    impl = sa.String(32)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
+        return None if value is None else value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
+        return None if value is None else datetime.fromisoformat(value)
+
+
+_metadata = sa.MetaData()
+_pushes = sa.Table(
+    "pushes",
+    _metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(40), nullable=False, unique=True),
+    sa.Column("resource", sa.String(64), nullable=False),
+    sa.Column("department", sa.String(64), nullable=False),
+    sa.Column("way", sa.String(8), nullable=False),
+    sa.Column("filename", sa.String(255), nullable=False),
+    sa.Column("format", sa.String(16), nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("data_date", sa.Date, nullable=False),
+    sa.Column("received_at", _UtcDateTime, nullable=False),
+    sa.Column("entry_version", sa.Integer, nullable=False),
+    sa.Column("idempotency_key", sa.String(255)),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("rows", sa.BigInteger),
+    sa.Column("accepted", sa.BigInteger),
+    sa.Column("rejected", sa.BigInteger),
+    sa.Column("version", sa.BigInteger),
+    sa.Column("reason_zh", sa.Text),
+    sa.Column("reason_en", sa.Text),
+    sa.Column("settled_at", _UtcDateTime),
+    sa.Column("failures", sa.JSON),
+    # a key belongs to one department and resource
+    sa.UniqueConstraint("department", "resource", "idempotency_key", name="one_push_per_key"),
+    sa.Index("pushes_waiting", "state", "resource"),
+    sa.Index("pushes_of_resource", "resource", "data_date"),
+)
+_decisions = sa.Table(
+    "decisions",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("push", sa.String(40), nullable=False, index=True),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("by", sa.String(128), nullable=False),
+    sa.Column("at", _UtcDateTime, nullable=False),
+)
+_tokens = sa.Table(
+    "tokens",
+    _metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("department", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("created_at", _UtcDateTime, nullable=False),
+    sa.Column("expires_at", _UtcDateTime, nullable=False),
+    sa.Column("revoked_at", _UtcDateTime),
+)
+_state_version = sa.Table("state_version", _metadata, sa.Column("version", sa.Integer, primary_key=True))
+
+
+def new_push_id() -> str:
+    """``p`` and 25 characters: 13 of milliseconds and 80 random bits, so that ids sort by time."""
+    stamp, text = int(time.time() * 1000), ""
+    for _ in range(9):
+        stamp, digit = divmod(stamp, 32)
+        text = _ALPHABET[digit] + text
+    return "p" + text + "".join(secrets.choice(_ALPHABET) for _ in range(16))
+
+
+class Ledger:
+    """All statements on the operational database; every public method is one transaction."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+
+    def register(self, push: Push) -> Push:
+        """Add a received push. The same key with the same bytes gives the push already there; with other bytes
+        :class:`IdempotencyConflictError`."""
+        try:
+            with self.engine.begin() as connection:
+                row = connection.execute(sa.insert(_pushes).values(_record(push)))
+                return _replace_sequence(push, row.inserted_primary_key[0] if row.inserted_primary_key else 0)
+        except sa.exc.IntegrityError:
+            twin = self.by_key(push.department, push.resource, push.idempotency_key or "")
+            if twin is None:
+                raise
+            if twin.digest != push.digest:
+                raise IdempotencyConflictError(f"{push.department}/{push.resource}") from None
+            return twin
+
+    def get(self, push_id: str) -> Push:
+        """The push with this id; raises :class:`UnknownPushError`."""
+        found = self._select(_pushes.c.id == push_id)
+        if not found:
+            raise UnknownPushError(push_id)
+        return found[0]
+
+    def by_key(self, department: str, resource: str, key: str) -> Push | None:
+        """The push that a department sent for a resource under this idempotency key."""
+        mine = (_pushes.c.department == department) & (_pushes.c.resource == resource)
+        found = self._select(mine & (_pushes.c.idempotency_key == key))
+        return found[0] if found else None
+
+    def waiting(self, resource: str | None = None) -> list[Push]:
+        """Received pushes not yet settled, in the order they came."""
+        where = _pushes.c.state == PushState.RECEIVED.value
+        return self._select(where if resource is None else where & (_pushes.c.resource == resource))
+
+    def in_state(self, state: PushState) -> list[Push]:
+        """Every push that stands there, in the order they came."""
+        return self._select(_pushes.c.state == state.value)
+
+    def history(self, resource: str) -> list[Push]:
+        """Every push of a resource, in the order they came."""
+        return self._select(_pushes.c.resource == resource)
+
+    def latest(self, resource: str) -> Push | None:
+        """The resource's newest push, whatever became of it."""
+        with self.engine.connect() as connection:
+            query = sa.select(_pushes).where(_pushes.c.resource == resource)
+            row = connection.execute(query.order_by(_pushes.c.sequence.desc()).limit(1)).mappings().first()
+            return _push(row) if row else None
+
+    def applied_after(self, push: Push) -> list[Push]:
+        """Applied pushes of the same resource that speak for a later date, or for the same date and came later."""
+        later = (_pushes.c.data_date > push.data_date) | (
+            (_pushes.c.data_date == push.data_date) & (_pushes.c.sequence > push.sequence)
+        )
+        mine = (_pushes.c.resource == push.resource) & (_pushes.c.state == PushState.APPLIED.value)
+        return self._select(mine & later)
+
+    def settle(
+        self,
+        push_id: str,
+        state: PushState,
+        *,
+        rows: int = 0,
+        accepted: int = 0,
+        rejected: int = 0,
+        version: int | None = None,
+        reason: Title | None = None,
+        failures: Mapping[str, int] | None = None,
+    ) -> None:
+        """Record what became of a push. Settling it again with the same outcome changes nothing that matters."""
+        values = {
+            "state": state.value,
+            "rows": rows,
+            "accepted": accepted,
+            "rejected": rejected,
+            "version": version,
+            "reason_zh": reason.zh if reason else None,
+            "reason_en": reason.en if reason else None,
+            "failures": {code: count for code, count in (failures or {}).items() if count},
+            "settled_at": datetime.now(UTC),
+        }
+        with self.engine.begin() as connection:
+            connection.execute(sa.update(_pushes).where(_pushes.c.id == push_id).values(values))
+
+    def accept_hold(self, push_id: str, *, reason: str, by: str) -> None:
+        """A person lets a held push in: recorded for ever, and the push waits again."""
+        if self.get(push_id).state is not PushState.HELD:
+            msg = f"推送 {push_id} 不是待定状态 · push {push_id} is not held"
+            raise LedgerError(msg)
+        with self.engine.begin() as connection:
+            connection.execute(
+                sa.insert(_decisions).values(push=push_id, kind="accept_hold", reason=reason, by=by, at=datetime.now(UTC))
+            )
+            connection.execute(
+                sa.update(_pushes).where(_pushes.c.id == push_id).values(state=PushState.RECEIVED.value, settled_at=None)
+            )
+
+    def hold_accepted(self, push_id: str) -> bool:
+        """Whether a person has let this push in."""
+        where = (_decisions.c.push == push_id) & (_decisions.c.kind == "accept_hold")
+        with self.engine.connect() as connection:
+            return connection.execute(sa.select(_decisions.c.id).where(where).limit(1)).first() is not None
+
+    def add_token(self, token_id: str, department: str, token_hash: str, expires_at: datetime) -> None:
+        """Store a token's hash."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                sa.insert(_tokens).values(
+                    id=token_id,
+                    department=department,
+                    hash=token_hash,
+                    created_at=datetime.now(UTC),
+                    expires_at=expires_at,
+                )
+            )
+
+    def token(self, token_id: str) -> Mapping[str, Any] | None:
+        """A token's row: department, hash, expires_at, revoked_at."""
+        with self.engine.connect() as connection:
+            row = connection.execute(sa.select(_tokens).where(_tokens.c.id == token_id)).mappings().first()
+            return dict(row) if row else None
+
+    def revoke_token(self, token_id: str) -> None:
+        """The token opens nothing from now on."""
+        with self.engine.begin() as connection:
+            connection.execute(sa.update(_tokens).where(_tokens.c.id == token_id).values(revoked_at=datetime.now(UTC)))
+
+    def _select(self, where: sa.ColumnElement[bool]) -> list[Push]:
+        with self.engine.connect() as connection:
+            query = sa.select(_pushes).where(where).order_by(_pushes.c.sequence)
+            return [_push(row) for row in connection.execute(query).mappings()]
+
+
+def open_ledger(home: Home) -> Ledger:
+    """The ledger of this home; its tables are made on first use. Raises :class:`NewerStateError`."""
+    return _open(os.environ.get("CITYLAKE_OPERATIONS_URL") or f"sqlite:///{home.operations}")
+
+
+@lru_cache(maxsize=8)
+def _open(url: str) -> Ledger:
+    engine = sa.create_engine(url, connect_args={"timeout": 60} if url.startswith("sqlite") else {})
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _durable_sqlite)
+    with engine.begin() as connection:
+        _metadata.create_all(connection, checkfirst=True)
+        found = connection.execute(sa.select(sa.func.max(_state_version.c.version))).scalar()
+        if found is None:
+            connection.execute(sa.insert(_state_version).values(version=SCHEMA_VERSION))
+        elif found > SCHEMA_VERSION:
+            raise NewerStateError(found)
+    return Ledger(engine)
+
+
+def migrate(home: Home) -> str:
+    """Bring the state to this version; says what it did."""
+    open_ledger(home)
+    return f"状态版本 state version {SCHEMA_VERSION}: 无需迁移 nothing to do"
+
+
+def _durable_sqlite(connection: Any, _: object) -> None:
+    """A receipt is a promise: WAL with full synchronisation keeps it through a power cut."""
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=60000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _record(push: Push) -> dict[str, Any]:
+    record = {column.name: getattr(push, column.name) for column in _pushes.columns if column.name != "sequence"}
+    return record | {"way": push.way.value, "state": push.state.value}
+
+
+def _push(row: Mapping[str, Any]) -> Push:
+    failures = row["failures"]
+    return Push(
+        **{
+            **row,
+            "way": Way(row["way"]),
+            "state": PushState(row["state"]),
+            "failures": json.loads(failures) if isinstance(failures, str) else failures,
+        }
+    )
+
+
+def _replace_sequence(push: Push, sequence: int) -> Push:
+    return Push(**{**push.__dict__, "sequence": sequence})
+
+
+def newest(pushes: Sequence[Push]) -> Push | None:
+    """The push that speaks for the latest date; of several, the one that came last."""
+    return max(pushes, key=lambda push: (push.data_date, push.sequence), default=None)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from catalog.model import Entry, Title, Way
 from lake.home import Home
-from lake.ledger import Ledger, Push, UnknownPushError, new_push_id
+from lake.ledger import Ledger, Push, UnknownPushError, new_push_id, same_or_conflict
 
 MAX_BYTES = 20 * 1024**3
 _UNSAFE = re.compile(r"[^\w.\-（）()]+")
@@ -82,17 +82,16 @@ def receive(
             idempotency_key=idempotency_key,
         )
         twin = ledger.by_key(push.department, entry.code, idempotency_key) if idempotency_key else None
-        if twin is None or twin.digest != digest:
-            _put(staging, home.landing / entry.code / push_id)
+        if twin:
+            return same_or_conflict(twin, push)
+        _put(staging, home.landing / entry.code / push_id)
+        # from here on nothing is removed: a crash leaves bytes without a receipt (see sweep), never the reverse
         registered = ledger.register(push)
-    except BaseException:
-        shutil.rmtree(home.landing / entry.code / push_id, ignore_errors=True)
-        raise
+        if registered.id != push_id:
+            shutil.rmtree(home.landing / entry.code / push_id)
+        return registered
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    if registered.id != push_id:
-        shutil.rmtree(home.landing / entry.code / push_id, ignore_errors=True)
-    return registered
 
 
 def landed_file(home: Home, push: Push) -> Path:

@@ -193,9 +193,7 @@ class Ledger:
             twin = self.by_key(push.department, push.resource, push.idempotency_key or "")
             if twin is None:
                 raise
-            if twin.digest != push.digest:
-                raise IdempotencyConflictError(f"{push.department}/{push.resource}") from None
-            return twin
+            return same_or_conflict(twin, push)
 
     def get(self, push_id: str) -> Push:
         """The push with this id; raises :class:`UnknownPushError`."""
@@ -367,6 +365,13 @@ def _push(row: Mapping[str, Any]) -> Push:
 
 def _replace_sequence(push: Push, sequence: int) -> Push:
     return Push(**{**push.__dict__, "sequence": sequence})
+
+
+def same_or_conflict(twin: Push, push: Push) -> Push:
+    """The earlier push of the same key, where it brought the same bytes; else :class:`IdempotencyConflictError`."""
+    if twin.digest != push.digest:
+        raise IdempotencyConflictError(f"{push.department}/{push.resource}")
+    return twin
 
 
 def newest(pushes: Sequence[Push]) -> Push | None:

@@ -235,8 +235,8 @@ DIVISION_CODE = Element(
     (
         Check(
             "shape",
-            lambda value: value.str.contains(r"^\d{6}(\d{3}){0,2}$"),
-            Title(zh="行政区划代码应为6、9或12位数字", en="a division code has 6, 9 or 12 digits"),
+            lambda value: value.str.contains(r"^(\d{2}|\d{4}|\d{6}|\d{9}|\d{12})$"),
+            Title(zh="行政区划代码应为2、4、6、9或12位数字", en="a division code has 2, 4, 6, 9 or 12 digits"),
         ),
         Check(
             "province",

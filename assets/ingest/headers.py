@@ -1,0 +1,73 @@
+"""Which column of the entry a file's header means: by name, Chinese title or alias, through the usual noise.
+
+Here belongs the matching only. Reading files is in ``readers.py``.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from catalog.model import Entry, Title
+
+_NOISE = re.compile(r"[\s\ufeff\u200b*＊\"'：:]+")
+
+
+@dataclass(frozen=True)
+class Match:
+    """Header positions by entry column, the headers that belong to none, and the columns that no header names."""
+
+    positions: dict[str, int]
+    unknown: tuple[tuple[int, str], ...]
+    missing_required: tuple[str, ...]
+    missing_optional: tuple[str, ...]
+    repeated: tuple[str, ...]
+
+    @property
+    def share(self) -> float:
+        """How much of the entry's columns the headers name, 0 to 1."""
+        total = len(self.positions) + len(self.missing_required) + len(self.missing_optional)
+        return len(self.positions) / total
+
+
+def match(entry: Entry, headers: Sequence[str | None]) -> Match:
+    """Match headers in any order; of two headers that mean one column the first counts and the column is reported."""
+    known = {normal(name): column for column in entry.columns for name in entry.header_names(column)}
+    positions: dict[str, int] = {}
+    repeated, unknown = [], []
+    for index, header in enumerate(headers):
+        column = known.get(normal(header or ""))
+        if column is None:
+            if header and header.strip():
+                unknown.append((index, header.strip()))
+        elif column in positions:
+            repeated.append(column)
+        else:
+            positions[column] = index
+    missing = [name for name in entry.columns if name not in positions]
+    required = tuple(name for name in missing if entry.columns[name].required)
+    optional = tuple(name for name in missing if not entry.columns[name].required)
+    return Match(positions, tuple(unknown), required, optional, tuple(repeated))
+
+
+def normal(header: str) -> str:
+    """A header without what varies: width, blanks, line breaks, quotes, stars of required fields, case."""
+    return _NOISE.sub("", unicodedata.normalize("NFKC", header)).casefold()
+
+
+def refusal(entry: Entry, found: Match) -> Title | None:
+    """Why the headers cannot be used, and what to do; None where they can."""
+    if found.repeated:
+        names = "、".join(f"{entry.columns[name].title}（{name}）" for name in found.repeated)
+        return Title(
+            zh=f"表头重复：{names} 出现了不止一次，请保留一列", en=f"repeated header for {', '.join(found.repeated)}: keep one"
+        )
+    if found.missing_required:
+        names = "、".join(f"{entry.columns[name].title}（{name}）" for name in found.missing_required)
+        return Title(
+            zh=f"缺少必填列：{names}。请按目录“{entry.title.zh}”补充后重新推送",
+            en=f"required columns are missing: {', '.join(found.missing_required)}. Add them as entry {entry.code} says",
+        )
+    return None

@@ -1,0 +1,267 @@
+"""landing → standard and quarantine: apply a push exactly once, and account for every row of it.
+
+Here belongs the order of the steps, and what a push means for the rows already held (snapshot, upsert, append).
+How a file is read is in ``ingest``; what makes a row good is in ``quality``; how a table is written is in
+``lake.tables``. Each step can be killed at any point and run again: the push id is in the Delta commits, and is
+looked for before anything is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from assets.build import Context
+from assets.ingest.readers import Reading, UnreadableError, read
+from catalog.model import Entry, Mode, Title
+from lake.landing import landed_file
+from lake.ledger import Ledger, Push, PushState, open_ledger
+from lake.locks import writing
+from lake.tables import Commit, Lake, describe_part, new_part, row_hash
+from quality.plan import Plan, compile_entry
+from quality.split import split, whole_row
+
+DUPLICATE = ("row.duplicate", "与本次推送中的另一行完全相同，已保留其中一行", "identical to another row of this push, one of which was kept")
+SUPERSEDED = ("key.superseded", "与本次推送中后面的一行主键相同，已保留后一行", "a later row of this push has the same key and was kept")
+
+
+class ConservationError(RuntimeError):
+    """Rows in is not rows out. A bug of ours, never of the push: nothing of it has been committed."""
+
+    def __init__(self, push: Push, total: int, accepted: int, rejected: int) -> None:
+        super().__init__(
+            f"push {push.id} of {push.resource} has {total} rows, but {accepted} + {rejected} came out; nothing was "
+            "written. Keep the landing file and report this."
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one push: its state, row counts, failures by rule, and the standard table's commit."""
+
+    push: Push
+    state: PushState
+    rows: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+    commit: Commit | None = None
+    reason: Title | None = None
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """A judged push on disk, not yet visible: one Parquet part for each of the two tables, and the counts."""
+
+    accepted: Path
+    rejected: Path
+    rows: int
+    kept: int
+    refused: int
+    failures: dict[str, int]
+
+    def discard(self) -> None:
+        self.accepted.unlink(missing_ok=True)
+        self.rejected.unlink(missing_ok=True)
+
+
+def apply_waiting(context: Context, resource: str) -> list[Outcome]:
+    """Apply every push of the resource that waits, in the order received; one push's fault never stops the next."""
+    ledger = open_ledger(context.home)
+    with writing(context.home, f"standard.{resource}"):
+        return [apply(context, ledger, push) for push in ledger.waiting(resource)]
+
+
+def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
+    """Apply one push: refused, held, or split into standard and quarantine; settles it in the ledger.
+
+    The caller holds the resource's lock. Raises :class:`ConservationError` and what storage raises, never for
+    what is in the file.
+    """
+    entry = context.catalogue.entry(push.resource)
+    try:
+        reading = read(landed_file(context.home, push), entry, work=context.home.work)
+    except UnreadableError as refusal:
+        outcome = Outcome(push, PushState.REFUSED, reason=refusal.reason)
+    else:
+        outcome = _apply_reading(context, ledger, push, entry, reading)
+    ledger.settle(
+        push.id,
+        outcome.state,
+        rows=outcome.rows,
+        accepted=outcome.accepted,
+        rejected=outcome.rejected,
+        version=outcome.commit.version if outcome.commit else None,
+        reason=outcome.reason,
+        failures=outcome.failures,
+    )
+    return outcome
+
+
+def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, reading: Reading) -> Outcome:
+    lake = context.lake
+    plan = compile_entry(entry)
+    staged = _stage(lake, push, entry, plan, reading.frame)
+    counts = {"rows": staged.rows, "accepted": staged.kept, "rejected": staged.refused, "failures": staged.failures}
+    reason = None if ledger.hold_accepted(push.id) else _hold_reason(lake, push, entry, staged)
+    if reason:
+        staged.discard()
+        return Outcome(push, PushState.HELD, reason=reason, **counts)
+    quarantined = describe_part(staged.rejected)
+    schema = pl.read_parquet_schema(staged.rejected)
+    if quarantined.rows:
+        lake.append_part("quarantine", entry.code, quarantined, pl.Schema(schema), transaction=push.id)
+    else:
+        staged.rejected.unlink()
+    commit = _merge(context, ledger, push, entry, staged.accepted)
+    return Outcome(push, PushState.APPLIED, commit=commit, **counts)
+
+
+def _stage(lake: Lake, push: Push, entry: Entry, plan: Plan, raw: pl.LazyFrame) -> _Staged:
+    """One streaming pass writes both parts and counts; a second, on few rows, only where keys repeat."""
+    parts = split(raw, plan)
+    good, bad = (new_part(lake.path(layer, entry.code)) for layer in ("standard", "quarantine"))
+    _, _, counted = pl.collect_all(
+        [
+            _with_provenance(parts.accepted, push, entry).sink_parquet(good, lazy=True, sync_on_close="all"),
+            _stamped(parts.rejected, push).sink_parquet(bad, lazy=True, sync_on_close="all"),
+            parts.counts,
+        ],
+        engine="streaming",
+    )
+    counts = {name: int(value or 0) for name, value in counted.row(0, named=True).items()}
+    rows = counts.pop("total")
+    kept, refused = describe_part(good).rows, describe_part(bad).rows
+    if rows != kept + refused or (counts.pop("accepted"), counts.pop("rejected")) != (kept, refused):
+        good.unlink()
+        bad.unlink()
+        raise ConservationError(push, rows, kept, refused)
+    staged = _Staged(good, bad, rows, kept, refused, counts)
+    return _without_repeated_keys(lake, push, entry, plan, raw, staged)
+
+
+def _without_repeated_keys(
+    lake: Lake, push: Push, entry: Entry, plan: Plan, raw: pl.LazyFrame, staged: _Staged
+) -> _Staged:
+    """Of rows with one key keep one: the last content, at its first place. The others go to quarantine, whole."""
+    key = list(entry.delivery.key)
+    if not key or staged.kept == 0:
+        return staged
+    keys = pl.scan_parquet(staged.accepted).select(*key, "_row", "_row_hash")
+    repeated = keys.filter(pl.len().over(key) > 1).collect() if _has_repeats(keys, key) else pl.DataFrame()
+    if repeated.is_empty():
+        return staged
+    winner = pl.col("_row_hash").sort_by("_row").last().over(key)
+    stays = pl.col("_row") == pl.col("_row").filter(pl.col("_row_hash") == winner).min().over(key)
+    losers = repeated.filter(~stays.fill_null(value=False)).join(
+        repeated.select("_row", won=pl.col("_row_hash") == winner), on="_row"
+    )
+    duplicates = losers.filter("won")["_row"]
+    superseded = losers.filter(~pl.col("won"))["_row"]
+    good, bad = (new_part(lake.path(layer, entry.code)) for layer in ("standard", "quarantine"))
+    out = losers["_row"].implode()
+    pl.scan_parquet(staged.accepted).filter(~pl.col("_row").is_in(out)).sink_parquet(good, sync_on_close="all")
+    pl.concat(
+        [
+            pl.scan_parquet(staged.rejected),
+            *(
+                _stamped(whole_row(raw.filter(pl.col("_row").is_in(rows.implode())), plan, *why), push)
+                for rows, why in ((duplicates, DUPLICATE), (superseded, SUPERSEDED))
+                if len(rows)
+            ),
+        ]
+    ).sink_parquet(bad, sync_on_close="all")
+    staged.discard()
+    kept, refused = describe_part(good).rows, describe_part(bad).rows
+    if staged.rows != kept + refused:
+        raise ConservationError(push, staged.rows, kept, refused)
+    failures = staged.failures | {DUPLICATE[0]: len(duplicates), SUPERSEDED[0]: len(superseded)}
+    return _Staged(good, bad, staged.rows, kept, refused, failures)
+
+
+def _has_repeats(keys: pl.LazyFrame, key: Sequence[str]) -> bool:
+    seen = keys.select(pl.len().alias("n"), pl.struct(key).n_unique().alias("distinct")).collect(engine="streaming")
+    return bool(seen["n"][0] != seen["distinct"][0])
+
+
+def _stamped(rows: pl.LazyFrame, push: Push) -> pl.LazyFrame:
+    """The rows with where they came from."""
+    return rows.with_columns(
+        pl.lit(push.id).alias("_push"),
+        pl.lit(push.data_date).alias("_data_date"),
+        pl.lit(push.received_at).dt.cast_time_unit("us").alias("_received_at"),
+    )
+
+
+def _with_provenance(rows: pl.LazyFrame, push: Push, entry: Entry) -> pl.LazyFrame:
+    schema = rows.collect_schema()
+    content = [name for name in schema.names() if not name.startswith("_")]
+    return _stamped(rows, push).select(
+        *content, "_push", "_row", "_data_date", "_received_at", row_hash(content, schema).alias("_row_hash"), "_warnings"
+    )
+
+
+def _hold_reason(lake: Lake, push: Push, entry: Entry, staged: _Staged) -> Title | None:
+    """Why a person must look first: too few rows, too many bad ones, or a snapshot that lost too many (or None)."""
+    delivery, volume = entry.delivery, entry.delivery.volume
+    if staged.rows < volume.min_rows:
+        return Title(
+            zh=f"只有 {staged.rows} 行，少于目录规定的 {volume.min_rows} 行，疑似截断；请核实后重新推送，或由数据局确认",
+            en=f"{staged.rows} rows, below the entry's minimum of {volume.min_rows}: truncated? Re-push, or have the bureau accept it",
+        )
+    if staged.rows and staged.refused / staged.rows > delivery.max_reject_share:
+        return Title(
+            zh=f"{staged.rows} 行中有 {staged.refused} 行不合格，超过 {delivery.max_reject_share:.0%}；请改正后重新推送，或由数据局确认",
+            en=f"{staged.refused} of {staged.rows} rows are rejected, over {delivery.max_reject_share:.0%}: correct and re-push",
+        )
+    held = lake.rows("standard", entry.code) if delivery.mode is Mode.SNAPSHOT else 0
+    if held and staged.kept < held * (1 - volume.max_shrink):
+        return Title(
+            zh=f"合格行由 {held} 减至 {staged.kept}，减少超过 {volume.max_shrink:.0%}；请核实后重新推送，或由数据局确认",
+            en=f"rows fall from {held} to {staged.kept}, more than {volume.max_shrink:.0%}: re-push, or have the bureau accept it",
+        )
+    return None
+
+
+def _merge(context: Context, ledger: Ledger, push: Push, entry: Entry, accepted: Path) -> Commit:
+    """Bring the accepted rows into the standard table, as the entry's mode says."""
+    part = describe_part(accepted)
+    schema = pl.Schema(pl.read_parquet_schema(accepted))
+    key = list(entry.delivery.key)
+    lake = context.lake
+    held = lake.rows("standard", entry.code)
+    if not held or not key:
+        return lake.append_part("standard", entry.code, part, schema, transaction=push.id)
+    newer = ledger.applied_after(push)
+    if newer and entry.delivery.mode is Mode.SNAPSHOT:
+        # a newer snapshot is already the whole truth: an older one is kept in landing and changes nothing
+        accepted.unlink()
+        return Commit(lake.version("standard", entry.code) or 0, held, changed=False)
+    rows = pl.read_parquet(accepted)
+    if newer:
+        rows = rows.join(_overtaken(context, newer, entry), on=key, how="anti")
+    gone = (
+        lake.scan("standard", entry.code).select(key).collect().join(rows.select(key), on=key, how="anti")
+        if entry.delivery.mode is Mode.SNAPSHOT
+        else None
+    )
+    commit = lake.change("standard", entry.code, rows, key=key, delete=gone, transaction=push.id)
+    accepted.unlink()
+    return commit
+
+
+def _overtaken(context: Context, newer: Sequence[Push], entry: Entry) -> pl.DataFrame:
+    """The keys that newer pushes speak for, read from landing again: an older truth never overwrites a newer one.
+
+    The standard table alone cannot tell, since a newer push with equal content leaves no mark in it. This costs a
+    reading of the newer pushes, and only a push that arrives out of order pays it."""
+    key = list(entry.delivery.key)
+    plan = compile_entry(entry)
+    keys = [
+        split(read(landed_file(context.home, push), entry, work=context.home.work).frame, plan).accepted.select(key)
+        for push in newer
+    ]
+    return pl.concat(keys).unique().collect(engine="streaming")

@@ -1,0 +1,102 @@
+"""When runs start: sensors that look for waiting pushes and new deliveries, schedules, and alerts.
+
+Here belongs only the decision to start something. What counts as waiting is read from the ingest ledger, never
+from Dagster's own events (an ``asset_sensor`` sees only the last event of a tick); a push leaves the waiting list
+when its run has settled it, so a failed run is tried again and nothing is skipped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import dagster as dg
+
+from assets.build import Context
+from assets.ingest.deliveries import collect
+from lake.ledger import open_ledger
+from pipelines.alerts import alert
+from pipelines.graph import asset_key
+
+#: A set of pushes whose runs failed this often waits for a person instead of being tried for ever.
+MAX_FAILURES = 3
+PUSHES_TAG = "citylake/pushes"
+#: Rebuilt as soon as a push is in. Products and role tables are published on a schedule, in batches:
+#: a copy that follows every push tells its reader who changed.
+PROMPT_LAYERS = ("standard", "quarantine", "base", "theme", "ops")
+
+
+def push_sensor(context: Context, prompt: Sequence[dg.AssetKey], deps: dict[dg.AssetKey, set[dg.AssetKey]]) -> dg.SensorDefinition:
+    """Start one run for all pushes that wait, over their resources and what is built from them."""
+
+    @dg.sensor(name="waiting_pushes", target=list(prompt), minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING)
+    def waiting_pushes(tick: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        waiting = open_ledger(context.home).waiting()
+        if not waiting:
+            return dg.SkipReason("没有等待处理的推送 · no push is waiting")
+        digest = hashlib.sha256(" ".join(push.id for push in waiting).encode()).hexdigest()[:16]
+        reason = _reason_to_wait(tick.instance, digest)
+        if reason:
+            return dg.SkipReason(reason)
+        selection = downstream({asset_key(("standard", push.resource)) for push in waiting}, deps)
+        return dg.RunRequest(asset_selection=sorted(selection & set(prompt)), tags={PUSHES_TAG: digest})
+
+    return waiting_pushes
+
+
+def delivery_sensor(context: Context) -> dg.SensorDefinition:
+    """Look into the drop folders and the exchange databases, and land what is there."""
+
+    @dg.sensor(name="deliveries", job_name=None, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING, target="*")
+    def deliveries(_: dg.SensorEvaluationContext) -> dg.SkipReason:
+        collected = collect(context.home, context.catalogue)
+        return dg.SkipReason(
+            f"收到 {len(collected.pushes)} 个推送，拒收 {len(collected.refusals)} 个 · "
+            f"{len(collected.pushes)} pushes landed, {len(collected.refusals)} deliveries refused"
+        )
+
+    return deliveries
+
+
+def publication_schedule() -> dg.ScheduleDefinition:
+    """Masked products, role tables and analyst files, every night."""
+    job = dg.define_asset_job("publish", selection=dg.AssetSelection.groups("shared", "open", "role", "ops"))
+    return dg.ScheduleDefinition(
+        job=job,
+        cron_schedule="30 2 * * *",
+        execution_timezone="Asia/Shanghai",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+
+
+def failure_sensor() -> dg.SensorDefinition:
+    """Tell the configured webhook of every failed run."""
+
+    @dg.run_failure_sensor(name="failed_runs", default_status=dg.DefaultSensorStatus.RUNNING)
+    def failed_runs(failure: dg.RunFailureSensorContext) -> None:
+        alert("run failed", run=failure.dagster_run.run_id, job=failure.dagster_run.job_name)
+
+    return failed_runs
+
+
+def downstream(keys: set[dg.AssetKey], deps: dict[dg.AssetKey, set[dg.AssetKey]]) -> set[dg.AssetKey]:
+    """The keys and everything that is built from them; ``deps`` maps an asset to what it reads."""
+    reached = set(keys)
+    while True:
+        more = {key for key, reads in deps.items() if reads & reached} - reached
+        if not more:
+            return reached
+        reached |= more
+
+
+def _reason_to_wait(instance: dg.DagsterInstance, digest: str) -> str | None:
+    """Why no run should start now: one is under way, or these very pushes have failed too often."""
+    active = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED]
+    if instance.get_runs(dg.RunsFilter(statuses=active), limit=1):
+        return "已有运行在进行 · a run is under way"
+    failed = instance.get_runs(
+        dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={PUSHES_TAG: digest}), limit=MAX_FAILURES
+    )
+    if len(failed) >= MAX_FAILURES:
+        return f"这些推送已失败 {MAX_FAILURES} 次，请查看运行日志 · failed {MAX_FAILURES} times: see the run's log, then run it by hand"
+    return None

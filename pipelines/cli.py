@@ -1,0 +1,349 @@
+"""The ``citylake`` command: each command is a few lines that call the package which does the work.
+
+Here belongs the reading of arguments and the printing of results, no more. Errors that a user can mend are
+printed in one line with what to do next; anything else is a bug and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from catalog.load import CatalogueError, UnknownResourceError
+from lake.home import Home
+from lake.tables import TableMissingError
+from pipelines.query import Format, QueryError, query, render
+
+app = typer.Typer(
+    name="citylake",
+    help="城市公共数据湖仓 · the lakehouse for a city's public data.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+catalogue_app = typer.Typer(help="公共数据资源目录 · check, list and show the catalogue.", no_args_is_help=True, rich_markup_mode=None)
+token_app = typer.Typer(help="推送令牌 · the tokens departments push with.", no_args_is_help=True, rich_markup_mode=None)
+hold_app = typer.Typer(help="待定推送 · decide on pushes that are held.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(catalogue_app, name="catalogue")
+app.add_typer(token_app, name="token")
+app.add_typer(hold_app, name="hold")
+
+console = Console()
+#: What a user can mend: printed as a message, with exit code 1.
+USER_ERRORS = (CatalogueError, UnknownResourceError, TableMissingError, QueryError)
+
+
+def say(text: str) -> None:
+    """Print a line as it is, without markup."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def demo(
+    people: Annotated[int, typer.Option(min=1000, help="how many people live in the demo city")] = 20_000,
+    seed: Annotated[int, typer.Option(help="the same seed makes the same city")] = 2024,
+) -> None:
+    """Build a synthetic city end to end: pushes by API, table and file, all layers, all checks.
+
+    Example: citylake demo --people 20000
+    """
+    from pipelines.demonstration import demonstrate
+
+    raise typer.Exit(demonstrate(Home.open(), people, seed, say))
+
+
+@app.command()
+def up(
+    gateway_port: Annotated[int, typer.Option(help="where departments push to")] = 8640,
+    dagster_port: Annotated[int, typer.Option(help="where Dagster's pages are")] = 3640,
+) -> None:
+    """Start the gateway, Dagster's webserver and its daemon on loopback; one Ctrl-C stops all.
+
+    Example: citylake up
+    """
+    from pipelines.services import PortTakenError, supervise
+
+    try:
+        raise typer.Exit(supervise(Home.open(), gateway_port, dagster_port, say))
+    except PortTakenError as error:
+        _fail(error)
+
+
+@app.command(hidden=True)
+def gateway(
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8640,
+    tls_certificate: Annotated[Path | None, typer.Option()] = None,
+    tls_key: Annotated[Path | None, typer.Option()] = None,
+) -> None:
+    """Run the gateway alone; beyond loopback it listens only with TLS.
+
+    Example: citylake gateway --host 0.0.0.0 --tls-certificate cert.pem --tls-key key.pem
+    """
+    from pipelines.gateway.app import run
+
+    run(Home.open(), host=host, port=port, tls_certificate=tls_certificate, tls_key=tls_key)
+
+
+@app.command()
+def push(
+    path: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="the file to deliver")],
+    resource: Annotated[str, typer.Option(help="the resource's code: see `citylake catalogue list`")],
+    data_date: Annotated[str | None, typer.Option(help="the date the data speaks for (YYYY-MM-DD); default today")] = None,
+    key: Annotated[str | None, typer.Option(help="idempotency key: sending it twice delivers once")] = None,
+) -> None:
+    """Deliver a file: it gets a receipt, and is applied by the next run (or by `citylake materialize`).
+
+    Example: citylake push enterprises.csv --resource business_registration
+    """
+    from pipelines.delivering import deliver_file
+
+    receipt = deliver_file(Home.open(), path, resource, _day(data_date), key)
+    say(f"回执 receipt {receipt.id}: {receipt.size} 字节 bytes, {receipt.resource}, 数据日期 data date {receipt.data_date}")
+    say(f"下一步 next: citylake materialize standard/{resource}+")
+
+
+@app.command()
+def materialize(
+    selection: Annotated[list[str] | None, typer.Argument(help="layers or layer/table, + for what follows; default all")] = None,
+) -> None:
+    """Run assets now, in this process; the run is seen in Dagster's UI like any other.
+
+    Example: citylake materialize standard/marriage+
+    """
+    from pipelines.definitions import assemble, open_context
+    from pipelines.running import SelectionError, run, select
+
+    home = Home.open()
+    definitions = assemble(open_context(home))
+    try:
+        keys = select(definitions, selection or [])
+    except SelectionError as error:
+        _fail(error)
+    summary = run(home, definitions, keys, say)
+    say(f"运行 run {summary.run_id}: {len(summary.made)} 张表 tables, {len(summary.failed)} 步失败 steps failed")
+    raise typer.Exit(0 if summary.success else 1)
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    department: Annotated[str | None, typer.Option(help="only this department's resources")] = None,
+) -> None:
+    """Each resource: last push, next due day, state, rows in standard and quarantine, quality.
+
+    Example: citylake status --json
+    """
+    from pipelines.status import as_records, resource_states, status_table
+
+    states = resource_states(Home.open(), department)
+    if as_json:
+        say(json.dumps(as_records(states), ensure_ascii=False, indent=1))
+    else:
+        console.print(status_table(states))
+
+
+@app.command()
+def sql(
+    statement: Annotated[str, typer.Argument(metavar="QUERY", help="one SQL query")],
+    output: Annotated[Format, typer.Option("--format", help="table, csv or json")] = Format.TABLE,
+    bureau: Annotated[bool, typer.Option("--bureau", help="the bureau's file, with full tables, instead of the analyst's")] = False,
+) -> None:
+    """Ask the analyst's DuckDB file.
+
+    Example: citylake sql "select count(*) from base.person"
+    """
+    home = Home.open()
+    names, rows = query(home.bureau if bureau else home.analyst, statement)
+    sys.stdout.write(render(names, rows, output) + "\n")
+
+
+@app.command()
+def explain(
+    table: Annotated[str, typer.Argument(help="base.person or base.legal_entity")],
+    entity: Annotated[str, typer.Argument(metavar="ID", help="the entity's id")],
+) -> None:
+    """Where each value of one entity came from, what was passed over, and why.
+
+    Example: citylake explain base.person P0000000001
+    """
+    from assets.base.explain import explain as explain_entity
+    from pipelines.definitions import open_context
+
+    context = open_context()
+    rows = explain_entity(context.lake, context.catalogue, table.removeprefix("base."), entity)
+    if not rows:
+        _fail(LookupError(f"no entity {entity} in {table}: its ids are in the first column of the table"))
+    shown = Table(*rows[0], header_style="bold")
+    for row in rows:
+        shown.add_row(*(str(cell) if cell is not None else "" for cell in row.values()))
+    console.print(shown)
+
+
+@app.command()
+def upgrade() -> None:
+    """Bring the home's state to this version of citylake; refuses a home that is newer.
+
+    Example: citylake upgrade
+    """
+    from lake.ledger import migrate
+
+    say(migrate(Home.open()))
+
+
+@catalogue_app.command("check")
+def catalogue_check(
+    root: Annotated[Path | None, typer.Option(help="another catalogue folder than the shipped one")] = None,
+) -> None:
+    """Find what the law or the contract forbids: file, line, field, article and remedy.
+
+    Example: citylake catalogue check
+    """
+    from catalog.load import load
+    from pipelines.checks import faults_of
+
+    try:
+        catalogue = load(root)
+    except CatalogueError as error:
+        _print_faults(error.faults)
+        raise typer.Exit(1) from None
+    faults = faults_of(catalogue)
+    _print_faults(faults)
+    if faults:
+        raise typer.Exit(1)
+    say(f"{len(catalogue.entries)} 个数据资源，{len(catalogue.departments)} 个部门，没有发现问题 · no faults")
+
+
+@catalogue_app.command("list")
+def catalogue_list(
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+) -> None:
+    """All resources: code, title, source department, update frequency, sharing type.
+
+    Example: citylake catalogue list
+    """
+    from catalog.load import load
+
+    catalogue = load()
+    rows = [
+        {
+            "resource": entry.code,
+            "title": entry.title.zh,
+            "department": catalogue.departments[entry.department].title.zh,
+            "frequency": entry.frequency.title,
+            "sharing": entry.sharing.type.title,
+            "ways": " ".join(way.value for way in entry.delivery.ways),
+            "columns": len(entry.columns),
+        }
+        for entry in catalogue.entries.values()
+    ]
+    if as_json:
+        say(json.dumps(rows, ensure_ascii=False, indent=1))
+        return
+    table = Table("资源 resource", "名称", "数源部门", "更新频率", "共享类型", "方式 ways", "列", header_style="bold")
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    console.print(table)
+
+
+@catalogue_app.command("show")
+def catalogue_show(code: Annotated[str, typer.Argument(help="the resource's code")]) -> None:
+    """One entry, with its columns.
+
+    Example: citylake catalogue show marriage
+    """
+    from catalog.load import load
+
+    entry = load().entry(code)
+    say(f"{entry.title.zh} · {entry.title.en} ({entry.code}, {entry.catalogue_code})\n{entry.abstract}")
+    say(f"数源部门 {entry.department} · 更新频率 {entry.frequency.title} · {entry.sharing.type.title}")
+    say(f"推送 {entry.delivery.mode.value} by {', '.join(way.value for way in entry.delivery.ways)}; key {', '.join(entry.delivery.key)}")
+    table = Table("列 column", "名称", "数据元 element", "必填", "分级", "共享类型", header_style="bold")
+    for name, column in entry.columns.items():
+        required = "是" if column.required else ""
+        table.add_row(name, column.title, column.element, required, str(column.grade.value), entry.sharing_of(name).title)
+    console.print(table)
+
+
+@token_app.command("create")
+def token_create(
+    department: Annotated[str, typer.Argument(help="the department's code")],
+    days: Annotated[int, typer.Option(help="valid for so many days")] = 180,
+) -> None:
+    """Make a token for a department; it is shown once and stored only as a hash.
+
+    Example: citylake token create police
+    """
+    from pipelines.delivering import new_token
+
+    say(new_token(Home.open(), department, days))
+
+
+@hold_app.command("list")
+def hold_list() -> None:
+    """The pushes that wait for a decision, and why.
+
+    Example: citylake hold list
+    """
+    from lake.ledger import PushState, open_ledger
+
+    table = Table("推送 push", "资源", "数据日期", "行数", "原因 reason", header_style="bold")
+    for item in open_ledger(Home.open()).in_state(PushState.HELD):
+        table.add_row(item.id, item.resource, str(item.data_date), str(item.rows), item.reason_zh or "")
+    console.print(table)
+
+
+@hold_app.command("accept")
+def hold_accept(
+    push_id: Annotated[str, typer.Argument(metavar="PUSH")],
+    reason: Annotated[str, typer.Option(help="why it is right after all; recorded for ever")],
+    by: Annotated[str, typer.Option(help="who decides")],
+) -> None:
+    """Let a held push in, with a recorded reason; the next run applies it.
+
+    Example: citylake hold accept p01H… --reason "office closed, two rows are right" --by zhang
+    """
+    from lake.ledger import open_ledger
+
+    open_ledger(Home.open()).accept_hold(push_id, reason=reason, by=by)
+    say(f"{push_id}: 已确认 accepted")
+
+
+def _print_faults(faults: list) -> None:  # type: ignore[type-arg]
+    for fault in faults:
+        say(str(fault))
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a date: write YYYY-MM-DD", param_hint="--data-date") from None
+
+
+def _fail(error: Exception) -> None:
+    Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1) from None
+
+
+def main() -> None:
+    """Entry point: errors a user can mend are one message, never a traceback."""
+    try:
+        app()
+    except USER_ERRORS as error:
+        Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Errors as ``application/problem+json`` (RFC 9457), in both languages, with what to do next.
+
+Here belongs their shape only; each is raised where it is found.
+"""
+
+from __future__ import annotations
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from catalog.model import Title
+
+TITLES = {
+    400: Title(zh="请求有误", en="bad request"),
+    401: Title(zh="令牌无效", en="no valid token"),
+    403: Title(zh="没有权限", en="not yours"),
+    404: Title(zh="不存在", en="not found"),
+    405: Title(zh="方法不允许", en="method not allowed"),
+    408: Title(zh="传输超时", en="too slow"),
+    409: Title(zh="幂等键冲突", en="idempotency key in use"),
+    413: Title(zh="内容过大", en="too large"),
+    415: Title(zh="格式不支持", en="unsupported format"),
+    422: Title(zh="无法接收", en="cannot be taken"),
+    429: Title(zh="请求过多", en="too many requests"),
+}
+
+
+class Problem(Exception):  # noqa: N818 - the standard's word
+    """An answer that is not what was asked for: its status, and why, in both languages."""
+
+    def __init__(self, status: int, detail: Title) -> None:
+        self.status = status
+        self.detail = detail
+        super().__init__(detail.en)
+
+
+def answer(status: int, detail: Title, **further: object) -> JSONResponse:
+    """The problem as a response."""
+    title = TITLES.get(status, Title(zh="出错", en="error"))
+    body = {
+        "type": "about:blank",
+        "status": status,
+        "title": f"{title.zh} · {title.en}",
+        "detail": detail.zh,
+        "detail_en": detail.en,
+        **further,
+    }
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+async def on_problem(_: Request, error: Exception) -> JSONResponse:
+    """Handler for :class:`Problem`."""
+    if not isinstance(error, Problem):
+        raise error
+    return answer(error.status, error.detail)
+
+
+async def on_http_error(_: Request, error: Exception) -> JSONResponse:
+    """Handler for what the framework refuses: unknown addresses and methods."""
+    if not isinstance(error, HTTPException):
+        raise error
+    title = TITLES.get(error.status_code, Title(zh="出错", en="error"))
+    return answer(error.status_code, title)
+
+
+async def on_invalid(_: Request, error: Exception) -> JSONResponse:
+    """Handler for parameters of the wrong kind: names them, never quotes what was sent."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    names = ", ".join(".".join(str(part) for part in item["loc"]) for item in error.errors())
+    return answer(422, Title(zh=f"参数有误：{names}", en=f"parameters of the wrong kind: {names}"))

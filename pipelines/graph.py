@@ -1,0 +1,247 @@
+"""The asset graph: catalogue entries and recipes turned into Dagster assets.
+
+Here belongs the translation only: keys, groups, owners, schemas, metadata and checks. What an asset computes is
+in ``assets``; which runs are started, and when, is in ``automation.py``. No personal value goes into metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+import dagster as dg
+import polars as pl
+
+from assets.build import Build, Built, Context, TableName
+from assets.standard import Outcome, apply_waiting
+from catalog.model import Dimension, Entry, Frequency, Severity, Way
+from lake.ledger import PushState
+from lake.tables import Commit
+from quality.plan import Plan, compile_entry
+
+#: The longest that Dagster lets pass without an accepted push. It only mirrors the promise: the ledger of
+#: deadlines, on the Chinese working-day calendar, is the truth.
+FRESHNESS: dict[Frequency, timedelta | None] = {
+    Frequency.REALTIME: timedelta(days=1),
+    Frequency.DAILY: timedelta(days=2),
+    Frequency.WEEKLY: timedelta(days=10),
+    Frequency.MONTHLY: timedelta(days=40),
+    Frequency.QUARTERLY: timedelta(days=110),
+    Frequency.HALF_YEARLY: timedelta(days=200),
+    Frequency.YEARLY: timedelta(days=390),
+    Frequency.IRREGULAR: None,
+}
+WAY_KIND = {Way.API: "api", Way.TABLE: "postgres", Way.FILE: "file"}
+PUSH_CHECK = "push"
+
+
+def asset_key(table: TableName) -> dg.AssetKey:
+    """``("base", "person")`` → ``base/person``; a layer may be a folder (``role/analyst``)."""
+    return dg.AssetKey([*table[0].split("/"), table[1]])
+
+
+def landing_spec(context: Context, entry: Entry) -> dg.AssetSpec:
+    """The resource as its department delivers it: external, materialised only when a push is accepted."""
+    window = FRESHNESS[entry.frequency]
+    return dg.AssetSpec(
+        dg.AssetKey(["landing", entry.code]),
+        group_name="landing",
+        description=f"{entry.title.zh} · {entry.title.en}\n\n{entry.abstract}",
+        owners=[_owner(context, entry)],
+        kinds={WAY_KIND[entry.delivery.ways[0]]},
+        tags={"department": entry.department, "frequency": entry.frequency.value},
+        metadata={
+            "数源部门 department": context.catalogue.departments[entry.department].title.zh,
+            "更新频率 frequency": entry.frequency.title,
+            "共享类型 sharing": entry.sharing.type.title,
+        },
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=window) if window else None,
+    )
+
+
+def standard_asset(context: Context, entry: Entry) -> dg.AssetsDefinition:
+    """``landing/x`` → ``standard/x`` and ``quarantine/x``, with one asset check for each quality dimension."""
+    plan = compile_entry(entry)
+    good, bad = asset_key(("standard", entry.code)), asset_key(("quarantine", entry.code))
+    shared = {
+        "deps": [dg.AssetKey(["landing", entry.code])],
+        "owners": [_owner(context, entry)],
+        "kinds": {"polars", "deltalake"},
+        "tags": {"department": entry.department},
+        "skippable": True,
+    }
+    specs = [
+        dg.AssetSpec(
+            good,
+            group_name="standard",
+            description=f"{entry.title.zh} · {entry.title.en}: the rows that passed, typed and keyed.",
+            metadata={"dagster/column_schema": _entry_schema(entry)},
+            **shared,
+        ),
+        dg.AssetSpec(
+            bad,
+            group_name="quarantine",
+            description=f"{entry.title.zh} · {entry.title.en}: the rows that failed, whole, with every reason.",
+            **shared,
+        ),
+    ]
+    checks = [
+        dg.AssetCheckSpec(PUSH_CHECK, asset=good, description="推送是否已接收入库 · no push is held or refused"),
+        *(
+            dg.AssetCheckSpec(dimension.value, asset=good, description=f"{dimension.title} (GB/T 36344)")
+            for dimension in _dimensions(plan)
+        ),
+    ]
+
+    @dg.multi_asset(name=f"standard__{entry.code}", specs=specs, check_specs=checks, op_tags={"layer": "standard"})
+    def compute(run: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        outcomes = apply_waiting(context, entry.code)
+        _report_landing(run, entry, outcomes)
+        for outcome in outcomes:
+            run.log.info(
+                f"{entry.code}: push {outcome.push.id} {outcome.state}: {outcome.rows} rows, "
+                f"{outcome.accepted} standard, {outcome.rejected} quarantined"
+            )
+        yield from _results(context, entry, outcomes)
+        yield _push_check(good, outcomes)
+        yield from _dimension_checks(good, plan, outcomes)
+
+    return compute
+
+
+def build_asset(context: Context, build: Build) -> dg.AssetsDefinition:
+    """A recipe as one Dagster step that makes all its tables."""
+    specs = [
+        dg.AssetSpec(
+            asset_key(table),
+            deps=[asset_key(read) for read in build.reads],
+            group_name=table[0].split("/")[0],
+            description=f"{build.title.zh} · {build.title.en}\n\n{build.description}",
+            owners=[context.catalogue.departments[build.owner].owner],
+            kinds=set(build.kinds),
+        )
+        for table in build.makes
+    ]
+
+    @dg.multi_asset(name="__".join(asset_key(build.makes[0]).path), specs=specs, op_tags={"layer": build.makes[0][0]})
+    def compute(run: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        built: Built = build.run(context)
+        run.log.info(f"{build.title.en}: {dict(built.notes)}")
+        for table in build.makes:
+            commit = built.commits.get(table)
+            yield dg.MaterializeResult(
+                asset_key=asset_key(table), metadata={**_table_metadata(context, table, commit), **built.notes}
+            )
+
+    return compute
+
+
+def _report_landing(run: dg.AssetExecutionContext, entry: Entry, outcomes: Sequence[Outcome]) -> None:
+    """Accepted pushes materialise the landing asset, so that re-running on old data makes nothing fresh."""
+    for outcome in outcomes:
+        if outcome.state is PushState.APPLIED:
+            push = outcome.push
+            run.log_event(
+                dg.AssetMaterialization(
+                    dg.AssetKey(["landing", entry.code]),
+                    metadata={
+                        "push": push.id,
+                        "way": push.way.value,
+                        "data date": push.data_date.isoformat(),
+                        "received at": push.received_at.isoformat(),
+                        "bytes": push.size,
+                        "dagster/row_count": outcome.rows,
+                    },
+                )
+            )
+
+
+def _results(context: Context, entry: Entry, outcomes: Sequence[Outcome]) -> Iterator[dg.MaterializeResult]:
+    commit = next((outcome.commit for outcome in reversed(outcomes) if outcome.commit), None)
+    for layer in ("standard", "quarantine"):
+        table = (layer, entry.code)
+        if context.lake.exists(*table):
+            yield dg.MaterializeResult(
+                asset_key=asset_key(table),
+                metadata={
+                    **_table_metadata(context, table, commit if layer == "standard" else None),
+                    "pushes": len(outcomes),
+                    "rows in": sum(outcome.rows for outcome in outcomes),
+                    "rows accepted": sum(outcome.accepted for outcome in outcomes),
+                    "rows quarantined": sum(outcome.rejected for outcome in outcomes),
+                },
+            )
+
+
+def _push_check(key: dg.AssetKey, outcomes: Sequence[Outcome]) -> dg.AssetCheckResult:
+    stopped = [outcome for outcome in outcomes if outcome.state is not PushState.APPLIED]
+    reasons = "\n".join(
+        f"{outcome.push.id} {outcome.state}: {outcome.reason.zh} · {outcome.reason.en}" for outcome in stopped if outcome.reason
+    )
+    return dg.AssetCheckResult(
+        check_name=PUSH_CHECK,
+        asset_key=key,
+        passed=not stopped,
+        metadata={"pushes": len(outcomes), "held or refused": len(stopped), "reasons": reasons or "none"},
+    )
+
+
+def _dimension_checks(key: dg.AssetKey, plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[dg.AssetCheckResult]:
+    """One check per dimension: which rules failed on how many rows. A rejected row is dealt with: it only warns."""
+    for dimension in _dimensions(plan):
+        codes = {rule.code for rule in plan.rules if rule.dimension is dimension}
+        failed: dict[str, int] = {}
+        for outcome in outcomes:
+            for code, count in outcome.failures.items():
+                if code in codes and count:
+                    failed[code] = failed.get(code, 0) + count
+        yield dg.AssetCheckResult(
+            check_name=dimension.value,
+            asset_key=key,
+            passed=not failed,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"rows": sum(outcome.rows for outcome in outcomes), "failed rules": failed},
+        )
+
+
+def _dimensions(plan: Plan) -> list[Dimension]:
+    present = {rule.dimension for rule in plan.rules if rule.severity is not Severity.HOLD}
+    return [dimension for dimension in Dimension if dimension in present]
+
+
+def _table_metadata(context: Context, table: TableName, commit: Commit | None) -> dict[str, object]:
+    metadata: dict[str, object] = {"dagster/row_count": context.lake.rows(*table)}
+    if context.lake.exists(*table):
+        metadata["dagster/column_schema"] = _table_schema(context.lake.scan(*table).collect_schema())
+        metadata["delta version"] = context.lake.version(*table) or 0
+    if commit:
+        metadata |= {
+            "changed": commit.changed,
+            "rows inserted": commit.inserted,
+            "rows updated": commit.updated,
+            "rows deleted": commit.deleted,
+        }
+    return metadata
+
+
+def _entry_schema(entry: Entry) -> dg.TableSchema:
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name,
+                column.element,
+                description=column.title,
+                constraints=dg.TableColumnConstraints(nullable=not column.required, unique=entry.delivery.key == (name,)),
+                tags={"grade": str(column.grade.value), "sharing": entry.sharing_of(name).value},
+            )
+            for name, column in entry.columns.items()
+        ]
+    )
+
+
+def _table_schema(schema: pl.Schema) -> dg.TableSchema:
+    return dg.TableSchema(columns=[dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()])
+
+
+def _owner(context: Context, entry: Entry) -> str:
+    return context.catalogue.departments[entry.department].owner

@@ -1,0 +1,63 @@
+"""``citylake sql``: one read-only query over the analyst's (or the bureau's) DuckDB file.
+
+Here belongs opening the file safely and printing a result. What the file shows is decided in ``assets.analyst``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from enum import StrEnum
+from pathlib import Path
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+
+
+class Format(StrEnum):
+    """How a result is printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+class QueryError(RuntimeError):
+    """The query could not be run; says why and what to do next."""
+
+
+def query(file: Path, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:
+    """Column names and rows; raises :class:`QueryError`. The file is opened read-only."""
+    if not file.exists():
+        msg = f"{file.name} has not been built yet: run `citylake demo`, or `citylake materialize ops`"
+        raise QueryError(msg)
+    try:
+        with duckdb.connect(str(file), read_only=True) as connection:
+            result = connection.execute(sql)
+            return [column[0] for column in result.description or []], result.fetchall()
+    except duckdb.CatalogException as error:
+        msg = f"{error}\nSee what there is: citylake sql \"select * from ops.catalogue\""
+        raise QueryError(msg) from None
+    except duckdb.Error as error:
+        raise QueryError(str(error)) from None
+
+
+def render(names: list[str], rows: list[tuple[object, ...]], how: Format) -> str:
+    """The result as a table for people, or as CSV or JSON for programs."""
+    if how is Format.JSON:
+        records = [dict(zip(names, row, strict=True)) for row in rows]
+        return json.dumps(records, ensure_ascii=False, default=str, indent=1)
+    if how is Format.CSV:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows(rows)
+        return text.getvalue().rstrip("\n")
+    table = Table(*names, header_style="bold")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    console = Console(file=io.StringIO(), width=max(80, Console().width))
+    console.print(table)
+    return str(console.file.getvalue()).rstrip("\n")  # type: ignore[attr-defined]

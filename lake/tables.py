@@ -202,6 +202,18 @@ class Lake:
             return Commit(table.version(), part.rows, changed=False)
         return self._commit(table, [part] if part.rows else [], "overwrite", None, inserted=part.rows)
 
+    def forget(self, layer: str, name: str) -> None:
+        """Remove all but the current version: superseded Parquet files, and the log entries that tell their bounds.
+
+        For masked tables only: a value withdrawn from one must not stay readable beside it.
+        """
+        table = self.table(layer, name)
+        table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+        if len(list((self.path(layer, name) / "_delta_log").glob("*.json"))) > 1:
+            table.alter.set_table_properties({"delta.logRetentionDuration": "interval 0 seconds"})
+            table.create_checkpoint()
+            table.cleanup_metadata()
+
     def _republish(
         self, layer: str, name: str, rows: pl.LazyFrame, schema: pl.Schema, statistics: Collection[str] | None
     ) -> Commit:

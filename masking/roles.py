@@ -1,0 +1,77 @@
+"""Roles: declared grants that say who may see which tables, for what, until when.
+
+Here belong their shape and reading. A role's tables are built by ``assets.analyst``; after the grant's last day they
+are no longer built, and go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+from pydantic import Field
+
+from catalog.load import Fault, Place, read_yaml, validate
+from catalog.model import Code, Declaration, SharingType, Text, Title
+
+ROLES_FILE = "roles.yaml"
+#: Recipients that are no role: every institution (unconditional sharing), and everybody (opening).
+ALL_INSTITUTIONS = "all_institutions"
+PUBLIC = "public"
+
+
+class Role(Declaration):
+    """A grant (Art. 25): unit, people, purpose, what may be seen, who approved it, and its last day."""
+
+    title: Title
+    unit: Code = Field(description="the department whose people hold the role")
+    people: tuple[Text, ...] = Field(min_length=1, description="posts or accounts, never personal names")
+    purpose: Text
+    sees: SharingType = Field(description="a stored column's type, after its mask, is at least this loose")
+    tables: tuple[Text, ...] = Field(min_length=1, description="base.person, or base.* for a whole layer")
+    approval: Text
+    ends: date
+    key_version: int = Field(1, ge=1)
+
+    def covers(self, layer: str, table: str) -> bool:
+        """Whether the grant names this table."""
+        return f"{layer}.{table}" in self.tables or f"{layer}.*" in self.tables
+
+    def runs_on(self, day: date) -> bool:
+        """Whether the grant still holds on this day."""
+        return day <= self.ends
+
+
+def load_roles(root: Path, faults: list[Fault]) -> dict[str, Role]:
+    """Read ``catalog/roles.yaml``; what is wrong with it is added to ``faults``."""
+    path = root / ROLES_FILE
+    if not path.exists():
+        return {}
+    document, place = read_yaml(path, root, faults)
+    roles: dict[str, Role] = {}
+    for code, fields in (document or {}).items():
+        role = validate(Role, fields, _within(place, code), faults)
+        if role is None:
+            continue
+        roles[code] = role
+        if role.sees is SharingType.NONE:
+            line = place.line((code, "sees"))
+            faults.append(
+                Fault(
+                    place.file,
+                    line,
+                    f"{code}.sees",
+                    "a role cannot see what is not shared",
+                    "conditional at the tightest",
+                    "Art. 14",
+                )
+            )
+    return roles
+
+
+def _within(place: Place, code: str) -> Place:
+    lines: Mapping[tuple[str, ...], int] = {
+        path[1:]: line for path, line in place.lines.items() if path[:1] == (code,)
+    }
+    return Place(place.file, lines)

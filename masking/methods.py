@@ -20,7 +20,7 @@ import polars as pl
 from cryptography.hazmat.primitives.hashes import SM3
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from catalog.elements.identifiers import is_person
+from catalog.elements.identifiers import CREDIT_SHAPE, RESIDENT_SHAPE
 from catalog.model import Title
 from masking.keys import RecipientKey
 
@@ -70,8 +70,8 @@ def organisations_only(value: pl.Expr) -> pl.Expr:
     """Credit codes as they are; what has the shape of a person's number, or of neither, is null.
 
     An attacker learns the organisations, which are public, and that the other rows concern persons."""
-    organisation = value.str.contains(r"^[0-9A-HJ-NPQRTUWXY]{18}$") & ~is_person(value)
-    return pl.when(organisation & ~value.str.contains(r"^\d{17}[\dX]$")).then(value)
+    person = value.str.contains(RESIDENT_SHAPE)
+    return pl.when(value.str.contains(CREDIT_SHAPE) & ~person).then(value)
 
 
 def generalise_date(

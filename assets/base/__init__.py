@@ -1,1 +1,16 @@
-"""To be opened by its first module."""
+"""The base databases (基础数据库): person, legal entity, geospatial, licence. Each entity once, every value with its source.
+
+Here belong the joins that make one row of many departments' rows. What a good row is was settled in ``standard``;
+what the rows say together, for one purpose, is in ``theme``.
+"""
+
+from __future__ import annotations
+
+from assets.base import geospatial, golden, licence
+from assets.build import Build
+from catalog.load import Catalogue
+
+
+def builds(catalogue: Catalogue) -> list[Build]:
+    """Every recipe of the layer."""
+    return [*golden.builds(catalogue), *geospatial.builds(), *licence.builds(catalogue)]

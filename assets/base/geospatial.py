@@ -1,0 +1,144 @@
+"""The geospatial base database (自然资源和空间地理): divisions, parcels, buildings and places, all in CGCS2000.
+
+Here belong the conversion of what departments deliver, repair of shapes, bounding boxes and geodesic areas. How one
+coordinate becomes another is in ``coordinates.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import numpy as np
+import polars as pl
+import shapely
+
+from assets.base.coordinates import System, geometry_to_cgcs2000, ground_area_km2, to_cgcs2000
+from assets.base.inputs import standard
+from assets.build import Build, Built, Context
+from catalog.model import Title
+from lake.locks import writing
+
+Recipe = Callable[[Context], pl.LazyFrame]
+_PROVENANCE = (pl.col("_push").alias("source_push"), pl.col("_row").alias("source_row"))
+
+
+def builds() -> list[Build]:
+    """One recipe for each kind of place."""
+    return [
+        _build("division", "code", ("division", "division_boundary"), Title(zh="行政区划", en="Divisions"), divisions),
+        _build("parcel", "parcel_no", ("land_parcel",), Title(zh="宗地", en="Land parcels"), parcels),
+        _build("building", "building_no", ("building",), Title(zh="房屋建筑", en="Buildings"), buildings),
+        _build("place", "place_id", ("place_name", "point_of_interest"), Title(zh="地名地址和兴趣点", en="Places"), places),
+    ]
+
+
+def _build(name: str, key: str, resources: Sequence[str], title: Title, recipe: Recipe) -> Build:
+    def run(context: Context) -> Built:
+        with writing(context.home, f"base.{name}"):
+            commit = context.lake.publish("base", name, recipe(context), key=[key])
+        return Built({("base", name): commit}, {"rows": commit.rows})
+
+    return Build(
+        makes=(("base", name),),
+        reads=tuple(("standard", resource) for resource in resources),
+        title=title,
+        description="坐标统一为 CGCS2000；图形为 WKB，附外接矩形。Coordinates in CGCS2000; shapes as WKB with bounding boxes.",
+        owner="natural_resources",
+        run=run,
+        kinds=("polars", "shapely", "deltalake"),
+    )
+
+
+def divisions(context: Context) -> pl.LazyFrame:
+    """code, name, level, parent_code, validity; of those with a boundary: WKB, bounding box, area in km²."""
+    boundary = _shaped(context, "division_boundary").select(
+        "code", "geometry", "west", "south", "east", "north", "area_km2", pl.col("resource").alias("geometry_source")
+    )
+    return (
+        standard(context, "division")
+        .select("code", "name", "level", "parent_code", "valid_from", "valid_to", pl.lit("division").alias("source"), *_PROVENANCE)
+        .join(boundary.lazy(), on="code", how="left")
+    )
+
+
+def parcels(context: Context) -> pl.LazyFrame:
+    """Each parcel with its declared area and the geodesic one, in m²."""
+    shaped = _shaped(context, "land_parcel")
+    return shaped.lazy().select(
+        "parcel_no",
+        "use",
+        pl.col("area").alias("declared_area"),
+        (pl.col("area_km2") * 1e6).alias("measured_area"),
+        "division_code",
+        "address",
+        "geometry",
+        "west",
+        "south",
+        "east",
+        "north",
+        pl.lit("land_parcel").alias("source"),
+        *_PROVENANCE,
+    )
+
+
+def buildings(context: Context) -> pl.LazyFrame:
+    """Each building with its point."""
+    columns = ("building_no", "name", "parcel_no", "use", "floors", "built_year", "division_code", "address")
+    return _located(context, "building").lazy().select(*columns, "longitude", "latitude", pl.lit("building").alias("source"), *_PROVENANCE)
+
+
+def places(context: Context) -> pl.LazyFrame:
+    """Standard place names and points of interest in one table; ``place_id`` says which register a place is from."""
+    names = _located(context, "place_name").lazy().select(
+        pl.format("place_name/{}", "place_no").alias("place_id"),
+        "name",
+        "kind",
+        "division_code",
+        "address",
+        "longitude",
+        "latitude",
+        pl.lit("place_name").alias("source"),
+        *_PROVENANCE,
+    )
+    points = _located(context, "point_of_interest").lazy().select(
+        pl.format("point_of_interest/{}", "poi_id").alias("place_id"),
+        "name",
+        "kind",
+        pl.lit(None, pl.String).alias("division_code"),
+        "address",
+        "longitude",
+        "latitude",
+        pl.lit("point_of_interest").alias("source"),
+        *_PROVENANCE,
+    )
+    return pl.concat([names, points])
+
+
+def _system(context: Context, resource: str) -> System:
+    # `catalogue check` refuses a spatial entry that does not state its coordinate system
+    return cast(System, context.catalogue.entry(resource).coordinate_system or "cgcs2000")
+
+
+def _located(context: Context, resource: str) -> pl.DataFrame:
+    """A resource's rows with longitude and latitude in CGCS2000."""
+    rows = standard(context, resource).collect(engine="streaming")
+    longitude, latitude = to_cgcs2000(
+        rows["longitude"].to_numpy().astype(float), rows["latitude"].to_numpy().astype(float), _system(context, resource)
+    )
+    return rows.with_columns(pl.Series("longitude", longitude), pl.Series("latitude", latitude))
+
+
+def _shaped(context: Context, resource: str) -> pl.DataFrame:
+    """A resource's rows with their shape in CGCS2000 (repaired where invalid), its bounding box and area."""
+    rows = standard(context, resource).collect(engine="streaming")
+    shapes = shapely.make_valid(shapely.from_wkb(rows["geometry"].to_numpy()))
+    moved = geometry_to_cgcs2000(np.asarray(shapes, dtype=object), _system(context, resource))
+    box = shapely.bounds(moved).reshape(-1, 4)
+    areas = [ground_area_km2(shape) for shape in moved]
+    return rows.with_columns(
+        pl.Series("geometry", [shapely.to_wkb(shape) for shape in moved], dtype=pl.Binary),
+        *(pl.Series(side, box[:, index], dtype=pl.Float64) for index, side in enumerate(("west", "south", "east", "north"))),
+        pl.Series("area_km2", areas, dtype=pl.Float64),
+        pl.lit(resource).alias("resource"),
+    )

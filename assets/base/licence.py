@@ -1,0 +1,94 @@
+"""The e-licence base database (电子证照): licences with their version chains, and whose they are.
+
+Here belong the chain, the holder's id and the state on the day. What a licence identifier must look like is its
+element's business (GB/T 36904).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from assets.base.golden import entity_id
+from assets.base.inputs import standard
+from assets.build import Build, Built, Context
+from catalog.base_model import Base, load_bases
+from catalog.elements.identifiers import credit_checks_out, is_person
+from catalog.load import Catalogue
+from catalog.model import Title
+from lake.locks import writing
+
+
+def builds(catalogue: Catalogue) -> list[Build]:
+    """Licences, and their types."""
+    bases = load_bases(catalogue)
+    title = Title(zh="电子证照基础数据库", en="E-licences")
+    return [
+        Build(
+            makes=(("base", "licence"), ("base", "licence_type")),
+            reads=(("standard", "electronic_licence"), ("standard", "licence_type")),
+            title=title,
+            description="每个证照版本一行，标明版本链、现行版本和持证主体。One row per licence version: its chain, whether current, whose.",
+            owner="data_bureau",
+            run=lambda context: build(context, bases["person"], bases["legal_entity"]),
+        )
+    ]
+
+
+def build(context: Context, person: Base, legal_entity: Base) -> Built:
+    """Make both tables equal what the licence registers say now."""
+    tables = {
+        "licence": (licences(context, person, legal_entity), ["licence_id"]),
+        "licence_type": (licence_types(context), ["type_code"]),
+    }
+    commits = {}
+    for name, (rows, key) in tables.items():
+        with writing(context.home, f"base.{name}"):
+            commits["base", name] = context.lake.publish("base", name, rows, key=key)
+    return Built(commits, {"licences": commits["base", "licence"].rows})
+
+
+def licences(context: Context, person: Base, legal_entity: Base) -> pl.LazyFrame:
+    """Every version of every licence. ``chain_id`` is the identifier without version and check: what a renewal keeps."""
+    holder = pl.col("holder_code")
+    rows = standard(context, "electronic_licence").with_columns(
+        pl.col("licence_id").str.replace(r"\.\d{3}\.[0-9A-Z]$", "").alias("chain_id")
+    )
+    return rows.select(
+        "licence_id",
+        "chain_id",
+        "type_code",
+        "type_name",
+        "licence_no",
+        "holder_name",
+        "holder_code",
+        entity_id(context, person, pl.when(is_person(holder)).then(holder)),
+        entity_id(context, legal_entity, pl.when(credit_checks_out(holder)).then(holder)),
+        "issuer",
+        "issuer_code",
+        "issued_on",
+        "valid_from",
+        "valid_to",
+        "version",
+        (pl.col("version") == pl.col("version").max().over("chain_id")).alias("is_current"),
+        "state",
+        "previous_licence_id",
+        "division_code",
+        pl.lit("electronic_licence").alias("source"),
+        pl.col("_push").alias("source_push"),
+        pl.col("_row").alias("source_row"),
+    )
+
+
+def licence_types(context: Context) -> pl.LazyFrame:
+    """The licence types, as their catalogue has them."""
+    return standard(context, "licence_type").select(
+        "type_code",
+        "type_name",
+        "managing_authority",
+        "managing_authority_code",
+        "holder_kind",
+        "validity_years",
+        pl.lit("licence_type").alias("source"),
+        pl.col("_push").alias("source_push"),
+        pl.col("_row").alias("source_row"),
+    )

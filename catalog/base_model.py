@@ -1,0 +1,140 @@
+"""What a base database declares: its identifier, its sources, and for each field whose word counts first.
+
+Here belong the shape of ``base/<database>.yaml``, its reading, and the faults in it. Compiling it to a plan is
+``assets.base``'s work. Source: Arts. 15 and 21 of the Measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+from pydantic import Field, StringConstraints
+
+from catalog.elements import ELEMENTS
+from catalog.load import Catalogue, CatalogueError, Fault, Place, read_yaml, validate
+from catalog.model import Code, Column, Declaration, Entry, SharingType, Text, Title
+
+Reference = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$")]
+
+
+class Source(Declaration):
+    """A source: which resource, and which of its columns identifies the entity. One resource may be two sources
+    (a marriage names two persons)."""
+
+    resource: Code
+    identifier: Code
+
+
+class BaseField(Declaration):
+    """A field of the golden record: the columns it may come from, as ``source.column``, first word first.
+
+    The statutory source (the column that claims the ``item``) must come first (Art. 15). With ``compare`` a differing value in
+    another source is listed as a conflict."""
+
+    title: Text
+    sources: tuple[Reference, ...] = Field(min_length=1)
+    compare: bool = False
+
+
+class Base(Declaration):
+    """A base database's entity. ``prefix`` begins its ids; ``id_column`` is their column."""
+
+    code: Code
+    title: Title
+    prefix: Annotated[str, StringConstraints(pattern=r"^[A-Z]$")]
+    id_column: Code
+    identifier: Code
+    identifier_title: Text
+    sources: dict[Code, Source]
+    fields: dict[Code, BaseField]
+
+    def split(self, reference: str) -> tuple[str, str]:
+        """``source.column`` → (source, column)."""
+        source, _, column = reference.partition(".")
+        return source, column
+
+    def column(self, catalogue: Catalogue, reference: str) -> Column:
+        """The catalogue column a reference names; for a companion (``capital_currency``) the one it accompanies."""
+        source, column = self.split(reference)
+        entry = catalogue.entries[self.sources[source].resource]
+        return entry.columns[_owning(entry, column) or column]
+
+    def dtype(self, catalogue: Catalogue, reference: str) -> pl.DataType:
+        """The dtype of what a reference names."""
+        source, column = self.split(reference)
+        element = ELEMENTS[self.column(catalogue, reference).element]
+        entry = catalogue.entries[self.sources[source].resource]
+        if column in entry.columns:
+            return element.dtype
+        return next(companion.dtype for companion in element.companions if column.endswith(companion.suffix))
+
+    def sharing_of(self, catalogue: Catalogue, name: str) -> SharingType:
+        """A field's sharing type: the tightest of the columns it may come from."""
+        return min((self._sharing(catalogue, reference) for reference in self.fields[name].sources), key=lambda t: t.rank)
+
+    def _sharing(self, catalogue: Catalogue, reference: str) -> SharingType:
+        entry = catalogue.entries[self.sources[self.split(reference)[0]].resource]
+        own = self.column(catalogue, reference).sharing
+        return (own or entry.sharing).type
+
+
+def _owning(entry: Entry, column: str) -> str | None:
+    """The entry's column of this name, or the one that makes it as a companion; None where there is neither."""
+    if column in entry.columns:
+        return column
+    for name, declared in entry.columns.items():
+        if any(column == name + companion.suffix for companion in ELEMENTS[declared.element].companions):
+            return name
+    return None
+
+
+def load_bases(catalogue: Catalogue) -> Mapping[str, Base]:
+    """Every base database of the catalogue; raises :class:`CatalogueError` with all faults."""
+    bases, faults = read_bases(catalogue)
+    if faults:
+        raise CatalogueError(faults)
+    return bases
+
+
+def read_bases(catalogue: Catalogue) -> tuple[dict[str, Base], list[Fault]]:
+    """Every base database, and every fault in their declarations."""
+    faults: list[Fault] = []
+    bases: dict[str, Base] = {}
+    for path in sorted((catalogue.root / "base").glob("*.yaml")):
+        document, place = read_yaml(path, catalogue.root, faults)
+        base = validate(Base, {"code": Path(path).stem, **document}, place, faults) if document is not None else None
+        if base:
+            bases[base.code] = base
+            faults += _faults(catalogue, base, place)
+    return bases, faults
+
+
+def _faults(catalogue: Catalogue, base: Base, place: Place) -> Iterator[Fault]:
+    for name, source in base.sources.items():
+        entry = catalogue.entries.get(source.resource)
+        if entry is None or source.identifier not in entry.columns:
+            what = f"{source.resource}.{source.identifier} is no column of the catalogue"
+            yield Fault(place.file, place.line(("sources", name)), f"sources.{name}", what, "correct the name")
+    for name, declared in base.fields.items():
+        yield from _field_faults(catalogue, base, name, declared, place)
+
+
+def _field_faults(catalogue: Catalogue, base: Base, name: str, declared: BaseField, place: Place) -> Iterator[Fault]:
+    line, path = place.line(("fields", name)), f"fields.{name}"
+    known = []
+    for reference in declared.sources:
+        source, column = base.split(reference)
+        entry = catalogue.entries[base.sources[source].resource] if source in base.sources else None
+        if entry is None or _owning(entry, column) is None:
+            yield Fault(place.file, line, path, f"{reference} names no source column", "correct the name")
+        else:
+            known.append(reference)
+    dtypes = {str(base.dtype(catalogue, reference)) for reference in known}
+    if len(dtypes) > 1:
+        yield Fault(place.file, line, path, f"its sources differ in type: {', '.join(sorted(dtypes))}", "use one element")
+    statutory = [reference for reference in known if base.column(catalogue, reference).item == f"{base.code}.{name}"]
+    if statutory and statutory[0] != known[0]:
+        yield Fault(place.file, line, path, f"{statutory[0]} is the statutory source", "put it first", "Art. 15")

@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from assets.build import Context
+from assets.ingest.decoding import scratch_folder
 from assets.ingest.readers import Reading, UnreadableError, read
 from catalog.model import Entry, Mode, Title
 from lake.landing import landed_file
@@ -82,12 +83,13 @@ def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
     what is in the file.
     """
     entry = context.catalogue.entry(push.resource)
-    try:
-        reading = read(landed_file(context.home, push), entry, work=context.home.work)
-    except UnreadableError as refusal:
-        outcome = Outcome(push, PushState.REFUSED, reason=refusal.reason)
-    else:
-        outcome = _apply_reading(context, ledger, push, entry, reading)
+    with scratch_folder(context.home.work) as work:
+        try:
+            reading = read(landed_file(context.home, push), entry, work=work)
+        except UnreadableError as refusal:
+            outcome = Outcome(push, PushState.REFUSED, reason=refusal.reason)
+        else:
+            outcome = _apply_reading(context, ledger, push, entry, reading)
     ledger.settle(
         push.id,
         outcome.state,
@@ -260,8 +262,9 @@ def _overtaken(context: Context, newer: Sequence[Push], entry: Entry) -> pl.Data
     reading of the newer pushes, and only a push that arrives out of order pays it."""
     key = list(entry.delivery.key)
     plan = compile_entry(entry)
-    keys = [
-        split(read(landed_file(context.home, push), entry, work=context.home.work).frame, plan).accepted.select(key)
-        for push in newer
-    ]
-    return pl.concat(keys).unique().collect(engine="streaming")
+    with scratch_folder(context.home.work) as work:
+        keys = [
+            split(read(landed_file(context.home, push), entry, work=work).frame, plan).accepted.select(key)
+            for push in newer
+        ]
+        return pl.concat(keys).unique().collect(engine="streaming")

@@ -221,10 +221,12 @@ class Ledger:
         """Every push of a resource, in the order they came."""
         return self._select(_pushes.c.resource == resource)
 
-    def latest(self, resource: str) -> Push | None:
-        """The resource's newest push, whatever became of it."""
+    def latest(self, resource: str, way: Way | None = None) -> Push | None:
+        """The resource's newest push (that came this way), whatever became of it."""
         with self.engine.connect() as connection:
             query = sa.select(_pushes).where(_pushes.c.resource == resource)
+            if way:
+                query = query.where(_pushes.c.way == way.value)
             row = connection.execute(query.order_by(_pushes.c.sequence.desc()).limit(1)).mappings().first()
             return _push(row) if row else None
 

@@ -68,7 +68,12 @@ def _finished(folder: Path, settle_seconds: float) -> Iterator[Path]:
     if not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
-        if not path.is_file() or path.is_symlink() or path.name.startswith(".") or path.name.endswith(_UNFINISHED):
+        if (
+            not path.is_file()
+            or path.is_symlink()
+            or path.name.startswith(".")
+            or path.name.endswith(_UNFINISHED)
+        ):
             continue
         if time.time() - path.stat().st_mtime >= settle_seconds:
             yield path
@@ -89,7 +94,9 @@ def _take_file(home: Home, ledger: Ledger, entry: Entry, path: Path, collected: 
     except (PushRefusedError, LedgerError) as error:
         reason = error.reason if isinstance(error, PushRefusedError) else Title(zh=str(error), en=str(error))
         moved = _move(path, REFUSED)
-        moved.with_name(moved.name + ".reason.txt").write_text(f"{reason.zh}\n{reason.en}\n", encoding="utf-8")
+        moved.with_name(moved.name + ".reason.txt").write_text(
+            f"{reason.zh}\n{reason.en}\n", encoding="utf-8"
+        )
         collected.refusals.append((path.name, reason))
     else:
         _move(path, DONE, push.id)

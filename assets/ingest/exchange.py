@@ -19,7 +19,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assets.ingest.decoding import scratch
+from assets.ingest.decoding import scratch, scratch_folder
 from catalog.model import Entry, Way
 from lake.home import Home
 from lake.landing import file_chunks, receive
@@ -71,7 +71,9 @@ def put(connection: Any, department: str, resource: str, rows: pl.DataFrame) -> 
 def tables(connection: Any) -> set[tuple[str, str]]:
     """(department, resource) of every table there is."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE'")
+        cursor.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
+        )
         return {(str(schema), str(name)) for schema, name in cursor.fetchall()}
 
 
@@ -79,11 +81,11 @@ def pull(home: Home, ledger: Ledger, entry: Entry, connection: Any, data_date: d
     """Read the entry's table into a landing file and register it; None where it has not changed since the last pull.
 
     The read is one statement, and so one snapshot; rows stream into Parquet in bounded memory."""
-    path = scratch(home.work, f"{entry.code}.parquet")
-    try:
-        digest = _dump(connection, entry, path)
-        latest = next((push for push in reversed(ledger.history(entry.code)) if push.way is Way.TABLE), None)
-        if latest and latest.filename == f"{entry.code}-{digest[:32]}.parquet":
+    with scratch_folder(home.work) as work:
+        path = scratch(work, f"{entry.code}.parquet")
+        filename = f"{entry.code}-{_dump(connection, entry, path)[:32]}.parquet"
+        latest = ledger.latest(entry.code, Way.TABLE)
+        if latest and latest.filename == filename:
             return None
         return receive(
             home,
@@ -91,12 +93,10 @@ def pull(home: Home, ledger: Ledger, entry: Entry, connection: Any, data_date: d
             entry,
             file_chunks(path),
             way=Way.TABLE,
-            filename=f"{entry.code}-{digest[:32]}.parquet",
+            filename=filename,
             data_format="parquet",
             data_date=data_date,
         )
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def _dump(connection: Any, entry: Entry, path: Any) -> str:

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from catalog.model import Entry, Title
 
+_REMARK = re.compile(
+    r"[(\[【](必填项?|选填|非?必填|可选|元|人民币元|单位[:：]?元|格式.*|yyyy.*|如.*|例.*)[)\]】]$"
+)
 _NOISE = re.compile(r"[\s\ufeff\u200b*＊\"'：:]+")
 
 
@@ -34,11 +37,11 @@ class Match:
 
 def match(entry: Entry, headers: Sequence[str | None]) -> Match:
     """Match headers in any order; of two headers that mean one column the first counts and the column is reported."""
-    known = {normal(name): column for column in entry.columns for name in entry.header_names(column)}
+    known = known_headers(entry)
     positions: dict[str, int] = {}
     repeated, unknown = [], []
     for index, header in enumerate(headers):
-        column = known.get(normal(header or ""))
+        column = _column(known, normal(header or ""))
         if column is None:
             if header and header.strip():
                 unknown.append((index, header.strip()))
@@ -52,6 +55,24 @@ def match(entry: Entry, headers: Sequence[str | None]) -> Match:
     return Match(positions, tuple(unknown), required, optional, tuple(repeated))
 
 
+def known_headers(entry: Entry) -> dict[str, str]:
+    """Every header the entry knows, without noise → its column. A column's own name counts before a title, a title
+    before an alias."""
+    known: dict[str, str] = {}
+    for place in range(max(len(entry.header_names(column)) for column in entry.columns)):
+        for column in entry.columns:
+            names = entry.header_names(column)
+            if place < len(names):
+                known.setdefault(normal(names[place]), column)
+    return known
+
+
+def _column(known: dict[str, str], header: str) -> str | None:
+    """The column as the header stands, or without a remark in brackets that changes nothing (必填, 元). Any other unit
+    changes what the numbers mean, and is no match."""
+    return known.get(header) or known.get(_REMARK.sub("", header))
+
+
 def normal(header: str) -> str:
     """A header without what varies: width, blanks, line breaks, quotes, stars of required fields, case."""
     return _NOISE.sub("", unicodedata.normalize("NFKC", header)).casefold()
@@ -62,7 +83,8 @@ def refusal(entry: Entry, found: Match) -> Title | None:
     if found.repeated:
         names = "、".join(f"{entry.columns[name].title}（{name}）" for name in found.repeated)
         return Title(
-            zh=f"表头重复：{names} 出现了不止一次，请保留一列", en=f"repeated header for {', '.join(found.repeated)}: keep one"
+            zh=f"表头重复：{names} 出现了不止一次，请保留一列",
+            en=f"repeated header for {', '.join(found.repeated)}: keep one",
         )
     if found.missing_required:
         names = "、".join(f"{entry.columns[name].title}（{name}）" for name in found.missing_required)

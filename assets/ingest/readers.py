@@ -7,21 +7,32 @@ row that cannot be parsed stays, marked, so that it ends in quarantine and nothi
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from assets.ingest.decoding import UnreadableError, detect, plain_file, refuse, utf8_file
 from assets.ingest.delimited import read_delimited
+from assets.ingest.gathering import Gathering, encodable
 from assets.ingest.headers import Match, match, refusal
 from catalog.model import Entry
 from quality.split import PROBLEM
 
 UNKNOWN = "_unknown:"
-#: How far down a title, a date line or a merged banner may push the header.
-HEADER_SEARCH_ROWS = 30
+#: The header under which what could not be parsed stands whole, for the quarantine.
+RAW = "原文"
+#: JSON is read whole, and its text is a tenth of the memory that takes; NDJSON has no such limit.
+MAX_DOCUMENT = 128 * 1024**2
+MAX_LINE = 128 * 1024**2
+_TWICE = "\0twice"
+_WHOLE = re.compile(r"^(-?\d{1,15})\.0+$")
+_Record = dict[str, Any]
+#: Polars panics, which is no ordinary exception, on some damaged files.
+_DAMAGED = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
 @dataclass(frozen=True)
@@ -41,13 +52,13 @@ def read(path: Path, entry: Entry, *, work: Path) -> Reading:
     Raises :class:`UnreadableError`, whose reason says what to do."""
     plain = plain_file(path, work)
     kind = detect(plain, path.name)
-    table = _READERS[kind](plain, entry, work)
+    table = _with_blank_headers_named(_READERS[kind](plain, entry, work))
     found = match(entry, table.headers)
     reason = refusal(entry, found)
     if reason:
         raise UnreadableError(reason)
     notes = tuple(f"未知列 unknown column: {header}" for _, header in found.unknown)
-    return Reading(_named(table, found), found, kind, notes)
+    return Reading(_named(table, found), found, kind, (*table.notes, *notes))
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,20 @@ class Table:
 
     headers: tuple[str, ...]
     frame: pl.LazyFrame
+    notes: tuple[str, ...] = ()
+
+
+def _with_blank_headers_named(table: Table) -> Table:
+    """A column without a header keeps its cells, if it has any, under its place; without any it is no column."""
+    blank = [index for index, header in enumerate(table.headers) if not header.strip()]
+    if not blank:
+        return table
+    cells = pl.col([f"c{index}" for index in blank])
+    filled = table.frame.select((cells.str.strip_chars() != "").any()).collect(engine="streaming").row(0)
+    named = {index: f"第{index + 1}列" for index, has_cells in zip(blank, filled, strict=True) if has_cells}
+    return replace(
+        table, headers=tuple(named.get(index, header) for index, header in enumerate(table.headers))
+    )
 
 
 def _named(table: Table, found: Match) -> pl.LazyFrame:
@@ -87,7 +112,9 @@ def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
     if isinstance(dtype, pl.Struct):
         return column.struct.json_encode()
     if isinstance(dtype, pl.List | pl.Array):
-        return pl.struct(column).struct.json_encode()
+        # '{"v":[1,2]}' without what stands around the list
+        text = pl.struct(column.alias("v")).struct.json_encode().str.slice(len('{"v":')).str.head(-1)
+        return pl.when(column.is_not_null()).then(text)
     if dtype == pl.Binary:
         return column.bin.encode("hex")
     if isinstance(dtype, pl.Float64 | pl.Float32):
@@ -98,17 +125,19 @@ def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def _parquet(path: Path, _: Entry, __: Path) -> Table:
+    """Scanned lazily, after one look at every page: a damaged one would stop the run that meets it."""
     try:
         frame = pl.scan_parquet(path)
-        return _of_text(frame, frame.collect_schema().names())
-    except (pl.exceptions.PolarsError, OSError) as error:
+        frame.select(pl.all().null_count()).collect(engine="streaming")
+    except _DAMAGED as error:
         raise _broken("Parquet", "Parquet") from error
+    return _of_text(frame, frame.collect_schema().names())
 
 
 def _arrow(path: Path, _: Entry, __: Path) -> Table:
     try:
-        frame = pl.read_ipc_stream(path) if not _is_arrow_file(path) else pl.read_ipc(path, memory_map=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
+        frame = pl.read_ipc(path) if _is_arrow_file(path) else pl.read_ipc_stream(path)
+    except _DAMAGED as error:
         raise _broken("Arrow", "Arrow IPC") from error
     return _of_text(frame.lazy(), frame.columns)
 
@@ -120,113 +149,186 @@ def _is_arrow_file(path: Path) -> bool:
 
 def _ndjson(path: Path, _: Entry, work: Path) -> Table:
     """One JSON object a line; keys may differ between lines; a line that is no object stays as a marked row."""
-    records: list[dict[str, object] | None] = []
+    records = _Records(work, path.name)
     with utf8_file(path, work).open(encoding="utf-8") as file:
-        for line in file:
+        for number, line in enumerate(iter(lambda: file.readline(MAX_LINE), ""), start=1):
             if line.strip():
-                records.append(_json_object(line))
-    return _of_records(records)
+                records.add(number, *_record_of_line(line))
+    return records.table()
 
 
-def _json_object(line: str) -> dict[str, object] | None:
+def _record_of_line(line: str) -> tuple[_Record, str | None]:
     try:
-        value = json.loads(line)
-    except (json.JSONDecodeError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+        value = _decode_json(line)
+    except ValueError:
+        return {RAW: line.strip()}, "not JSON"
+    return _record_of(value)
+
+
+def _record_of(value: object) -> tuple[_Record, str | None]:
+    """One item as a record; what is no object stays whole under :data:`RAW`."""
+    if not isinstance(value, dict):
+        return {RAW: value}, "not an object"
+    record = _feature(value) if value.get("type") == "Feature" and "geometry" in value else value
+    return record, "a key stands twice" if record.pop(_TWICE, None) else None
+
+
+def _decode_json(text: str) -> object:
+    """JSON with its numbers as they are written. Raises ValueError for what is not JSON, also when too deep."""
+    try:
+        return json.loads(text, parse_float=_Number, parse_int=_integer, object_pairs_hook=_object)
+    except RecursionError:
+        msg = "nested too deeply"
+        raise ValueError(msg) from None
+
+
+class _Number(float):
+    """A number that keeps its text: an identifier written as a number must not lose digits."""
+
+    text: str
+
+    def __new__(cls, text: str) -> _Number:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+def _integer(text: str) -> int | _Number:
+    """Exact, save for thousands of digits, which Python does not convert and no identifier has."""
+    return int(text) if len(text) <= 64 else _Number(text)
+
+
+def _object(pairs: list[tuple[str, object]]) -> _Record:
+    """An object; of a key that stands twice both values are kept, and the object is marked."""
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        for key in record:
+            values = [value for name, value in pairs if name == key]
+            record[key] = values if len(values) > 1 else values[0]
+        record[_TWICE] = True
+    return record
 
 
 def _json(path: Path, entry: Entry, work: Path) -> Table:
     """An array of objects, an object with one such array inside (a page of an API), or GeoJSON."""
+    if path.stat().st_size > MAX_DOCUMENT:
+        limit = MAX_DOCUMENT >> 20
+        raise refuse(
+            f"JSON 文件超过 {limit} MB，请改用 NDJSON（每行一条记录）推送",
+            f"a JSON document over {limit} MB: push it as NDJSON, one record a line",
+        )
+    text = utf8_file(path, work).read_text(encoding="utf-8")
     try:
-        value = json.loads(utf8_file(path, work).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, RecursionError) as error:
-        if len(path.read_bytes()[:4096].splitlines()) > 1:
+        value = _decode_json(text)
+    except ValueError as error:
+        if len(text[:4096].splitlines()) > 1 and text.lstrip().startswith("{"):
             return _ndjson(path, entry, work)
         raise _broken("JSON", "JSON") from error
-    if isinstance(value, dict) and value.get("type") == "FeatureCollection":
-        return _of_records([_feature(item) for item in value.get("features") or []])
-    if isinstance(value, dict):
-        arrays = [item for item in value.values() if isinstance(item, list)]
-        value = arrays[0] if len(arrays) == 1 else [value]
-    if not isinstance(value, list):
-        raise refuse("JSON 中没有记录数组", "the JSON holds no array of records")
-    return _of_records([item if isinstance(item, dict) else None for item in value])
+    items = _items(value)
+    if items is None:
+        raise refuse(
+            "JSON 中没有记录数组，或不止一个", "the JSON holds no array of records, or more than one"
+        )
+    records = _Records(work, path.name)
+    for number, item in enumerate(items, start=1):
+        records.add(number, *_record_of(item))
+    return records.table()
 
 
-def _feature(feature: object) -> dict[str, object] | None:
+def _items(value: object, depth: int = 0) -> list[object] | None:
+    """The records of a document: the document itself, or the one array of objects in it, at most three levels down."""
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, dict) or depth > 3:
+        return None
+    if value.get("type") == "FeatureCollection":
+        return value["features"] if isinstance(value.get("features"), list) else None
+    arrays = [
+        item
+        for item in value.values()
+        if isinstance(item, list) and all(isinstance(row, dict) for row in item)
+    ]
+    if len(arrays) == 1:
+        return arrays[0]
+    nested = [
+        found
+        for item in value.values()
+        if isinstance(item, dict) and (found := _items(item, depth + 1)) is not None
+    ]
+    if len(nested) == 1 and not arrays:
+        return nested[0]
+    return [value] if depth == 0 and not arrays and not nested else None
+
+
+def _feature(feature: _Record) -> _Record:
     """A GeoJSON feature as a record: its properties, and ``geometry`` as GeoJSON text (and as coordinates where it is
     a point)."""
-    if not isinstance(feature, dict) or not isinstance(feature.get("properties") or {}, dict):
-        return None
-    geometry = feature.get("geometry")
-    record = dict(feature.get("properties") or {})
-    record["geometry"] = json.dumps(geometry, ensure_ascii=False) if geometry else None
-    if isinstance(geometry, dict) and geometry.get("type") == "Point" and len(geometry.get("coordinates") or ()) >= 2:
-        record.setdefault("longitude", geometry["coordinates"][0])
-        record.setdefault("latitude", geometry["coordinates"][1])
+    properties, geometry = feature.get("properties"), feature.get("geometry")
+    record = dict(properties) if isinstance(properties, dict) else {}
+    if feature.get("id") is not None:
+        record.setdefault("id", feature["id"])
+    record["geometry"] = geometry
+    if isinstance(geometry, dict) and geometry.get("type") == "Point":
+        position = geometry.get("coordinates")
+        if isinstance(position, list) and len(position) >= 2:
+            record.setdefault("longitude", position[0])
+            record.setdefault("latitude", position[1])
     return record
 
 
-def _of_records(records: Sequence[dict[str, object] | None]) -> Table:
-    headers = tuple(dict.fromkeys(str(key) for record in records if record for key in record))
-    columns = {
-        f"c{index}": pl.Series([_cell(record.get(header)) if record else None for record in records], dtype=pl.String)
-        for index, header in enumerate(headers)
-    }
-    problems = pl.Series(["not an object" if record is None else None for record in records], dtype=pl.String)
-    frame = pl.DataFrame({**columns, PROBLEM: problems})
-    return Table(headers, _numbered(frame.lazy()))
+class _Records:
+    """Records gathered into a table whose headers are the keys, in the order they first came."""
+
+    def __init__(self, work: Path, name: str) -> None:
+        self._gathering = Gathering(work, name)
+        self._places: dict[str, int] = {}
+
+    def add(self, number: int, record: _Record, problem: str | None) -> None:
+        cells: list[str | None] = [None] * len(self._places)
+        for key, value in record.items():
+            place = self._places.setdefault(encodable(key), len(self._places))
+            cells += [None] * (place + 1 - len(cells))
+            cells[place] = _cell(value)
+        self._gathering.add(number, cells, problem)
+
+    def table(self) -> Table:
+        return Table(tuple(self._places), self._gathering.frame(len(self._places)))
 
 
 def _cell(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return encodable(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    if isinstance(value, int | float):
+    if isinstance(value, _Number):
+        # 2020.0 is how some exports write a whole number in a column that has gaps
+        return _WHOLE.sub(r"\1", value.text)
+    if isinstance(value, int):
         return str(value)
-    return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float):
+        return None if value != value else str(value)  # NaN is how some exports write nothing
+    return encodable(json.dumps(value, ensure_ascii=False))
 
 
 def _spreadsheet(path: Path, entry: Entry, _: Path) -> Table:
-    """The sheet, and the row in it, that names most of the entry's columns; every cell as text."""
-    import fastexcel
+    from assets.ingest.spreadsheets import read_spreadsheet
 
-    try:
-        book = fastexcel.read_excel(str(path))
-        sheets = [
-            book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars() for name in book.sheet_names
-        ]
-    except fastexcel.FastExcelError as error:
-        raise _broken("电子表格", "spreadsheet") from error
-    best: tuple[float, pl.DataFrame, int] | None = None
-    for sheet in sheets:
-        for index, row in enumerate(sheet.head(HEADER_SEARCH_ROWS).iter_rows()):
-            share = match(entry, row).share
-            if share and (best is None or share > best[0]):
-                best = (share, sheet, index)
-    if best is None:
-        raise refuse(
-            f"电子表格中找不到表头，请使用目录“{entry.title.zh}”的模板", f"no sheet has a header of entry {entry.code}: use its template"
-        )
-    _, sheet, index = best
-    headers = tuple("" if cell is None else str(cell) for cell in sheet.row(index))
-    body = sheet.slice(index + 1)
-    numbered = body.rename({name: f"c{place}" for place, name in enumerate(body.columns)}).with_row_index("_row", 1)
-    filled = numbered.filter(~pl.all_horizontal(pl.col(f"c{place}").is_null() for place in range(len(headers))))
-    return Table(headers, filled.with_columns(pl.col("_row").cast(pl.Int64)).lazy())
+    found = read_spreadsheet(path, entry)
+    return Table(found.headers, found.frame, found.notes)
 
 
 def _delimited(path: Path, entry: Entry, work: Path) -> Table:
-    headers, frame = read_delimited(utf8_file(path, work), lambda cells: match(entry, cells).share, entry.title.zh, entry.code)
-    return Table(tuple(headers), frame)
+    found = read_delimited(path, work, lambda cells: match(entry, cells).share, entry.title.zh, entry.code)
+    return Table(found.headers, found.frame, found.notes)
 
 
 def _broken(zh: str, en: str) -> UnreadableError:
-    return refuse(f"文件不是完整的{zh}文件，可能只写了一半，请重新导出后推送", f"not a whole {en} file, perhaps half-written: export and push again")
+    return refuse(
+        f"文件不是完整的{zh}文件，可能只写了一半，请重新导出后推送",
+        f"not a whole {en} file, perhaps half-written: export and push again",
+    )
 
 
 _READERS: dict[str, Callable[[Path, Entry, Path], Table]] = {

@@ -15,7 +15,7 @@ from assets.build import Build, Built, Context
 from catalog.load import Catalogue, CatalogueError
 from lake.keys import master_key
 from lake.locks import writing
-from masking.columns import SourceColumn, columns_of
+from masking.columns import SourceColumn, declared_tables
 from masking.compile import SUBJECT, order, product_rows
 from masking.keys import RecipientKey, recipient_key
 from masking.policy import Threshold
@@ -34,17 +34,21 @@ def load_lawful(catalogue: Catalogue) -> Masking:
 def builds(catalogue: Catalogue) -> list[Build]:
     """One recipe for each declared product; raises :class:`CatalogueError` where one would leak."""
     masking = load_lawful(catalogue)
-    return [_build(declared.product, masking) for declared in masking.products.values()]
+    tables = declared_tables(catalogue)
+    return [
+        _build(product, masking, tables[product.source.layer, product.source.table])
+        for product in (declared.product for declared in masking.products.values())
+    ]
 
 
-def _build(product: Product, masking: Masking) -> Build:
+def _build(product: Product, masking: Masking, sources: Mapping[str, SourceColumn]) -> Build:
     return Build(
         makes=((product.layer, product.code),),
         reads=((product.source.layer, product.source.table),),
         title=product.title,
         description=product.description,
         owner=product.publisher,
-        run=lambda context: publish_product(context, product, masking),
+        run=lambda context: publish_product(context, product, masking, sources),
     )
 
 
@@ -53,9 +57,10 @@ def key_of(context: Context, masking: Masking, recipient: str) -> RecipientKey:
     return recipient_key(master_key(context.home), recipient, masking.key_version(recipient))
 
 
-def publish_product(context: Context, product: Product, masking: Masking) -> Built:
+def publish_product(
+    context: Context, product: Product, masking: Masking, sources: Mapping[str, SourceColumn]
+) -> Built:
     """Mask the source's rows and make the product's table equal them; empty where the groups are too small."""
-    sources = columns_of(context.catalogue, product.source.layer, product.source.table) or {}
     threshold = masking.policy.threshold(product.target.kind, product.target.type)
     threshold = threshold.model_copy(update={"k": product.k or threshold.k})
     source = source_rows(context, product, sources)

@@ -9,6 +9,7 @@ What the rows mean is not known here. No deletion vectors, no column mapping: re
 from __future__ import annotations
 
 import json
+import shutil
 import time
 import uuid
 from collections.abc import Collection, Sequence
@@ -23,6 +24,7 @@ import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.transaction import AddAction
 
+MASKED_LAYERS = ("shared", "open", "role")
 LAYERS = ("standard", "quarantine", "base", "theme", "shared", "open", "role", "ops")
 ROW_HASH = "_row_hash"
 #: Above this share of changed rows, rewriting the table costs less than merging into it.
@@ -213,6 +215,13 @@ class Lake:
             table.alter.set_table_properties({"delta.logRetentionDuration": "interval 0 seconds"})
             table.create_checkpoint()
             table.cleanup_metadata()
+
+    def drop(self, layer: str, name: str) -> None:
+        """Remove a masked table whole. Full tables are never dropped: their history is evidence."""
+        if layer.split("/", 1)[0] not in MASKED_LAYERS:
+            msg = f"{layer}.{name} is no masked table, and is not dropped"
+            raise ValueError(msg)
+        shutil.rmtree(self.path(layer, name))
 
     def _republish(
         self, layer: str, name: str, rows: pl.LazyFrame, schema: pl.Schema, statistics: Collection[str] | None

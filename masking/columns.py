@@ -6,20 +6,25 @@ makes of a type is in ``policy``. A column that nothing declares is unknown, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
+from pydantic import Field
 
+from catalog.base_model import Base, Reference, read_bases
 from catalog.elements import ELEMENTS, Element
 from catalog.elements.base import Mask
-from catalog.load import Catalogue
-from catalog.model import SYSTEM_COLUMNS, Column, Entry, Grade, Opening, SharingType, Title
+from catalog.load import Catalogue, Fault, read_yaml, validate
+from catalog.model import SYSTEM_COLUMNS, Code, Column, Declaration, Entry, Grade, Opening, SharingType, Title
 
 #: Values of these elements name the same kind of thing: their pseudonyms must join within one recipient's tables.
 DOMAINS = {"resident_id": "subject", "subject_code": "subject", "credit_code": "subject"}
 #: The ground of what is not opened because of how the system works, not by a department's judgement.
 NO_GROUND = "system"
+LINEAGE_FILE = "lineage.yaml"
+#: The one ground that masking may lift.
+PRIVACY_GROUND = "33-3"
 
 
 @dataclass(frozen=True)
@@ -104,8 +109,149 @@ def _system(name: str, department: str) -> SourceColumn:
     )
 
 
-def columns_of(catalogue: Catalogue, layer: str, table: str) -> Mapping[str, SourceColumn] | None:
-    """The declared columns of a table, by name; None where the catalogue does not know the table."""
-    if layer == "standard" and table in catalogue.entries:
-        return standard_columns(catalogue.entries[table])
-    return None
+def derived(name: str, title: Title, origins: Sequence[SourceColumn]) -> SourceColumn:
+    """A column computed from others: never looser than the tightest of them, as sensitive as the most sensitive.
+
+    Its element is the one they share, else that of the most sensitive whose default mask changes the value."""
+    by_weight = sorted(origins, key=lambda column: (column.grade, column.mask.method != "keep"), reverse=True)
+    opened_least = sorted(
+        origins, key=lambda column: (column.opening.rank, column.opening_ground == PRIVACY_GROUND)
+    )
+    return SourceColumn(
+        name=name,
+        title=title,
+        element=by_weight[0].element,
+        grade=by_weight[0].grade,
+        dtype=by_weight[0].dtype,
+        sharing=min((column.sharing for column in origins), key=lambda step: step.rank),
+        opening=opened_least[0].opening,
+        opening_ground=opened_least[0].opening_ground,
+        departments=frozenset().union(*(column.departments for column in origins)),
+        system=any(column.system for column in origins),
+    )
+
+
+def golden_columns(catalogue: Catalogue, base: Base) -> dict[str, SourceColumn]:
+    """The columns of a base database's golden record: its id, its identifier, each field and where it came from."""
+    identifiers = [_origin(catalogue, source.resource, source.identifier) for source in base.sources.values()]
+    english = {
+        field: ELEMENTS[base.column(catalogue, base.fields[field].sources[0]).element].title.en
+        for field in base.fields
+    }
+    found = {
+        base.id_column: replace(
+            derived(base.id_column, Title(zh="统一主体编号", en="stable id"), identifiers),
+            element="identifier", dtype=pl.String(), sharing=SharingType.NONE, opening=SharingType.NONE,
+            opening_ground=NO_GROUND, system=True,
+        ),
+        base.identifier: derived(base.identifier, Title(zh=base.identifier_title, en=base.identifier), identifiers),
+    }  # fmt: skip
+    for name, declared in base.fields.items():
+        origins = [
+            _origin(catalogue, base.sources[source].resource, column)
+            for source, column in map(base.split, declared.sources)
+        ]
+        found[name] = derived(name, Title(zh=declared.title, en=english[name]), origins)
+        found[f"{name}_source"] = replace(
+            found[name],
+            name=f"{name}_source",
+            title=Title(zh=f"{declared.title}的来源", en=f"source of the {english[name]}"),
+            element="category",
+            dtype=pl.String(),
+        )
+    found["sources"] = replace(
+        found[base.identifier],
+        name="sources",
+        title=Title(zh="来源数", en="number of sources"),
+        element="integer",
+        dtype=pl.Int32(),
+    )
+    return found
+
+
+def _origin(catalogue: Catalogue, resource: str, column: str) -> SourceColumn:
+    return standard_columns(catalogue.entry(resource))[column]
+
+
+def declared_tables(catalogue: Catalogue) -> dict[tuple[str, str], Mapping[str, SourceColumn]]:
+    """The columns of every standard and base table that a declaration knows, by (layer, table)."""
+    bases = read_bases(catalogue)[0]
+    found: dict[tuple[str, str], Mapping[str, SourceColumn]] = {}
+    found |= {("standard", code): standard_columns(entry) for code, entry in catalogue.entries.items()}
+    found |= {("base", code): golden_columns(catalogue, base) for code, base in bases.items()}
+    for table, lineage in read_lineage(catalogue)[0].items():
+        found.setdefault(("base", table), lineage_columns(catalogue, bases, lineage))
+    return found
+
+
+class Origins(Declaration):
+    """The columns that one column is computed from, and the element that says how it is masked."""
+
+    from_: tuple[Reference, ...] = Field(alias="from", min_length=1)
+    element: Code | None = None
+
+
+class TableLineage(Declaration):
+    """Where a table's columns come from: the resources it is made of, and what is not a column of theirs."""
+
+    resources: tuple[Code, ...] = Field(min_length=1)
+    columns: Mapping[Code, Origins] = {}
+
+
+def read_lineage(catalogue: Catalogue) -> tuple[dict[str, TableLineage], list[Fault]]:
+    """``catalog/lineage.yaml``, by base table, and every fault in it."""
+    path, faults = catalogue.root / LINEAGE_FILE, list[Fault]()
+    if not path.exists():
+        return {}, faults
+    document, place = read_yaml(path, catalogue.root, faults)
+    found: dict[str, TableLineage] = {}
+    for name, fields in (document or {}).items():
+        table = validate(TableLineage, fields, place, faults)
+        unknown = sorted(_unknown(catalogue, table)) if table else []
+        for reference in unknown:
+            faults.append(
+                Fault(
+                    place.file,
+                    place.line((name,)),
+                    name,
+                    f"{reference} is not in the catalogue",
+                    "correct the name",
+                )
+            )
+        if table and not unknown:
+            found[name] = table
+    return found, faults
+
+
+def _unknown(catalogue: Catalogue, table: TableLineage) -> set[str]:
+    """The resources and columns that a lineage names and the catalogue does not have."""
+    columns = {f"{entry.code}.{name}" for entry in catalogue.entries.values() for name in entry.columns}
+    stated = {reference for origins in table.columns.values() for reference in origins.from_}
+    elements = {origins.element for origins in table.columns.values() if origins.element}
+    return ({*table.resources} - set(catalogue.entries)) | (stated - columns) | (elements - set(ELEMENTS))
+
+
+def lineage_columns(
+    catalogue: Catalogue, bases: Mapping[str, Base], lineage: TableLineage
+) -> dict[str, SourceColumn]:
+    """The columns of a table with a declared lineage; ids of base entities among them count as ids."""
+    resources = [catalogue.entry(code) for code in lineage.resources]
+    found: dict[str, SourceColumn] = {}
+    for entry in resources:
+        for name, column in standard_columns(entry).items():
+            if not column.system:
+                found[name] = derived(name, column.title, [column, *([found[name]] if name in found else [])])
+    for name, origins in lineage.columns.items():
+        sources = [_origin(catalogue, *reference.split(".")) for reference in origins.from_]
+        column = derived(name, sources[0].title, sources)
+        if origins.element:
+            element = ELEMENTS[origins.element]
+            column = replace(
+                column,
+                element=element.code,
+                dtype=element.dtype,
+                title=Title(zh=column.title.zh, en=element.title.en),
+            )
+        found[name] = column
+    ids = {base.id_column: golden_columns(catalogue, base)[base.id_column] for base in bases.values()}
+    return ids | found

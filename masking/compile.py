@@ -1,4 +1,4 @@
-"""From declarations to Polars: a product's or a role's columns as expressions, its rows as a filter.
+"""From declarations to Polars: a product's or a role's columns as expressions, a product's rows as a filter.
 
 Here belongs the translation only. Nothing is read, counted or written.
 """
@@ -6,14 +6,18 @@ Here belongs the translation only. Nothing is read, counted or written.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from catalog.elements.base import Mask
+from catalog.model import SharingType
 from masking.columns import SourceColumn
 from masking.keys import RecipientKey
-from masking.methods import METHODS
+from masking.methods import METHODS, kind
+from masking.policy import Policy
 from masking.product import Product
+from masking.roles import Role
 
 #: The subject of each row, carried beside the masked columns until groups are counted, and never written.
 SUBJECT = "_subject"
@@ -22,7 +26,8 @@ SUBJECT = "_subject"
 def masked(column: SourceColumn, mask: Mask, key: RecipientKey) -> pl.Expr:
     """One masked column under its source's name."""
     method = METHODS[mask.method]
-    return method.expression(column.name, mask.parameters, dtype=column.dtype, key=key, domain=column.domain)
+    given = {"dtype": column.dtype, "key": key, "domain": column.domain}
+    return method.expression(column.name, mask.parameters, **given).alias(column.name)
 
 
 def product_rows(
@@ -39,6 +44,35 @@ def product_rows(
     ]
     subject = [pl.col(product.subject).alias(SUBJECT)] if product.subject else []
     return chosen.select(*columns, *subject)
+
+
+@dataclass(frozen=True)
+class RoleColumn:
+    """A column as a role sees it: what it is, how it was masked, and its type after that."""
+
+    column: SourceColumn
+    mask: Mask
+    type: SharingType
+
+
+def role_columns(
+    role: Role, policy: Policy, table: tuple[str, str], columns: Mapping[str, SourceColumn], schema: pl.Schema
+) -> list[RoleColumn]:
+    """The columns of a stored table that the role may see, masked; all others are left out.
+
+    A system column (a push id, a row hash) is shown only where a declaration names it as an entity's id."""
+    seen = []
+    for name, dtype in schema.items():
+        column = columns.get(name)
+        if column is None or name.startswith("_"):
+            continue
+        column = replace(column, dtype=dtype)
+        mask = role.mask(*table, column)
+        fits = kind(dtype) in METHODS[mask.method].takes
+        after = policy.type_after(column, mask, "sharing")
+        if fits and after.rank >= role.sees.rank:
+            seen.append(RoleColumn(column, mask, after))
+    return seen
 
 
 def order(product: Product, sources: Mapping[str, SourceColumn]) -> Sequence[str]:

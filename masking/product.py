@@ -19,7 +19,7 @@ from pydantic import Field
 from catalog.elements.base import Mask
 from catalog.load import Catalogue, Fault, Place, read_yaml, validate
 from catalog.model import Code, Declaration, SharingType, Text, Title
-from masking.columns import SourceColumn, columns_of
+from masking.columns import SourceColumn, declared_tables, read_lineage
 from masking.methods import METHODS, kind
 from masking.policy import Kind, Policy, load_policy
 from masking.roles import ALL_INSTITUTIONS, PUBLIC, Role, load_roles
@@ -138,6 +138,7 @@ def load_masking(catalogue: Catalogue) -> tuple[Masking | None, list[Fault]]:
     faults: list[Fault] = []
     policy = load_policy(catalogue.root, faults)
     roles = load_roles(catalogue.root, faults)
+    faults += read_lineage(catalogue)[1]
     products = _load_products(catalogue.root, faults)
     if policy is None:
         return None, faults
@@ -170,14 +171,19 @@ def check_products(
     catalogue: Catalogue, products: Sequence[Declared], policy: Policy, roles: Mapping[str, Role]
 ) -> list[Fault]:
     """Every fault of every product; a product without one may be published."""
-    return [fault for declared in products for fault in _faults(catalogue, declared, policy, roles)]
+    tables = declared_tables(catalogue)
+    return [fault for declared in products for fault in _faults(catalogue, declared, tables, policy, roles)]
 
 
 def _faults(
-    catalogue: Catalogue, declared: Declared, policy: Policy, roles: Mapping[str, Role]
+    catalogue: Catalogue,
+    declared: Declared,
+    tables: Mapping[tuple[str, str], Mapping[str, SourceColumn]],
+    policy: Policy,
+    roles: Mapping[str, Role],
 ) -> Iterator[Fault]:
     product, place = declared.product, declared.place
-    sources = columns_of(catalogue, product.source.layer, product.source.table)
+    sources = tables.get((product.source.layer, product.source.table))
     if sources is None:
         name = f"{product.source.layer}.{product.source.table}"
         yield Fault(

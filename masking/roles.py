@@ -9,16 +9,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
+from catalog.elements.base import Mask
 from catalog.load import Fault, Place, read_yaml, validate
 from catalog.model import Code, Declaration, SharingType, Text, Title
+from masking.columns import SourceColumn
+from masking.methods import METHODS
 
 ROLES_FILE = "roles.yaml"
+ColumnName = Annotated[str, StringConstraints(pattern=r"^(base|theme)\.[a-z0-9_]+\.[a-z0-9_]+$")]
 #: Recipients that are no role: every institution (unconditional sharing), and everybody (opening).
 ALL_INSTITUTIONS = "all_institutions"
 PUBLIC = "public"
+
+
+class RoleMask(Declaration):
+    """A mask for one column, in place of its element's."""
+
+    method: Code
+    parameters: Mapping[str, Any] = {}
 
 
 class Role(Declaration):
@@ -33,10 +45,20 @@ class Role(Declaration):
     approval: Text
     ends: date
     key_version: int = Field(1, ge=1)
+    masks: Mapping[ColumnName, RoleMask] = Field(
+        {}, description="where the element's default mask does not fit"
+    )
 
     def covers(self, layer: str, table: str) -> bool:
         """Whether the grant names this table."""
         return f"{layer}.{table}" in self.tables or f"{layer}.*" in self.tables
+
+    def mask(self, layer: str, table: str, column: SourceColumn) -> Mask:
+        """How the role sees a column: as it is where it is shared unconditionally, else its own mask or the element's."""
+        if column.sharing is SharingType.UNCONDITIONAL:
+            return Mask("keep")
+        own = self.masks.get(f"{layer}.{table}.{column.name}")
+        return Mask(own.method, own.parameters) if own else column.mask
 
     def runs_on(self, day: date) -> bool:
         """Whether the grant still holds on this day."""
@@ -55,6 +77,14 @@ def load_roles(root: Path, faults: list[Fault]) -> dict[str, Role]:
         if role is None:
             continue
         roles[code] = role
+        for name, mask in role.masks.items():
+            method = METHODS.get(mask.method)
+            problems = method.problems(mask.parameters) if method else [f"no masking method {mask.method!r}"]
+            line = place.line((code, "masks", name))
+            faults += [
+                Fault(place.file, line, f"{code}.masks.{name}", problem, "see masking/methods.py")
+                for problem in problems
+            ]
         if role.sees is SharingType.NONE:
             line = place.line((code, "sees"))
             faults.append(

@@ -1,0 +1,393 @@
+"""What people open in DuckDB: one file of views for each role over tables masked for it, and one for the bureau.
+
+Here belongs making them. A view is no mask: whoever opens the file can read the Parquet under it, so a role's views
+point only at tables in the role's own folder, whose every stored column the role may see. What it may see is decided by
+``masking``. A file is built aside and replaced in one step; superseded Parquet files go after that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from assets import base, shared
+from assets.build import Build, Built, Context, TableName
+from assets.shared import key_of, load_lawful
+from assets.theme import themes
+from assets.theme.themes import Theme, read_themes
+from catalog.load import Catalogue
+from catalog.model import SharingType, Title
+from lake.home import Home
+from lake.locks import writing
+from lake.tables import Commit, Lake
+from masking.columns import SourceColumn, declared_tables
+from masking.compile import RoleColumn, masked, role_columns
+from masking.lineage import Tables, query_columns
+from masking.methods import METHODS
+from masking.product import Masking
+from masking.roles import ALL_INSTITUTIONS, Role
+
+CATALOGUE: TableName = ("ops", "catalogue")
+FRESHNESS: TableName = ("ops", "freshness")
+#: Layers whose tables a role may have a masked copy of.
+ROLE_LAYERS = ("base", "theme")
+BUREAU_LAYERS = ("standard", "quarantine", "base", "theme", "shared", "open", "ops")
+ROLE_FOLDER_MODE = 0o750
+
+HOW_TO_ASK = {
+    SharingType.UNCONDITIONAL: "无条件共享：通过一网共享平台按需申请并获取（第二十四条）",
+    SharingType.CONDITIONAL: "有条件共享：通过一网共享平台向数源部门提出申请，两个工作日内答复（第二十四条）",
+    SharingType.NONE: "不予共享：可向数源部门提出核实、比对需求（第二十四条）",
+}
+
+
+class OpenLogError(RuntimeError):
+    """Somebody has the file open for writing; replacing it would lose what they wrote or mix two files."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__(
+            f"{log.name} lies beside the file: close what writes to it, remove the log, and run again"
+        )
+
+
+@dataclass(frozen=True)
+class View:
+    """One view: where it stands, the Parquet files under it, its shape, and what people are told of it."""
+
+    schema: str
+    name: str
+    files: Sequence[Path]
+    shape: pl.Schema
+    comment: str
+    columns: Mapping[str, str]
+
+
+def builds(catalogue: Catalogue) -> list[Build]:
+    """The catalogue as a table, each role's masked tables with its file, and the bureau's file over everything."""
+    masking = load_lawful(catalogue)
+    upstream = [*base.builds(catalogue), *themes.builds(catalogue), *shared.builds(catalogue)]
+    titles = {table: build.title for build in upstream for table in build.makes}
+    shown = [*titles, CATALOGUE]
+    roles = [_role_build(code, role, masking, titles) for code, role in masking.roles.items()]
+    return [_catalogue_build(), *roles, _bureau_build(shown, titles)]
+
+
+def _catalogue_build() -> Build:
+    return Build(
+        makes=(CATALOGUE,),
+        reads=(),
+        title=Title(zh="公共数据资源目录", en="The catalogue, as a table"),
+        description="每个信息项一行，含看不到的：共享类型、开放属性、数源部门和如何申请。Every column, also those not visible, and how to ask.",
+        owner="data_bureau",
+        run=build_catalogue,
+    )
+
+
+def _role_build(code: str, role: Role, masking: Masking, titles: Mapping[TableName, Title]) -> Build:
+    tables = [table for table in titles if table[0] in ROLE_LAYERS and role.covers(*table)]
+    return Build(
+        makes=(("ops", f"{code}_views"), *((f"role/{code}", stored_name(table)) for table in tables)),
+        reads=(*tables, *(table for table in titles if table[0] == "shared"), CATALOGUE),
+        title=role.title,
+        description=f"为该角色脱敏的表和 {code}.duckdb。Tables masked for the role, and its DuckDB file.\n\n{role.purpose}（{role.approval}，至 {role.ends}）",
+        owner="data_bureau",
+        run=lambda context: build_role(context, code, masking, titles),
+        kinds=("duckdb", "deltalake"),
+    )
+
+
+def _bureau_build(shown: Sequence[TableName], titles: Mapping[TableName, Title]) -> Build:
+    return Build(
+        makes=(("ops", "bureau_views"),),
+        reads=tuple(shown),
+        title=Title(zh="数据局视图", en="The bureau's DuckDB file"),
+        description="bureau.duckdb：全部表的视图。Views over every full table.",
+        owner="data_bureau",
+        run=lambda context: build_bureau(context, titles),
+        kinds=("duckdb",),
+    )
+
+
+def stored_name(table: TableName) -> str:
+    """The name of a masked copy inside its role's folder."""
+    return f"{table[0]}__{table[1]}"
+
+
+def role_file(home: Home, role: str) -> Path:
+    """The DuckDB file of a role: ``analyst.duckdb`` for the role ``analyst``."""
+    return home.root / f"{role}.duckdb"
+
+
+def build_catalogue(context: Context) -> Built:
+    """Publish ``ops.catalogue``: one row for each column of each resource."""
+    rows = [
+        {
+            "resource": entry.code,
+            "resource_title": entry.title.zh,
+            "category": entry.category,
+            "department": context.catalogue.departments[entry.department].title.zh,
+            "frequency": entry.frequency.title,
+            "column": name,
+            "column_title": column.title,
+            "element": column.element,
+            "grade": column.grade.value,
+            "sharing": entry.sharing_of(name).title,
+            "opening": entry.opening_of(name).title.replace("共享", "开放"),
+            "conditions": (column.sharing or entry.sharing).conditions,
+            "basis": (column.sharing or entry.sharing).basis,
+            "how_to_ask": HOW_TO_ASK[entry.sharing_of(name)],
+        }
+        for entry in context.catalogue.entries.values()
+        for name, column in entry.columns.items()
+    ]
+    frame = pl.DataFrame(
+        rows, schema_overrides={"conditions": pl.String, "basis": pl.String}, infer_schema_length=None
+    )
+    with writing(context.home, "ops.catalogue"):
+        commit = context.lake.publish(*CATALOGUE, frame, key=["resource", "column"])
+    return Built({CATALOGUE: commit}, {"resources": len(context.catalogue.entries), "columns": frame.height})
+
+
+def build_role(context: Context, code: str, masking: Masking, titles: Mapping[TableName, Title]) -> Built:
+    """Make the role's masked tables and its file; after the grant's last day remove both."""
+    role = masking.roles[code]
+    folder = context.lake.root / "role" / code
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(ROLE_FOLDER_MODE)
+    if not role.runs_on(date.today()):  # noqa: DTZ011 (a grant's last day is a local calendar day)
+        return _end(context, code, titles)
+    known = known_columns(context)
+    commits: dict[TableName, Commit] = {}
+    views, seen = [], list[dict[str, str]]()
+    for table in titles:
+        if table[0] not in ROLE_LAYERS or not role.covers(*table) or not context.lake.exists(*table):
+            continue
+        columns = role_columns(
+            role, masking.policy, table, known.get(table, {}), schema_of(context.lake, table)
+        )
+        if not columns:
+            continue
+        commits[f"role/{code}", stored_name(table)] = _mask_table(context, code, masking, table, columns)
+        views.append(_role_view(context, code, table, titles[table], columns))
+        seen += [_described(table, column) for column in columns]
+    views += [
+        _full_view(context, table, titles[table], {})
+        for table in _products_for(context, masking, code, titles)
+    ]
+    views += [
+        _full_view(context, table, None, {})
+        for table in (CATALOGUE, FRESHNESS)
+        if context.lake.exists(*table)
+    ]
+    commits["ops", f"{code}_views"] = _publish_views(context, code, seen)
+    views.append(_full_view(context, ("ops", f"{code}_views"), None, {}))
+    replace_file(role_file(context.home, code), views, context.home.work)
+    _forget_superseded(context, code, commits)
+    return Built(commits, {"views": len(views), "columns": len(seen)})
+
+
+def known_columns(context: Context) -> Tables:
+    """What is known of the columns of every standard and base table, and of the themes that are built from them."""
+    tables = declared_tables(context.catalogue)
+    themes, _ = read_themes(context.catalogue)
+    for theme in themes:
+        code = theme.header.code
+        if context.lake.exists("theme", code):
+            tables["theme", code] = _theme_columns(context, theme, tables)
+    return tables
+
+
+def _theme_columns(context: Context, theme: Theme, tables: Tables) -> dict[str, SourceColumn]:
+    shape = schema_of(context.lake, ("theme", theme.header.code))
+    inputs = {table: tables[table] for table in theme.reads if table in tables}
+    return query_columns(theme.sql, shape, inputs, theme.header.columns)
+
+
+def schema_of(lake: Lake, table: TableName) -> pl.Schema:
+    """The stored columns of a table."""
+    return lake.scan(*table).collect_schema()
+
+
+def _mask_table(
+    context: Context, code: str, masking: Masking, table: TableName, columns: Sequence[RoleColumn]
+) -> Commit:
+    key = key_of(context, masking, code)
+    rows = context.lake.scan(*table).select(masked(seen.column, seen.mask, key) for seen in columns)
+    # rows lie in an order that only visible values decide: the source's order would tell what is hidden
+    order = sorted((seen.column.name for seen in columns), key=lambda name: not _is_token(name, columns))
+    name = stored_name(table)
+    with writing(context.home, f"role.{code}.{name}"):
+        return context.lake.publish(
+            f"role/{code}",
+            name,
+            rows.sort(order, nulls_last=True),
+            key=order,
+            statistics=[seen.column.name for seen in columns if seen.mask.method == "keep"],
+        )
+
+
+def _is_token(name: str, columns: Sequence[RoleColumn]) -> bool:
+    return any(seen.column.name == name and seen.mask.method == "pseudonym" for seen in columns)
+
+
+def _role_view(
+    context: Context, code: str, table: TableName, title: Title, columns: Sequence[RoleColumn]
+) -> View:
+    stored = (f"role/{code}", stored_name(table))
+    comments = {
+        seen.column.name: f"{seen.column.title.zh} · {seen.column.title.en}" + _mask_comment(seen)
+        for seen in columns
+    }
+    return View(
+        *table, context.lake.files(*stored), schema_of(context.lake, stored), _comment(title), comments
+    )
+
+
+def _mask_comment(seen: RoleColumn) -> str:
+    method = METHODS[seen.mask.method]
+    return "" if method.name == "keep" else f"（{method.title.zh} {method.title.en}）"
+
+
+def _described(table: TableName, seen: RoleColumn) -> dict[str, str]:
+    method = METHODS[seen.mask.method]
+    return {
+        "schema": table[0],
+        "view": table[1],
+        "column": seen.column.name,
+        "title": seen.column.title.zh,
+        "mask": method.title.zh,
+        "sharing": seen.type.title,
+    }
+
+
+def _publish_views(context: Context, code: str, seen: Sequence[Mapping[str, str]]) -> Commit:
+    names = ("schema", "view", "column", "title", "mask", "sharing")
+    frame = pl.DataFrame(list(seen), schema=dict.fromkeys(names, pl.String))
+    return context.lake.publish("ops", f"{code}_views", frame, key=["schema", "view", "column"])
+
+
+def _products_for(
+    context: Context, masking: Masking, code: str, titles: Mapping[TableName, Title]
+) -> list[TableName]:
+    """The shared products that the role, or every institution, may have."""
+    return [
+        table
+        for table in titles
+        if table[0] == "shared"
+        and context.lake.exists(*table)
+        and masking.products[table[1]].product.recipient in {code, ALL_INSTITUTIONS}
+    ]
+
+
+def _full_view(
+    context: Context, table: TableName, title: Title | None, known: Mapping[str, SourceColumn]
+) -> View:
+    """A view of a table as it is stored."""
+    lake = context.lake
+    shape = schema_of(lake, table)
+    comments = {name: f"{known[name].title.zh} · {known[name].title.en}" for name in shape if name in known}
+    return View(*table, lake.files(*table), shape, _comment(title), comments)
+
+
+def _comment(title: Title | None) -> str:
+    return f"{title.zh} · {title.en}" if title else ""
+
+
+def build_bureau(context: Context, titles: Mapping[TableName, Title]) -> Built:
+    """Make ``bureau.duckdb``: every table that exists, as it is stored, and a list of its columns."""
+    present = [(layer, name) for layer in BUREAU_LAYERS for name in context.lake.names(layer)]
+    known = known_columns(context)
+    views = [
+        _full_view(context, table, titles.get(table) or _entry_title(context, table), known.get(table, {}))
+        for table in present
+    ]
+    rows = [
+        {"schema": view.schema, "view": view.name, "column": column, "title": view.columns.get(column)}
+        for view in views
+        for column in view.shape
+    ]
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(("schema", "view", "column", "title"), pl.String))
+    commit = context.lake.publish("ops", "bureau_views", frame, key=["schema", "view", "column"])
+    views = [view for view in views if (view.schema, view.name) != ("ops", "bureau_views")]
+    views.append(_full_view(context, ("ops", "bureau_views"), None, {}))
+    replace_file(context.home.bureau, views, context.home.work)
+    return Built({("ops", "bureau_views"): commit}, {"views": len(views)})
+
+
+def _entry_title(context: Context, table: TableName) -> Title | None:
+    entry = context.catalogue.entries.get(table[1])
+    return entry.title if entry and table[0] in ("standard", "quarantine") else None
+
+
+def replace_file(target: Path, views: Sequence[View], work: Path) -> None:
+    """Build a DuckDB file of views aside, and put it in the target's place in one step.
+
+    Whoever has the old file open keeps it; a new connection sees the whole new one. Raises :class:`OpenLogError`."""
+    log = target.with_name(target.name + ".wal")
+    if log.exists():
+        raise OpenLogError(log)
+    work.mkdir(parents=True, exist_ok=True)
+    draft = work / f"{target.name}.draft"
+    draft.unlink(missing_ok=True)
+    with duckdb.connect(str(draft)) as connection:
+        for view in views:
+            _create(connection, view)
+    draft.chmod(0o640)
+    draft.replace(target)
+
+
+def _create(connection: duckdb.DuckDBPyConnection, view: View) -> None:
+    name = f"{_name(view.schema)}.{_name(view.name)}"
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_name(view.schema)}")
+    connection.execute(f"CREATE VIEW {name} AS {_query(connection, view)}")
+    connection.execute(f"COMMENT ON VIEW {name} IS {_text(view.comment)}")
+    for column, comment in view.columns.items():
+        connection.execute(f"COMMENT ON COLUMN {name}.{_name(column)} IS {_text(comment)}")
+
+
+def _query(connection: duckdb.DuckDBPyConnection, view: View) -> str:
+    """Plain ``read_parquet`` over absolute paths: no extension is needed, and pruning reaches the files."""
+    if view.files:
+        return (
+            f"SELECT * FROM read_parquet([{', '.join(_text(str(path.absolute())) for path in view.files)}])"
+        )
+    empty = view.shape.to_frame().to_arrow(compat_level=pl.CompatLevel.oldest())
+    types = connection.from_arrow(empty).types
+    columns = ", ".join(
+        f"CAST(NULL AS {dtype}) AS {_name(name)}" for name, dtype in zip(view.shape, types, strict=True)
+    )
+    return f"SELECT {columns} WHERE false"
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _forget_superseded(context: Context, code: str, commits: Mapping[TableName, Commit]) -> None:
+    """Old files of masked tables go once the new file is in place; so do tables that the role no longer sees."""
+    layer = f"role/{code}"
+    for name in context.lake.names(layer):
+        if (layer, name) in commits:
+            context.lake.forget(layer, name)
+        else:
+            context.lake.drop(layer, name)
+
+
+def _end(context: Context, code: str, titles: Mapping[TableName, Title]) -> Built:
+    """The grant is over: the file goes first, then the tables."""
+    role_file(context.home, code).unlink(missing_ok=True)
+    for name in context.lake.names(f"role/{code}"):
+        context.lake.drop(f"role/{code}", name)
+    commit = _publish_views(context, code, [])
+    return Built(
+        {("ops", f"{code}_views"): commit}, {"ended": f"{code}: the grant is over, nothing is shown"}
+    )

@@ -31,7 +31,11 @@ def test_sm3_agrees_with_the_standard(message: bytes, digest: str) -> None:
             b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq" * 2,
             "ca05e144ed05d1857840d1f318a4a8669e559fc8391f414485bfdf7bb408963a",
         ),
-        (bytes(range(1, 38)), b"\xcd" * 50, "220bf579ded555393f0159f66c99877822a3ecf610d1552154b41d44b94db3ae"),
+        (
+            bytes(range(1, 38)),
+            b"\xcd" * 50,
+            "220bf579ded555393f0159f66c99877822a3ecf610d1552154b41d44b94db3ae",
+        ),
         (b"\x0b" * 32, b"Hi There", "c0ba18c68b90c88bc07de794bfc7d2c8d19ec31ed8773bc2b390c9604e0be11e"),
         (
             b"Jefe",

@@ -151,7 +151,10 @@ class TestDates:
         assert run([instant], methods.generalise_date(VALUE, dtype, to="month"), dtype) == ["2026-01"]
 
     def test_a_month_is_read(self) -> None:
-        assert run(["2026-05", "何时"], methods.generalise_date(VALUE, pl.String(), to="quarter")) == ["2026Q2", None]
+        assert run(["2026-05", "何时"], methods.generalise_date(VALUE, pl.String(), to="quarter")) == [
+            "2026Q2",
+            None,
+        ]
 
     def test_an_age_without_its_day_is_refused(self) -> None:
         with pytest.raises(ValueError, match="`at`"):
@@ -265,7 +268,14 @@ def test_only_declared_classes_come_out() -> None:
 
 
 def test_persons_are_removed_and_organisations_kept() -> None:
-    values = ["91441802617971616D", "441802199001011234", "11010519491231002X", "张三", "123456789012345678", None]
+    values = [
+        "91441802617971616D",
+        "441802199001011234",
+        "11010519491231002X",
+        "张三",
+        "123456789012345678",
+        None,
+    ]
     assert run(values, methods.organisations_only(VALUE)) == ["91441802617971616D", *[None] * 5]
 
 

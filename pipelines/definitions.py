@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets import all_builds
+from assets.recipes import all_builds
 from assets.build import Context
 from catalog.load import Catalogue, load
 from lake.home import Home

@@ -52,6 +52,7 @@ _SUFFIXES = {
     ".tsv": "delimited",
     ".txt": "delimited",
 }
+_CJK = re.compile("[\u0800-\U0010ffff]")
 _JSON_START = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\]]|\[\s*$")
 
 
@@ -188,9 +189,12 @@ def transcoded(path: Path, work: Path) -> Text:
     the one that fits best, if nearly all of the text is readable."""
     with path.open("rb") as file:
         head = file.read(_CHUNK)
-    for encoding in [_utf16(head)] if _utf16(head) else ["utf-8-sig", "gb18030"]:
+    wide = _utf16(head)
+    for encoding in (
+        [wide] if wide else ["utf-8-sig", "gb18030"] if _decodes(head) else ["gb18030", "utf-8-sig"]
+    ):
         try:
-            return Text(_copied(path, work, str(encoding), "strict"))
+            return Text(_copied(path, work, encoding, "strict"))
         except UnicodeError:
             continue
     return Text(_copied(path, work, _best_encoding(path), "replace"), broken=True)
@@ -263,12 +267,18 @@ def _has_mark(path: Path) -> bool:
 
 
 def _decodes(head: bytes) -> bool:
-    """Whether the bytes begin a UTF-8 text; the last character may be cut off by the end of a full chunk."""
+    """Whether the bytes begin a UTF-8 text; the last character may be cut off by the end of a full chunk.
+
+    Some GB18030 words are also UTF-8 (联通 is the famous one), but then as letters of the Near East: a text whose
+    only letters beyond ASCII are those is GB18030."""
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < _CHUNK)
-    except UnicodeDecodeError:
-        return False
-    return True
+        text = codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < _CHUNK)
+        if text.isascii() or _CJK.search(text):
+            return True
+        codecs.getincrementaldecoder("gb2312")().decode(head)
+    except UnicodeDecodeError as error:
+        return error.encoding != "utf-8"
+    return False
 
 
 @contextmanager

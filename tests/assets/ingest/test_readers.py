@@ -276,6 +276,13 @@ def test_bytes_far_down_that_are_not_utf8_change_the_encoding_of_the_whole(readi
     assert reading(ascii_head).frame.tail(1).collect()["name"].to_list() == ["张三"]
 
 
+def test_words_that_are_also_utf8(reading: Read) -> None:
+    """联通 in GB18030 is a valid UTF-8 text of two Semitic letters."""
+    for encoding in ("gb18030", "utf-8"):
+        frame = reading("person_id,name\n1,联通\n".encode(encoding)).frame.collect()
+        assert frame["name"].to_list() == ["联通"]
+
+
 def test_fast_and_careful_reading_agree(reading: Read) -> None:
     """A file that Polars scans and the same one with a ragged row at its end give the same rows."""
     body = "".join(

@@ -69,12 +69,12 @@ class View:
 
 def builds(catalogue: Catalogue) -> list[Build]:
     """The catalogue as a table, each role's masked tables with its file, and the bureau's file over everything."""
-    masking = load_lawful(catalogue)
+    masking, declared = load_lawful(catalogue), declared_tables(catalogue)
     upstream = [*base.builds(catalogue), *themes.builds(catalogue), *shared.builds(catalogue)]
     titles = {table: build.title for build in upstream for table in build.makes}
     shown = [*titles, CATALOGUE]
-    roles = [_role_build(code, role, masking, titles) for code, role in masking.roles.items()]
-    return [_catalogue_build(), *roles, _bureau_build(shown, titles)]
+    roles = [_role_build(code, role, masking, titles, declared) for code, role in masking.roles.items()]
+    return [_catalogue_build(), *roles, _bureau_build(shown, titles, declared)]
 
 
 def _catalogue_build() -> Build:
@@ -88,7 +88,9 @@ def _catalogue_build() -> Build:
     )
 
 
-def _role_build(code: str, role: Role, masking: Masking, titles: Mapping[TableName, Title]) -> Build:
+def _role_build(
+    code: str, role: Role, masking: Masking, titles: Mapping[TableName, Title], declared: Tables
+) -> Build:
     tables = [table for table in titles if table[0] in ROLE_LAYERS and role.covers(*table)]
     return Build(
         makes=(("ops", f"{code}_views"), *((f"role/{code}", stored_name(table)) for table in tables)),
@@ -96,19 +98,19 @@ def _role_build(code: str, role: Role, masking: Masking, titles: Mapping[TableNa
         title=role.title,
         description=f"为该角色脱敏的表和 {code}.duckdb。Tables masked for the role, and its DuckDB file.\n\n{role.purpose}（{role.approval}，至 {role.ends}）",
         owner="data_bureau",
-        run=lambda context: build_role(context, code, masking, titles),
+        run=lambda context: build_role(context, code, masking, titles, declared),
         kinds=("duckdb", "deltalake"),
     )
 
 
-def _bureau_build(shown: Sequence[TableName], titles: Mapping[TableName, Title]) -> Build:
+def _bureau_build(shown: Sequence[TableName], titles: Mapping[TableName, Title], declared: Tables) -> Build:
     return Build(
         makes=(("ops", "bureau_views"),),
         reads=tuple(shown),
         title=Title(zh="数据局视图", en="The bureau's DuckDB file"),
         description="bureau.duckdb：全部表的视图。Views over every full table.",
         owner="data_bureau",
-        run=lambda context: build_bureau(context, titles),
+        run=lambda context: build_bureau(context, titles, declared),
         kinds=("duckdb",),
     )
 
@@ -153,7 +155,9 @@ def build_catalogue(context: Context) -> Built:
     return Built({CATALOGUE: commit}, {"resources": len(context.catalogue.entries), "columns": frame.height})
 
 
-def build_role(context: Context, code: str, masking: Masking, titles: Mapping[TableName, Title]) -> Built:
+def build_role(
+    context: Context, code: str, masking: Masking, titles: Mapping[TableName, Title], declared: Tables
+) -> Built:
     """Make the role's masked tables and its file; after the grant's last day remove both."""
     role = masking.roles[code]
     folder = context.lake.root / "role" / code
@@ -161,7 +165,7 @@ def build_role(context: Context, code: str, masking: Masking, titles: Mapping[Ta
     folder.chmod(ROLE_FOLDER_MODE)
     if not role.runs_on(date.today()):  # noqa: DTZ011 (a grant's last day is a local calendar day)
         return _end(context, code, titles)
-    known = known_columns(context)
+    known = known_columns(context, declared)
     commits: dict[TableName, Commit] = {}
     views, seen = [], list[dict[str, str]]()
     for table in titles:
@@ -191,9 +195,9 @@ def build_role(context: Context, code: str, masking: Masking, titles: Mapping[Ta
     return Built(commits, {"views": len(views), "columns": len(seen)})
 
 
-def known_columns(context: Context) -> Tables:
-    """What is known of the columns of every standard and base table, and of the themes that are built from them."""
-    tables = declared_tables(context.catalogue)
+def known_columns(context: Context, declared: Tables) -> Tables:
+    """What is declared of the columns of standard and base tables, and derived of the themes built from them."""
+    tables = dict(declared)
     themes, _ = read_themes(context.catalogue)
     for theme in themes:
         code = theme.header.code
@@ -298,10 +302,13 @@ def _comment(title: Title | None) -> str:
     return f"{title.zh} · {title.en}" if title else ""
 
 
-def build_bureau(context: Context, titles: Mapping[TableName, Title]) -> Built:
+def build_bureau(context: Context, titles: Mapping[TableName, Title], declared: Tables) -> Built:
     """Make ``bureau.duckdb``: every table that exists, as it is stored, and a list of its columns."""
-    present = [(layer, name) for layer in BUREAU_LAYERS for name in context.lake.names(layer)]
-    known = known_columns(context)
+    own = ("ops", "bureau_views")
+    present = [
+        (layer, name) for layer in BUREAU_LAYERS for name in context.lake.names(layer) if (layer, name) != own
+    ]
+    known = known_columns(context, declared)
     views = [
         _full_view(context, table, titles.get(table) or _entry_title(context, table), known.get(table, {}))
         for table in present
@@ -312,11 +319,10 @@ def build_bureau(context: Context, titles: Mapping[TableName, Title]) -> Built:
         for column in view.shape
     ]
     frame = pl.DataFrame(rows, schema=dict.fromkeys(("schema", "view", "column", "title"), pl.String))
-    commit = context.lake.publish("ops", "bureau_views", frame, key=["schema", "view", "column"])
-    views = [view for view in views if (view.schema, view.name) != ("ops", "bureau_views")]
-    views.append(_full_view(context, ("ops", "bureau_views"), None, {}))
+    commit = context.lake.publish(*own, frame, key=["schema", "view", "column"])
+    views.append(_full_view(context, own, None, {}))
     replace_file(context.home.bureau, views, context.home.work)
-    return Built({("ops", "bureau_views"): commit}, {"views": len(views)})
+    return Built({own: commit}, {"views": len(views)})
 
 
 def _entry_title(context: Context, table: TableName) -> Title | None:

@@ -1,19 +1,22 @@
 """Where a query's columns come from: the type of each is derived from the columns it is computed from.
 
 Here belongs reading the SQL, never running it. A column that cannot be traced to declared columns is unknown, and is
-not shown. What chooses the rows (WHERE, JOIN) is not counted: the caller's k-anonymity and grants answer for that.
+not shown. Rows chosen by what is not shared (WHERE, JOIN) tell it by being there: of such a query nothing is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import polars as pl
+import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.lineage import Node, lineage
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from catalog.model import Grade, SharingType, Title
 from masking.columns import NO_GROUND, SourceColumn, derived
@@ -60,7 +63,12 @@ def query_columns(
         declared.setdefault(layer, {})[table] = {name: str(column.dtype) for name, column in columns.items()}  # type: ignore[index]
     try:
         roots = lineage(None, sql, schema=declared, dialect="duckdb")
+        choosers = _choosers(sql, declared, tables)
     except (SqlglotError, ValueError):
+        return {}
+    if any(
+        column is None or (column.sharing is SharingType.NONE and not column.system) for column in choosers
+    ):
         return {}
     found = {}
     for name, dtype in schema.items():
@@ -70,6 +78,59 @@ def query_columns(
             title = Title(zh=titles.get(name, column.title.zh), en=column.title.en)
             found[name] = replace(column, title=title)
     return found
+
+
+def _choosers(sql: str, declared: dict[str, object], tables: Tables) -> list[SourceColumn | None]:
+    """The declared columns that decide which rows there are, and how they are grouped; None for an unknown one."""
+    query = qualify(
+        sqlglot.parse_one(sql, dialect="duckdb"),
+        dialect="duckdb",
+        schema=declared,
+        validate_qualify_columns=False,
+    )
+    found: list[SourceColumn | None] = []
+    for scope in traverse_scope(query):
+        for column in scope.columns:
+            if not _is_projected(column, scope):
+                found += [tables.get(table, {}).get(name) for table, name in _leaves(column, scope)]
+    return found
+
+
+def _is_projected(column: exp.Column, scope: Scope) -> bool:
+    """Whether a column stands in the select list: what it tells is then its own output column's business."""
+    step: exp.Expr = column
+    while step.parent is not None and step.parent is not scope.expression:
+        step = step.parent
+    return step.arg_key == "expressions"
+
+
+def _leaves(column: exp.Column, scope: Scope) -> Iterator[tuple[tuple[str, str], str]]:
+    """The stored columns behind a column of a scope, through common table expressions and subqueries."""
+    source = scope.sources.get(column.table)
+    if isinstance(source, exp.Table):
+        yield (source.db, source.name), column.name
+    elif isinstance(source, Scope) and _position(source, column.name) is not None:
+        yield from _behind(source, _position(source, column.name))
+    elif not column.table and _position(scope, column.name) is not None:
+        # ORDER BY and GROUP BY may name an output column
+        yield from _behind(scope, _position(scope, column.name))
+    else:
+        yield ("", column.table), column.name
+
+
+def _behind(scope: Scope, position: int | None) -> Iterator[tuple[tuple[str, str], str]]:
+    """The stored columns behind the output column at a position, in every branch of a union."""
+    for part in scope.set_operation_scopes:
+        yield from _behind(part, position)
+    if isinstance(scope.expression, exp.Select) and position is not None:
+        for inner in scope.expression.selects[position].find_all(exp.Column):
+            if inner.table:
+                yield from _leaves(inner, scope)
+
+
+def _position(scope: Scope, name: str) -> int | None:
+    names = scope.expression.named_selects if isinstance(scope.expression, exp.Query) else []
+    return names.index(name) if name in names else None
 
 
 def _origins(root: Node, tables: Tables) -> _Traced | None:

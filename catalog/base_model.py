@@ -73,7 +73,10 @@ class Base(Declaration):
 
     def sharing_of(self, catalogue: Catalogue, name: str) -> SharingType:
         """A field's sharing type: the tightest of the columns it may come from."""
-        return min((self._sharing(catalogue, reference) for reference in self.fields[name].sources), key=lambda t: t.rank)
+        return min(
+            (self._sharing(catalogue, reference) for reference in self.fields[name].sources),
+            key=lambda t: t.rank,
+        )
 
     def _sharing(self, catalogue: Catalogue, reference: str) -> SharingType:
         entry = catalogue.entries[self.sources[self.split(reference)[0]].resource]
@@ -105,7 +108,11 @@ def read_bases(catalogue: Catalogue) -> tuple[dict[str, Base], list[Fault]]:
     bases: dict[str, Base] = {}
     for path in sorted((catalogue.root / "base").glob("*.yaml")):
         document, place = read_yaml(path, catalogue.root, faults)
-        base = validate(Base, {"code": Path(path).stem, **document}, place, faults) if document is not None else None
+        base = (
+            validate(Base, {"code": Path(path).stem, **document}, place, faults)
+            if document is not None
+            else None
+        )
         if base:
             bases[base.code] = base
             faults += _faults(catalogue, base, place)
@@ -117,12 +124,16 @@ def _faults(catalogue: Catalogue, base: Base, place: Place) -> Iterator[Fault]:
         entry = catalogue.entries.get(source.resource)
         if entry is None or source.identifier not in entry.columns:
             what = f"{source.resource}.{source.identifier} is no column of the catalogue"
-            yield Fault(place.file, place.line(("sources", name)), f"sources.{name}", what, "correct the name")
+            yield Fault(
+                place.file, place.line(("sources", name)), f"sources.{name}", what, "correct the name"
+            )
     for name, declared in base.fields.items():
         yield from _field_faults(catalogue, base, name, declared, place)
 
 
-def _field_faults(catalogue: Catalogue, base: Base, name: str, declared: BaseField, place: Place) -> Iterator[Fault]:
+def _field_faults(
+    catalogue: Catalogue, base: Base, name: str, declared: BaseField, place: Place
+) -> Iterator[Fault]:
     line, path = place.line(("fields", name)), f"fields.{name}"
     known = []
     for reference in declared.sources:
@@ -134,7 +145,17 @@ def _field_faults(catalogue: Catalogue, base: Base, name: str, declared: BaseFie
             known.append(reference)
     dtypes = {str(base.dtype(catalogue, reference)) for reference in known}
     if len(dtypes) > 1:
-        yield Fault(place.file, line, path, f"its sources differ in type: {', '.join(sorted(dtypes))}", "use one element")
-    statutory = [reference for reference in known if base.column(catalogue, reference).item == f"{base.code}.{name}"]
+        yield Fault(
+            place.file,
+            line,
+            path,
+            f"its sources differ in type: {', '.join(sorted(dtypes))}",
+            "use one element",
+        )
+    statutory = [
+        reference for reference in known if base.column(catalogue, reference).item == f"{base.code}.{name}"
+    ]
     if statutory and statutory[0] != known[0]:
-        yield Fault(place.file, line, path, f"{statutory[0]} is the statutory source", "put it first", "Art. 15")
+        yield Fault(
+            place.file, line, path, f"{statutory[0]} is the statutory source", "put it first", "Art. 15"
+        )

@@ -71,7 +71,14 @@ def bd09_to_gcj02(longitude: Degrees, latitude: Degrees) -> Points:
 
 def ground_area_km2(shape: shapely.Geometry) -> float:
     """The geodesic area of a shape in CGCS2000 degrees, in km²."""
-    return abs(GEOD.geometry_area_perimeter(shapely.geometry.polygon.orient(shape) if shape.geom_type == "Polygon" else shape)[0]) / 1e6
+    return (
+        abs(
+            GEOD.geometry_area_perimeter(
+                shapely.geometry.polygon.orient(shape) if shape.geom_type == "Polygon" else shape
+            )[0]
+        )
+        / 1e6
+    )
 
 
 def _offset(longitude: Degrees, latitude: Degrees) -> Points:
@@ -80,9 +87,27 @@ def _offset(longitude: Degrees, latitude: Degrees) -> Points:
     ripple = (20 * np.sin(6 * x * pi) + 20 * np.sin(2 * x * pi)) * 2 / 3
     root = np.sqrt(np.abs(x))
     north = -100 + 2 * x + 3 * y + 0.2 * y * y + 0.1 * x * y + 0.2 * root + ripple
-    north += (20 * np.sin(y * pi) + 40 * np.sin(y / 3 * pi) + 160 * np.sin(y / 12 * pi) + 320 * np.sin(y / 30 * pi)) * 2 / 3
+    north += (
+        (
+            20 * np.sin(y * pi)
+            + 40 * np.sin(y / 3 * pi)
+            + 160 * np.sin(y / 12 * pi)
+            + 320 * np.sin(y / 30 * pi)
+        )
+        * 2
+        / 3
+    )
     east = 300 + x + 2 * y + 0.1 * x * x + 0.1 * x * y + 0.1 * root + ripple
-    east += (20 * np.sin(x * pi) + 40 * np.sin(x / 3 * pi) + 150 * np.sin(x / 12 * pi) + 300 * np.sin(x / 30 * pi)) * 2 / 3
+    east += (
+        (
+            20 * np.sin(x * pi)
+            + 40 * np.sin(x / 3 * pi)
+            + 150 * np.sin(x / 12 * pi)
+            + 300 * np.sin(x / 30 * pi)
+        )
+        * 2
+        / 3
+    )
     radians = np.radians(latitude)
     bend = 1 - _ECCENTRICITY * np.sin(radians) ** 2
     meridian = _AXIS * (1 - _ECCENTRICITY) / (bend * np.sqrt(bend))

@@ -26,10 +26,22 @@ _PROVENANCE = (pl.col("_push").alias("source_push"), pl.col("_row").alias("sourc
 def builds() -> list[Build]:
     """One recipe for each kind of place."""
     return [
-        _build("division", "code", ("division", "division_boundary"), Title(zh="行政区划", en="Divisions"), divisions),
+        _build(
+            "division",
+            "code",
+            ("division", "division_boundary"),
+            Title(zh="行政区划", en="Divisions"),
+            divisions,
+        ),
         _build("parcel", "parcel_no", ("land_parcel",), Title(zh="宗地", en="Land parcels"), parcels),
         _build("building", "building_no", ("building",), Title(zh="房屋建筑", en="Buildings"), buildings),
-        _build("place", "place_id", ("place_name", "point_of_interest"), Title(zh="地名地址和兴趣点", en="Places"), places),
+        _build(
+            "place",
+            "place_id",
+            ("place_name", "point_of_interest"),
+            Title(zh="地名地址和兴趣点", en="Places"),
+            places,
+        ),
     ]
 
 
@@ -53,11 +65,27 @@ def _build(name: str, key: str, resources: Sequence[str], title: Title, recipe: 
 def divisions(context: Context) -> pl.LazyFrame:
     """code, name, level, parent_code, validity; of those with a boundary: WKB, bounding box, area in km²."""
     boundary = _shaped(context, "division_boundary").select(
-        "code", "geometry", "west", "south", "east", "north", "area_km2", pl.col("resource").alias("geometry_source")
+        "code",
+        "geometry",
+        "west",
+        "south",
+        "east",
+        "north",
+        "area_km2",
+        pl.col("resource").alias("geometry_source"),
     )
     return (
         standard(context, "division")
-        .select("code", "name", "level", "parent_code", "valid_from", "valid_to", pl.lit("division").alias("source"), *_PROVENANCE)
+        .select(
+            "code",
+            "name",
+            "level",
+            "parent_code",
+            "valid_from",
+            "valid_to",
+            pl.lit("division").alias("source"),
+            *_PROVENANCE,
+        )
         .join(boundary.lazy(), on="code", how="left")
     )
 
@@ -85,32 +113,44 @@ def parcels(context: Context) -> pl.LazyFrame:
 def buildings(context: Context) -> pl.LazyFrame:
     """Each building with its point."""
     columns = ("building_no", "name", "parcel_no", "use", "floors", "built_year", "division_code", "address")
-    return _located(context, "building").lazy().select(*columns, "longitude", "latitude", pl.lit("building").alias("source"), *_PROVENANCE)
+    return (
+        _located(context, "building")
+        .lazy()
+        .select(*columns, "longitude", "latitude", pl.lit("building").alias("source"), *_PROVENANCE)
+    )
 
 
 def places(context: Context) -> pl.LazyFrame:
     """Standard place names and points of interest in one table; ``place_id`` says which register a place is from."""
-    names = _located(context, "place_name").lazy().select(
-        pl.format("place_name/{}", "place_no").alias("place_id"),
-        "name",
-        "kind",
-        "division_code",
-        "address",
-        "longitude",
-        "latitude",
-        pl.lit("place_name").alias("source"),
-        *_PROVENANCE,
+    names = (
+        _located(context, "place_name")
+        .lazy()
+        .select(
+            pl.format("place_name/{}", "place_no").alias("place_id"),
+            "name",
+            "kind",
+            "division_code",
+            "address",
+            "longitude",
+            "latitude",
+            pl.lit("place_name").alias("source"),
+            *_PROVENANCE,
+        )
     )
-    points = _located(context, "point_of_interest").lazy().select(
-        pl.format("point_of_interest/{}", "poi_id").alias("place_id"),
-        "name",
-        "kind",
-        pl.lit(None, pl.String).alias("division_code"),
-        "address",
-        "longitude",
-        "latitude",
-        pl.lit("point_of_interest").alias("source"),
-        *_PROVENANCE,
+    points = (
+        _located(context, "point_of_interest")
+        .lazy()
+        .select(
+            pl.format("point_of_interest/{}", "poi_id").alias("place_id"),
+            "name",
+            "kind",
+            pl.lit(None, pl.String).alias("division_code"),
+            "address",
+            "longitude",
+            "latitude",
+            pl.lit("point_of_interest").alias("source"),
+            *_PROVENANCE,
+        )
     )
     return pl.concat([names, points])
 
@@ -124,7 +164,9 @@ def _located(context: Context, resource: str) -> pl.DataFrame:
     """A resource's rows with longitude and latitude in CGCS2000."""
     rows = standard(context, resource).collect(engine="streaming")
     longitude, latitude = to_cgcs2000(
-        rows["longitude"].to_numpy().astype(float), rows["latitude"].to_numpy().astype(float), _system(context, resource)
+        rows["longitude"].to_numpy().astype(float),
+        rows["latitude"].to_numpy().astype(float),
+        _system(context, resource),
     )
     return rows.with_columns(pl.Series("longitude", longitude), pl.Series("latitude", latitude))
 
@@ -138,7 +180,10 @@ def _shaped(context: Context, resource: str) -> pl.DataFrame:
     areas = [ground_area_km2(shape) for shape in moved]
     return rows.with_columns(
         pl.Series("geometry", [shapely.to_wkb(shape) for shape in moved], dtype=pl.Binary),
-        *(pl.Series(side, box[:, index], dtype=pl.Float64) for index, side in enumerate(("west", "south", "east", "north"))),
+        *(
+            pl.Series(side, box[:, index], dtype=pl.Float64)
+            for index, side in enumerate(("west", "south", "east", "north"))
+        ),
         pl.Series("area_km2", areas, dtype=pl.Float64),
         pl.lit(resource).alias("resource"),
     )

@@ -32,7 +32,9 @@ def builds(catalogue: Catalogue) -> list[Build]:
 def _build(base: Base) -> Build:
     return Build(
         makes=(("base", base.code), ("base", f"{base.code}_crosswalk"), ("base", f"{base.code}_conflict")),
-        reads=tuple(("standard", name) for name in sorted({source.resource for source in base.sources.values()})),
+        reads=tuple(
+            ("standard", name) for name in sorted({source.resource for source in base.sources.values()})
+        ),
         title=base.title,
         description="每个主体一行，每个字段都注明来源；关联表说明哪些来源行属于哪个主体；冲突表列出部门之间不一致的取值。\n\n"
         "One row per entity with the source of every field; which source rows are which entity; where departments disagree.",
@@ -54,13 +56,17 @@ def build(context: Context, base: Base) -> Built:
     for name, (rows, key) in tables.items():
         with writing(context.home, f"base.{name}"):
             commits["base", name] = context.lake.publish("base", name, rows, key=key)
-    return Built(commits, {"entities": golden.height, "conflicts": commits["base", f"{base.code}_conflict"].rows})
+    return Built(
+        commits, {"entities": golden.height, "conflicts": commits["base", f"{base.code}_conflict"].rows}
+    )
 
 
 def entity_id(context: Context, base: Base, identifier: pl.Expr) -> pl.Expr:
     """An entity's id: for ever the same for one identifier, and telling nothing of it to whoever lacks the key."""
     key = recipient_key(master_key(context.home), f"base.{base.code}")
-    return (pl.lit(base.prefix) + pseudonym(identifier, key, base.identifier).str.slice(2, 24)).alias(base.id_column)
+    return (pl.lit(base.prefix) + pseudonym(identifier, key, base.identifier).str.slice(2, 24)).alias(
+        base.id_column
+    )
 
 
 def one_per_entity(context: Context, base: Base, name: str) -> pl.LazyFrame:
@@ -79,13 +85,17 @@ def one_per_entity(context: Context, base: Base, name: str) -> pl.LazyFrame:
 def golden_records(context: Context, base: Base, sources: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
     """One row per identifier seen in any source, each field by its survivorship, each with the resource it came from."""
     everyone = pl.concat([rows.select(base.identifier) for rows in sources.values()]).unique()
-    joined = reduce(lambda left, right: left.join(right, on=base.identifier, how="left"), sources.values(), everyone)
+    joined = reduce(
+        lambda left, right: left.join(right, on=base.identifier, how="left"), sources.values(), everyone
+    )
     seen = [pl.col(f"{name}:seen") for name in sources]
     return joined.select(
         entity_id(context, base, pl.col(base.identifier)),
         base.identifier,
         *(column for name in base.fields for column in _field(base, name)),
-        pl.sum_horizontal(expression.fill_null(value=False).cast(pl.Int32) for expression in seen).alias("sources"),
+        pl.sum_horizontal(expression.fill_null(value=False).cast(pl.Int32) for expression in seen).alias(
+            "sources"
+        ),
     )
 
 
@@ -95,7 +105,9 @@ def _field(base: Base, name: str) -> tuple[pl.Expr, pl.Expr]:
     value = pl.coalesce([pl.col(reference) for reference in references]).alias(name)
     origin = pl.coalesce(
         [
-            pl.when(pl.col(reference).is_not_null()).then(pl.lit(base.sources[base.split(reference)[0]].resource))
+            pl.when(pl.col(reference).is_not_null()).then(
+                pl.lit(base.sources[base.split(reference)[0]].resource)
+            )
             for reference in references
         ]
     )
@@ -107,18 +119,30 @@ def crosswalk(context: Context, base: Base) -> pl.LazyFrame:
     parts = [
         standard(context, source.resource)
         .filter(pl.col(source.identifier).is_not_null())
-        .select(pl.lit(source.resource).alias("resource"), *_WHERE, pl.col(source.identifier).alias(base.identifier))
+        .select(
+            pl.lit(source.resource).alias("resource"),
+            *_WHERE,
+            pl.col(source.identifier).alias(base.identifier),
+        )
         for source in base.sources.values()
     ]
     rows = pl.concat(parts)
     return rows.select(
-        entity_id(context, base, pl.col(base.identifier)), "resource", *_WHERE, pl.lit("identifier").alias("method"), pl.lit(1.0).alias("probability")
+        entity_id(context, base, pl.col(base.identifier)),
+        "resource",
+        *_WHERE,
+        pl.lit("identifier").alias("method"),
+        pl.lit(1.0).alias("probability"),
     )
 
 
 def conflicts(base: Base, context: Context, sources: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
     """Where a source says otherwise than the word that counts: id, field, the two resources and their values as text."""
-    shape = pl.LazyFrame(schema=dict.fromkeys((base.id_column, "field", "kept_resource", "kept", "resource", "value"), pl.String))
+    shape = pl.LazyFrame(
+        schema=dict.fromkeys(
+            (base.id_column, "field", "kept_resource", "kept", "resource", "value"), pl.String
+        )
+    )
     parts = [shape]
     for name, declared in base.fields.items():
         if not declared.compare:
@@ -129,9 +153,15 @@ def conflicts(base: Base, context: Context, sources: Mapping[str, pl.LazyFrame])
     return pl.concat(parts).unique([base.id_column, "field", "resource"], keep="first", maintain_order=True)
 
 
-def _differences(base: Base, context: Context, field: str, first: str, other: str, sources: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
+def _differences(
+    base: Base, context: Context, field: str, first: str, other: str, sources: Mapping[str, pl.LazyFrame]
+) -> pl.LazyFrame:
     (one, _), (two, _) = base.split(first), base.split(other)
-    both = sources[one].select(base.identifier, first).join(sources[two].select(base.identifier, other), on=base.identifier)
+    both = (
+        sources[one]
+        .select(base.identifier, first)
+        .join(sources[two].select(base.identifier, other), on=base.identifier)
+    )
     return both.filter(pl.col(first) != pl.col(other)).select(
         entity_id(context, base, pl.col(base.identifier)),
         pl.lit(field).alias("field"),

@@ -66,7 +66,9 @@ class ThemeTestError(RuntimeError):
     """A theme's own test found rows; nothing was published."""
 
     def __init__(self, theme: str, test: ThemeTest, rows: int) -> None:
-        super().__init__(f"theme.{theme}: {test.title.en} ({test.title.zh}): {rows} rows fail; the published table is unchanged")
+        super().__init__(
+            f"theme.{theme}: {test.title.en} ({test.title.zh}): {rows} rows fail; the published table is unchanged"
+        )
 
 
 def builds(catalogue: Catalogue) -> list[Build]:
@@ -91,21 +93,37 @@ def read_theme(path: Path, catalogue: Catalogue, faults: list[Fault]) -> Theme |
     place = Place(f"assets/theme/{path.name}", {})
     comment, _, sql = text.removeprefix("/*").partition("*/")
     if not text.startswith("/*") or not sql.strip():
-        faults.append(Fault(place.file, 1, "", "no header", "begin with a comment that holds the YAML header"))
+        faults.append(
+            Fault(place.file, 1, "", "no header", "begin with a comment that holds the YAML header")
+        )
         return None
     header = validate(Header, {"code": path.stem, **(yaml.safe_load(comment) or {})}, place, faults)
     if header is None:
         return None
     if header.owner not in catalogue.departments:
-        faults.append(Fault(place.file, 1, "owner", f"no department {header.owner}", "name one of departments.yaml"))
+        faults.append(
+            Fault(place.file, 1, "owner", f"no department {header.owner}", "name one of departments.yaml")
+        )
     try:
         reads = tables_read(sql)
     except sqlglot.ParseError as error:
-        faults.append(Fault(place.file, 1, "", f"not readable as DuckDB SQL: {error.errors[0].get('description')}", "correct the SQL"))
+        faults.append(
+            Fault(
+                place.file,
+                1,
+                "",
+                f"not readable as DuckDB SQL: {error.errors[0].get('description')}",
+                "correct the SQL",
+            )
+        )
         return None
     for layer, name in reads:
         if layer not in READABLE_LAYERS:
-            faults.append(Fault(place.file, 1, "", f"reads {layer}.{name}", f"read only {' and '.join(READABLE_LAYERS)}"))
+            faults.append(
+                Fault(
+                    place.file, 1, "", f"reads {layer}.{name}", f"read only {' and '.join(READABLE_LAYERS)}"
+                )
+            )
     return Theme(header, sql, reads)
 
 
@@ -113,7 +131,11 @@ def tables_read(sql: str) -> tuple[TableName, ...]:
     """The ``layer.table`` names in a query, without its own common table expressions."""
     tree = sqlglot.parse_one(sql, dialect="duckdb")
     own = {cte.alias for cte in tree.find_all(exp.CTE)}
-    found = {(table.db, table.name) for table in tree.find_all(exp.Table) if table.name and (table.db or table.name not in own)}
+    found = {
+        (table.db, table.name)
+        for table in tree.find_all(exp.Table)
+        if table.name and (table.db or table.name not in own)
+    }
     return tuple(sorted(found))
 
 
@@ -156,14 +178,21 @@ def expose(connection: duckdb.DuckDBPyConnection, context: Context, tables: Iter
             listed = ", ".join(f"'{str(path).replace(chr(39), chr(39) * 2)}'" for path in paths)
             connection.execute(f'CREATE VIEW "{layer}"."{name}" AS SELECT * FROM read_parquet([{listed}])')
         else:
-            shape = context.lake.scan(layer, name).collect_schema() if context.lake.exists(layer, name) else empty[layer, name]
-            connection.register("_empty", pl.Schema(shape).to_frame().to_arrow(compat_level=pl.CompatLevel.oldest()))
+            shape = (
+                context.lake.scan(layer, name).collect_schema()
+                if context.lake.exists(layer, name)
+                else empty[layer, name]
+            )
+            connection.register(
+                "_empty", pl.Schema(shape).to_frame().to_arrow(compat_level=pl.CompatLevel.oldest())
+            )
             connection.execute(f'CREATE TABLE "{layer}"."{name}" AS SELECT * FROM _empty')
 
 
 def _declared_schemas(catalogue: Catalogue) -> Mapping[TableName, pl.Schema]:
     schemas: dict[TableName, pl.Schema] = {
-        ("standard", entry.code): pl.Schema({**content_schema(entry), **SYSTEM_SCHEMA}) for entry in catalogue.entries.values()
+        ("standard", entry.code): pl.Schema({**content_schema(entry), **SYSTEM_SCHEMA})
+        for entry in catalogue.entries.values()
     }
     for base in load_bases(catalogue).values():
         schemas["base", base.code] = pl.Schema(golden_schema(catalogue, base))

@@ -11,16 +11,26 @@ import hashlib
 import os
 import re
 import shutil
+import time
 import unicodedata
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from catalog.model import Entry, Title, Way
 from lake.home import Home
-from lake.ledger import Ledger, Push, UnknownPushError, new_push_id, same_or_conflict
+from lake.ledger import (
+    IdempotencyConflictError,
+    Ledger,
+    Push,
+    UnknownPushError,
+    new_push_id,
+    same_or_conflict,
+)
 
 MAX_BYTES = 20 * 1024**3
+CITY_TIME = ZoneInfo("Asia/Shanghai")
 _UNSAFE = re.compile(r"[^\w.\-（）()]+")
 
 
@@ -40,7 +50,14 @@ class DigestError(PushRefusedError):
     """The bytes are not those the department says it sent."""
 
 
-EMPTY = Title(zh="文件没有内容（0字节）。本期没有数据时，请推送只有表头的文件（零报告）", en="the file has zero bytes; with nothing to report, push a file with a header only")
+#: A push for a day to come would overrule every true one until that day.
+FUTURE = Title(
+    zh="数据日期晚于今天，请检查年份和月份", en="the data date is after today: check its year and month"
+)
+EMPTY = Title(
+    zh="文件没有内容（0字节）。本期没有数据时，请推送只有表头的文件（零报告）",
+    en="the file has zero bytes; with nothing to report, push a file with a header only",
+)
 
 
 def receive(
@@ -60,6 +77,8 @@ def receive(
 ) -> Push:
     """Land one push and register it; returns its receipt, or the earlier one where the key has been used for the
     same bytes. Raises :class:`PushRefusedError` (nothing kept) and ``IdempotencyConflictError``."""
+    if data_date > datetime.now(CITY_TIME).date():
+        raise PushRefusedError(FUTURE)
     push_id = new_push_id()
     staging = home.work / "incoming" / push_id
     staging.mkdir(parents=True, mode=0o700)
@@ -84,14 +103,21 @@ def receive(
         twin = ledger.by_key(push.department, entry.code, idempotency_key) if idempotency_key else None
         if twin:
             return same_or_conflict(twin, push)
-        _put(staging, home.landing / entry.code / push_id)
-        # from here on nothing is removed: a crash leaves bytes without a receipt (see sweep), never the reverse
-        registered = ledger.register(push)
-        if registered.id != push_id:
-            shutil.rmtree(home.landing / entry.code / push_id)
-        return registered
+        return _register(ledger, push, _put(staging, home.landing / entry.code / push_id))
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _register(ledger: Ledger, push: Push, folder: Path) -> Push:
+    """The ledger comes last: a crash before it leaves bytes without a receipt (see :func:`sweep`), never the reverse."""
+    try:
+        registered = ledger.register(push)
+    except IdempotencyConflictError:
+        shutil.rmtree(folder)
+        raise
+    if registered.id != push.id:
+        shutil.rmtree(folder)
+    return registered
 
 
 def landed_file(home: Home, push: Push) -> Path:
@@ -107,24 +133,34 @@ def file_chunks(path: Path, size: int = 1 << 20) -> Iterable[bytes]:
 
 
 def safe_name(filename: str) -> str:
-    """The last part of a name, without anything a file system or a terminal could misread, at most 120 characters."""
+    """The last part of a name, without anything a file system or a terminal could misread, at most 200 bytes."""
     last = re.split(r"[/\\]", unicodedata.normalize("NFC", filename))[-1]
     clean = _UNSAFE.sub("_", last).strip("._") or "push"
     stem, dot, suffix = clean.rpartition(".")
-    return f"{stem[:100]}{dot}{suffix[:16]}" if dot else clean[:100]
+    return _cut(stem, 150) + dot + _cut(suffix, 50) if dot else _cut(clean, 200)
 
 
-def sweep(home: Home, ledger: Ledger) -> list[Path]:
-    """Remove what a killed receiver left: folders in landing that no push is registered for, and so no receipt was
-    given for. Only for when no receiver runs: one may be between its rename and its registration."""
-    orphans = []
+def _cut(text: str, size: int) -> str:
+    return text.encode()[:size].decode(errors="ignore")
+
+
+def sweep(home: Home, ledger: Ledger, older_than: timedelta = timedelta(hours=24)) -> list[Path]:
+    """Remove what a killed receiver left: unfinished uploads, and folders in landing that no push is registered for,
+    and so no receipt was given for. Younger ones may belong to a receiver that is at work, and stay."""
+    left = [folder for folder in (home.work / "incoming").glob("p*") if _age(folder) > older_than]
     for folder in home.landing.glob("*/p*"):
-        try:
-            ledger.get(folder.name)
-        except UnknownPushError:
-            shutil.rmtree(folder)
-            orphans.append(folder)
-    return orphans
+        if _age(folder) > older_than:
+            try:
+                ledger.get(folder.name)
+            except UnknownPushError:
+                left.append(folder)
+    for folder in left:
+        shutil.rmtree(folder)
+    return left
+
+
+def _age(folder: Path) -> timedelta:
+    return timedelta(seconds=time.time() - folder.stat().st_mtime)
 
 
 def _write(path: Path, chunks: Iterable[bytes], max_bytes: int) -> tuple[int, str]:
@@ -135,7 +171,12 @@ def _write(path: Path, chunks: Iterable[bytes], max_bytes: int) -> tuple[int, st
             size += len(chunk)
             if size > max_bytes:
                 limit = f"{max_bytes / 1024**2:,.0f} MB"
-                raise TooLargeError(Title(zh=f"超过大小限制 {limit}，请分批推送", en=f"larger than the limit of {limit}: push in parts"))
+                raise TooLargeError(
+                    Title(
+                        zh=f"超过大小限制 {limit}，请分批推送",
+                        en=f"larger than the limit of {limit}: push in parts",
+                    )
+                )
             digest.update(chunk)
             file.write(chunk)
         file.flush()
@@ -148,16 +189,23 @@ def _judge(size: int, digest: str, expected: str | None) -> None:
         raise PushRefusedError(EMPTY)
     if expected is not None and expected.lower() != digest:
         raise DigestError(
-            Title(zh="校验和与收到的内容不符，传输可能中断，请重新推送", en="the checksum is not that of the bytes received: send again")
+            Title(
+                zh="校验和与收到的内容不符，传输可能中断，请重新推送",
+                en="the checksum is not that of the bytes received: send again",
+            )
         )
 
 
-def _put(staging: Path, target: Path) -> None:
+def _put(staging: Path, target: Path) -> Path:
     """Move the finished folder into landing, and make the move itself durable."""
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (target.parent.parent, target.parent):
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _sync(folder.parent)
     _sync(staging)
     staging.rename(target)
     _sync(target.parent)
+    return target
 
 
 def _sync(folder: Path) -> None:

@@ -11,7 +11,8 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -37,9 +38,15 @@ class PushState(StrEnum):
     WITHDRAWN = "withdrawn"
 
     @property
-    def title(self) -> str:
+    def title(self) -> str:  # type: ignore[override] - the word on screens, not str.title
         """The screens' word for it."""
-        return {"received": "已接收", "applied": "已入库", "held": "待定", "refused": "已退回", "withdrawn": "已撤回"}[self.value]
+        return {
+            "received": "已接收",
+            "applied": "已入库",
+            "held": "待定",
+            "refused": "已退回",
+            "withdrawn": "已撤回",
+        }[self.value]
 
 
 class LedgerError(Exception):
@@ -159,6 +166,7 @@ _tokens = sa.Table(
     _metadata,
     sa.Column("id", sa.String(16), primary_key=True),
     sa.Column("department", sa.String(64), nullable=False),
+    sa.Column("resources", sa.JSON),
     sa.Column("hash", sa.String(64), nullable=False),
     sa.Column("created_at", _UtcDateTime, nullable=False),
     sa.Column("expires_at", _UtcDateTime, nullable=False),
@@ -168,7 +176,7 @@ _state_version = sa.Table("state_version", _metadata, sa.Column("version", sa.In
 
 
 def new_push_id() -> str:
-    """``p`` and 25 characters: 13 of milliseconds and 80 random bits, so that ids sort by time."""
+    """``p`` and 25 characters: nine of milliseconds, sixteen of 80 random bits, so that ids sort by time."""
     stamp, text = int(time.time() * 1000), ""
     for _ in range(9):
         stamp, digit = divmod(stamp, 32)
@@ -272,10 +280,14 @@ class Ledger:
             raise LedgerError(msg)
         with self.engine.begin() as connection:
             connection.execute(
-                sa.insert(_decisions).values(push=push_id, kind="accept_hold", reason=reason, by=by, at=datetime.now(UTC))
+                sa.insert(_decisions).values(
+                    push=push_id, kind="accept_hold", reason=reason, by=by, at=datetime.now(UTC)
+                )
             )
             connection.execute(
-                sa.update(_pushes).where(_pushes.c.id == push_id).values(state=PushState.RECEIVED.value, settled_at=None)
+                sa.update(_pushes)
+                .where(_pushes.c.id == push_id)
+                .values(state=PushState.RECEIVED.value, settled_at=None)
             )
 
     def hold_accepted(self, push_id: str) -> bool:
@@ -284,13 +296,21 @@ class Ledger:
         with self.engine.connect() as connection:
             return connection.execute(sa.select(_decisions.c.id).where(where).limit(1)).first() is not None
 
-    def add_token(self, token_id: str, department: str, token_hash: str, expires_at: datetime) -> None:
-        """Store a token's hash."""
+    def add_token(
+        self,
+        token_id: str,
+        department: str,
+        token_hash: str,
+        expires_at: datetime,
+        resources: Sequence[str] | None = None,
+    ) -> None:
+        """Store a token's hash, and the resources it is for (None: all of the department's)."""
         with self.engine.begin() as connection:
             connection.execute(
                 sa.insert(_tokens).values(
                     id=token_id,
                     department=department,
+                    resources=None if resources is None else list(resources),
                     hash=token_hash,
                     created_at=datetime.now(UTC),
                     expires_at=expires_at,
@@ -298,15 +318,23 @@ class Ledger:
             )
 
     def token(self, token_id: str) -> Mapping[str, Any] | None:
-        """A token's row: department, hash, expires_at, revoked_at."""
+        """A token's row: department, resources, hash, expires_at, revoked_at."""
         with self.engine.connect() as connection:
             row = connection.execute(sa.select(_tokens).where(_tokens.c.id == token_id)).mappings().first()
             return dict(row) if row else None
 
-    def revoke_token(self, token_id: str) -> None:
-        """The token opens nothing from now on."""
+    def tokens(self, department: str) -> list[Mapping[str, Any]]:
+        """A department's tokens without their hashes, oldest first."""
+        shown = [column for column in _tokens.columns if column.name != "hash"]
+        query = sa.select(*shown).where(_tokens.c.department == department).order_by(_tokens.c.created_at)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def end_token(self, token_id: str, at: datetime) -> bool:
+        """The token opens nothing from ``at`` on; False where there is none, or it has ended before."""
+        live = (_tokens.c.id == token_id) & (_tokens.c.revoked_at.is_(None) | (_tokens.c.revoked_at > at))
         with self.engine.begin() as connection:
-            connection.execute(sa.update(_tokens).where(_tokens.c.id == token_id).values(revoked_at=datetime.now(UTC)))
+            return connection.execute(sa.update(_tokens).where(live).values(revoked_at=at)).rowcount > 0
 
     def _select(self, where: sa.ColumnElement[bool]) -> list[Push]:
         with self.engine.connect() as connection:
@@ -324,14 +352,36 @@ def _open(url: str) -> Ledger:
     engine = sa.create_engine(url, connect_args={"timeout": 60} if url.startswith("sqlite") else {})
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _durable_sqlite)
-    with engine.begin() as connection:
-        _metadata.create_all(connection, checkfirst=True)
-        found = connection.execute(sa.select(sa.func.max(_state_version.c.version))).scalar()
-        if found is None:
+    with _alone(engine) as connection:
+        if sa.inspect(connection).has_table(_state_version.name):
+            found = (
+                connection.execute(sa.select(sa.func.max(_state_version.c.version))).scalar()
+                or SCHEMA_VERSION
+            )
+            if found > SCHEMA_VERSION:
+                raise NewerStateError(found)
+        else:
+            _metadata.create_all(connection)
             connection.execute(sa.insert(_state_version).values(version=SCHEMA_VERSION))
-        elif found > SCHEMA_VERSION:
-            raise NewerStateError(found)
     return Ledger(engine)
+
+
+@contextmanager
+def _alone(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One transaction that no other process is in: two of them may open a new home at once."""
+    if engine.dialect.name != "sqlite":
+        with engine.begin() as connection:
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(4418)"))
+            yield connection
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.exec_driver_sql("ROLLBACK")
+            raise
+        connection.exec_driver_sql("COMMIT")
 
 
 def migrate(home: Home) -> str:
@@ -349,11 +399,13 @@ def _durable_sqlite(connection: Any, _: object) -> None:
 
 
 def _record(push: Push) -> dict[str, Any]:
-    record = {column.name: getattr(push, column.name) for column in _pushes.columns if column.name != "sequence"}
+    record = {
+        column.name: getattr(push, column.name) for column in _pushes.columns if column.name != "sequence"
+    }
     return record | {"way": push.way.value, "state": push.state.value}
 
 
-def _push(row: Mapping[str, Any]) -> Push:
+def _push(row: sa.RowMapping) -> Push:
     failures = row["failures"]
     return Push(
         **{

@@ -11,16 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from assets.ingest.exchange import connect, pull, tables
 from catalog.load import Catalogue
 from catalog.model import Entry, Title, Way
 from lake.home import Home
-from lake.landing import PushRefusedError, file_chunks, receive
+from lake.landing import CITY_TIME, PushRefusedError, file_chunks, receive
 from lake.ledger import Ledger, LedgerError, Push, open_ledger
 
-CITY_TIME = ZoneInfo("Asia/Shanghai")
 #: A file younger than this may still be on its way in.
 SETTLE_SECONDS = 3.0
 _UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart", "~")

@@ -1,26 +1,21 @@
 """The gateway's addresses: push, receipt, reasons, what a resource expects.
 
-Here belongs the translation between HTTP and landing. A body streams to disk through a bounded queue, so that
-memory stays small however large or slow it is; the receipt is sent only when landing and ledger are durable.
+Here belongs who may ask what, and the way from HTTP to landing and back. A body's way to disk is in ``bodies.py``, the
+answers are in ``answers.py``. A receipt is sent only when landing and ledger are durable.
 """
 
-import asyncio
-import csv
-import io
 import ipaddress
-import queue
-import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import polars as pl
 import uvicorn
-from fastapi import Depends, FastAPI, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from starlette.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
 from assets.ingest.deliveries import today
@@ -28,16 +23,13 @@ from catalog.load import Catalogue, UnknownResourceError, load
 from catalog.model import Entry, Title, Way
 from lake import tokens
 from lake.home import Home
-from lake.landing import DigestError, PushRefusedError, TooLargeError, receive
-from lake.ledger import IdempotencyConflictError, Push, UnknownPushError, open_ledger
+from lake.landing import receive, sweep
+from lake.ledger import Push, UnknownPushError, open_ledger
 from lake.tables import Lake
-from pipelines.gateway.problems import Problem, on_http_error, on_invalid, on_problem
+from pipelines.gateway import answers, limits
+from pipelines.gateway.bodies import land_body, require_room
+from pipelines.gateway.problems import Problem, on_bug, on_http_error, on_invalid, on_problem
 
-MAX_BYTES = 4 * 1024**3
-#: A department may have so many pushes under way at once.
-MAX_CONCURRENT = 8
-#: A body that brings nothing for so long is given up.
-SILENCE_SECONDS = 30.0
 FORMATS = {
     "text/csv": "csv",
     "text/tab-separated-values": "tsv",
@@ -47,278 +39,209 @@ FORMATS = {
     "application/ndjson": "ndjson",
     "application/vnd.apache.parquet": "parquet",
     "application/vnd.apache.arrow.stream": "arrows",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    answers.XLSX: "xlsx",
 }
 ENCODINGS = {"": "", "identity": "", "gzip": ".gz", "zstd": ".zst"}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in FORMATS},
+    }
+}
 
 
 def create_app(home: Home, catalogue: Catalogue) -> FastAPI:
-    """The gateway over one home; every write needs a department's token."""
+    """The gateway over one home; everything but its own health and pages needs a department's token."""
     app = FastAPI(
         title="citylake 公共数据接口对接",
         version="1",
         description="部门推送公共数据：每次推送都有回执。Departments push; every push gets a receipt.",
-        # the interactive page would load scripts from elsewhere: /docs is served from our own bytes instead
+        # the framework's interactive page would load scripts from elsewhere
         docs_url=None,
         redoc_url=None,
     )
-    for kind, handler in ((Problem, on_problem), (HTTPException, on_http_error), (RequestValidationError, on_invalid)):
+    handlers: dict[type[Exception], Callable[[Request, Exception], Any]] = {
+        Problem: on_problem,
+        HTTPException: on_http_error,
+        RequestValidationError: on_invalid,
+        Exception: on_bug,
+    }
+    for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
-    _routes(app, home, catalogue, _Slots())
+    app.include_router(_open_addresses(app))
+    app.include_router(_push_addresses(home, catalogue))
+    app.include_router(_reading_addresses(home, catalogue))
     return app
 
 
-class _Slots:
-    """How many pushes each department has under way."""
+def _open_addresses(app: FastAPI) -> APIRouter:
+    router = APIRouter()
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._used: dict[str, int] = {}
-
-    def take(self, department: str) -> None:
-        with self._lock:
-            if self._used.get(department, 0) >= MAX_CONCURRENT:
-                raise Problem(
-                    429,
-                    Title(zh=f"同时进行的推送不能超过{MAX_CONCURRENT}个，请稍后再试", en=f"at most {MAX_CONCURRENT} pushes at once: try again later"),
-                )
-            self._used[department] = self._used.get(department, 0) + 1
-
-    def give_back(self, department: str) -> None:
-        with self._lock:
-            self._used[department] -= 1
-
-
-def _routes(app: FastAPI, home: Home, catalogue: Catalogue, slots: _Slots) -> None:
-    def department(authorization: Annotated[str | None, Header()] = None) -> str:
-        scheme, _, token = (authorization or "").partition(" ")
-        found = tokens.department_of(open_ledger(home), token.strip()) if scheme.lower() == "bearer" else None
-        if found is None:
-            raise Problem(
-                401,
-                Title(zh="请在 Authorization 头中提供有效的部门令牌（Bearer）", en="send a valid department token: Authorization: Bearer …"),
-            )
-        return found
-
-    Department = Annotated[str, Depends(department)]  # noqa: N806 - a type
-
-    @app.get("/healthz", tags=["状态 health"])
+    @router.get("/healthz", tags=["状态 health"])
     def healthz() -> dict[str, str]:
         """Whether the gateway is up."""
         return {"status": "ok"}
 
-    @app.post("/v1/resources/{code}/pushes", status_code=201, tags=["推送 push"])
+    @router.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(answers.page(app.openapi()))
+
+    return router
+
+
+def _push_addresses(home: Home, catalogue: Catalogue) -> APIRouter:
+    router, slots = APIRouter(), limits.Slots()
+    # landings have threads of their own, so that slow bodies never keep a receipt waiting
+    pool = ThreadPoolExecutor(limits.MAX_CONCURRENT_TOTAL, "landing")
+
+    @router.post("/v1/resources/{code}/pushes", status_code=201, tags=["推送 push"], openapi_extra=_BODY)
     async def push(
         code: str,
         request: Request,
-        sender: Department,
+        sender: Annotated[tokens.Bearer, Depends(_bearer(home))],
+        *,
         data_date: Annotated[date | None, Query(description="数据日期 what date the data speaks for")] = None,
-        idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+        idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
         x_content_sha256: Annotated[str | None, Header(pattern="^[0-9a-fA-F]{64}$")] = None,
     ) -> JSONResponse:
         """Push one file's bytes; 201 with the receipt once they are durable."""
         entry = _own(catalogue, code, sender)
-        if Way.API not in entry.delivery.ways and Way.FILE not in entry.delivery.ways:
+        if not sender.may_push(code):
+            raise Problem(403, Title(zh=f"该令牌不能推送 {code}", en=f"this token is not for {code}"))
+        if entry.delivery.ways == (Way.TABLE,):
             raise Problem(422, Title(zh="该资源只按库表推送", en="this resource comes by table only"))
         data_format, filename = _format(request, code)
-        slots.take(sender)
-        try:
-            receipt = await _land(
-                request,
-                lambda chunks: receive(
-                    home,
-                    open_ledger(home),
-                    entry,
-                    chunks,
-                    way=Way.API,
-                    filename=filename,
-                    data_format=data_format,
-                    data_date=data_date or today(),
-                    idempotency_key=idempotency_key,
-                    expected_digest=x_content_sha256,
-                    max_bytes=MAX_BYTES,
-                ),
+        require_room(request, home.root)
+
+        def land(chunks: Iterator[bytes]) -> Push:
+            return receive(
+                home,
+                open_ledger(home),
+                entry,
+                chunks,
+                way=Way.API,
+                filename=filename,
+                data_format=data_format,
+                data_date=data_date or today(),
+                idempotency_key=idempotency_key,
+                expected_digest=x_content_sha256,
+                max_bytes=limits.MAX_BYTES,
             )
-        finally:
-            slots.give_back(sender)
-        return JSONResponse(_receipt(receipt), 201, {"Location": f"/v1/receipts/{receipt.id}"})
 
-    @app.get("/v1/receipts/{push_id}", tags=["回执 receipt"])
-    def receipt(push_id: str, sender: Department) -> dict[str, Any]:
+        with slots.taken(sender.department):
+            landed = await land_body(request, pool, land)
+        return JSONResponse(answers.receipt(landed), 201, {"Location": f"/v1/receipts/{landed.id}"})
+
+    return router
+
+
+def _reading_addresses(home: Home, catalogue: Catalogue) -> APIRouter:
+    router = APIRouter()
+    Sender = Annotated[tokens.Bearer, Depends(_bearer(home))]  # noqa: N806 - a type
+
+    @router.get("/v1/receipts/{push_id}", tags=["回执 receipt"])
+    def receipt(push_id: str, sender: Sender) -> dict[str, Any]:
         """What became of a push: received, applied, held or refused, with row counts."""
-        return _receipt(_own_push(home, push_id, sender))
+        return answers.receipt(_own_push(home, push_id, sender))
 
-    @app.get("/v1/receipts/{push_id}/reasons", tags=["回执 receipt"])
-    def reasons(push_id: str, sender: Department) -> Response:
-        """The rows of a push that are in quarantine, with every reason, as NDJSON."""
+    @router.get("/v1/receipts/{push_id}/reasons", tags=["回执 receipt"])
+    def reasons(
+        push_id: str,
+        sender: Sender,
+        as_format: Annotated[Literal["ndjson", "csv"], Query(alias="format")] = "ndjson",
+    ) -> StreamingResponse:
+        """The rows of a push that are in quarantine, with every reason, as NDJSON or CSV."""
         own = _own_push(home, push_id, sender)
-        return Response(_quarantined(Lake(home.lake), own), media_type="application/x-ndjson")
+        records = answers.quarantined(Lake(home.lake), own)
+        lines = answers.as_ndjson(records) if as_format == "ndjson" else answers.as_csv(records)
+        media = {"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}[as_format]
+        return StreamingResponse(
+            lines, media_type=media, headers=_attachment(f"{own.id}-reasons.{as_format}")
+        )
 
-    @app.get("/v1/resources/{code}", tags=["目录 catalogue"])
-    def resource(code: str, sender: Department) -> dict[str, Any]:
+    @router.get("/v1/resources/{code}", tags=["目录 catalogue"])
+    def resource(code: str, sender: Sender) -> dict[str, Any]:
         """What a push of this resource must look like."""
-        return _expected(_own(catalogue, code, sender))
+        return answers.expected(_own(catalogue, code, sender), FORMATS)
 
-    @app.get("/v1/resources/{code}/template", tags=["目录 catalogue"])
+    @router.get("/v1/resources/{code}/template", tags=["目录 catalogue"])
     def template(
-        code: str, sender: Department, as_format: Annotated[str, Query(alias="format", pattern="^(csv|xlsx)$")] = "csv"
+        code: str, sender: Sender, as_format: Annotated[Literal["csv", "xlsx"], Query(alias="format")] = "csv"
     ) -> Response:
         """An empty file with the resource's headers, to fill."""
-        return _template(_own(catalogue, code, sender), as_format)
+        entry = _own(catalogue, code, sender)
+        headers = _attachment(f"{entry.code}.{as_format}")
+        if as_format == "csv":
+            return Response(
+                answers.csv_template(entry), media_type="text/csv; charset=utf-8", headers=headers
+            )
+        return Response(answers.xlsx_template(entry), media_type=answers.XLSX, headers=headers)
+
+    return router
 
 
-async def _land(request: Request, land: Any) -> Push:
-    """Feed the body to ``land`` (which runs in a thread and writes to disk) through a queue of a few chunks."""
-    pipe: queue.Queue[bytes | BaseException | None] = queue.Queue(maxsize=4)
+def _bearer(home: Home) -> Callable[..., tokens.Bearer]:
+    """A dependency that finds out who asks, from the header alone; 401 where nobody does."""
+    scheme = HTTPBearer(auto_error=False, description="部门令牌 a department's token")
 
-    def chunks() -> Iterator[bytes]:
-        while (item := pipe.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-
-    landing = asyncio.ensure_future(run_in_threadpool(land, chunks()))
-    try:
-        async for chunk in _body(request):
-            if chunk and not await _offer(pipe, chunk, landing):
-                break
-        await _offer(pipe, None, landing)
-    except (Problem, Exception) as error:  # noqa: BLE001 - whatever ends the body ends the landing too
-        await _offer(pipe, error, landing)
-    return await _outcome(landing)
-
-
-async def _body(request: Request) -> AsyncIterator[bytes]:
-    stream = request.stream().__aiter__()
-    while True:
-        try:
-            yield await asyncio.wait_for(stream.__anext__(), SILENCE_SECONDS)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
+    def bearer(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]) -> tokens.Bearer:
+        found = tokens.bearer_of(open_ledger(home), credentials.credentials.strip()) if credentials else None
+        if found is None:
             raise Problem(
-                408, Title(zh="传输中断，请重新推送（可用同一幂等键）", en="the body stopped coming: push again, with the same idempotency key")
-            ) from None
+                401,
+                Title(
+                    zh="请在 Authorization 头中提供有效的部门令牌（Bearer）",
+                    en="send a valid department token: Authorization: Bearer …",
+                ),
+            )
+        return found
+
+    return bearer
 
 
-async def _offer(pipe: queue.Queue[Any], item: bytes | BaseException | None, landing: asyncio.Future[Push]) -> bool:
-    """Put one item, waiting without blocking the loop; False where the landing is over already (refused)."""
-    while not landing.done():
-        try:
-            pipe.put_nowait(item)
-        except queue.Full:
-            await asyncio.sleep(0.002)
-        else:
-            return True
-    return False
-
-
-async def _outcome(landing: asyncio.Future[Push]) -> Push:
-    try:
-        return await landing
-    except TooLargeError as error:
-        raise Problem(413, error.reason) from None
-    except (DigestError, PushRefusedError) as error:
-        raise Problem(422, error.reason) from None
-    except IdempotencyConflictError as error:
-        zh, _, en = str(error).partition(" · ")
-        raise Problem(409, Title(zh=zh, en=en)) from None
-
-
-def _own(catalogue: Catalogue, code: str, sender: str) -> Entry:
+def _own(catalogue: Catalogue, code: str, sender: tokens.Bearer) -> Entry:
     try:
         entry = catalogue.entry(code)
     except UnknownResourceError:
-        raise Problem(404, Title(zh=f"目录中没有数据资源 {code[:80]}", en=f"no resource {code[:80]} in the catalogue")) from None
-    if entry.department != sender:
-        raise Problem(403, Title(zh=f"{code} 的数源部门不是贵部门", en=f"your department is not the source of {code}"))
+        raise Problem(
+            404, Title(zh=f"目录中没有数据资源 {code[:80]}", en=f"no resource {code[:80]} in the catalogue")
+        ) from None
+    if entry.department != sender.department:
+        raise Problem(
+            403, Title(zh=f"{code} 的数源部门不是贵部门", en=f"your department is not the source of {code}")
+        )
     return entry
 
 
-def _own_push(home: Home, push_id: str, sender: str) -> Push:
+def _own_push(home: Home, push_id: str, sender: tokens.Bearer) -> Push:
     unknown = Problem(404, Title(zh="没有这份回执", en="no such receipt"))
     try:
         push = open_ledger(home).get(push_id)
     except UnknownPushError:
         raise unknown from None
     # another department's receipt is as unknown as one that does not exist
-    if push.department != sender:
+    if push.department != sender.department:
         raise unknown
     return push
 
 
 def _format(request: Request, code: str) -> tuple[str, str]:
+    """(format, file name) from the content type and encoding; bytes are kept as they come, compressed or not."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if media not in FORMATS or encoding not in ENCODINGS:
         raise Problem(
             415,
-            Title(zh=f"请用以下 Content-Type 之一：{'、'.join(FORMATS)}", en=f"use one of these content types: {', '.join(FORMATS)}; gzip or zstd"),
+            Title(
+                zh=f"请用以下 Content-Type 之一：{'、'.join(FORMATS)}；Content-Encoding 可为 gzip 或 zstd",
+                en=f"use one of these content types: {', '.join(FORMATS)}; encoded as gzip or zstd, or not at all",
+            ),
         )
     return FORMATS[media], f"{code}.{FORMATS[media]}{ENCODINGS[encoding]}"
 
 
-def _receipt(push: Push) -> dict[str, Any]:
-    return {
-        "receipt": push.id,
-        "resource": push.resource,
-        "state": push.state.value,
-        "state_zh": push.state.title,
-        "data_date": push.data_date.isoformat(),
-        "received_at": push.received_at.isoformat(),
-        "bytes": push.size,
-        "sha256": push.digest,
-        "rows": push.rows,
-        "accepted": push.accepted,
-        "quarantined": push.rejected,
-        "reason": push.reason_zh,
-        "reason_en": push.reason_en,
-        "failures": dict(push.failures or {}),
-    }
-
-
-def _quarantined(lake: Lake, push: Push) -> str:
-    if not lake.exists("quarantine", push.resource):
-        return ""
-    rows = lake.scan("quarantine", push.resource).filter(pl.col("_push") == push.id)
-    return rows.select("_row", "cells", "reasons").sort("_row").collect().write_ndjson()
-
-
-def _expected(entry: Entry) -> dict[str, Any]:
-    return {
-        "resource": entry.code,
-        "title": entry.title.zh,
-        "title_en": entry.title.en,
-        "frequency": entry.frequency.value,
-        "mode": entry.delivery.mode.value,
-        "key": list(entry.delivery.key),
-        "ways": [way.value for way in entry.delivery.ways],
-        "content_types": list(FORMATS),
-        "columns": [
-            {
-                "name": name,
-                "title": column.title,
-                "element": column.element,
-                "required": column.required,
-                "values": list(column.values),
-                "headers": list(entry.header_names(name)),
-            }
-            for name, column in entry.columns.items()
-        ],
-    }
-
-
-def _template(entry: Entry, as_format: str) -> Response:
-    titles = [column.title for column in entry.columns.values()]
-    disposition = {"Content-Disposition": f'attachment; filename="{entry.code}.{as_format}"'}
-    if as_format == "csv":
-        text = io.StringIO()
-        csv.writer(text).writerow(titles)
-        # the mark makes spreadsheets read it as UTF-8
-        return Response("\ufeff" + text.getvalue(), media_type="text/csv; charset=utf-8", headers=disposition)
-    book = io.BytesIO()
-    pl.DataFrame({title: pl.Series([], dtype=pl.String) for title in titles}).write_excel(book, worksheet=entry.title.zh[:31])
-    return Response(book.getvalue(), media_type=next(k for k, v in FORMATS.items() if v == "xlsx"), headers=disposition)
+def _attachment(filename: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{filename}"'}
 
 
 class ExposedError(RuntimeError):
@@ -326,13 +249,18 @@ class ExposedError(RuntimeError):
 
 
 def run(
-    home: Home, *, host: str = "127.0.0.1", port: int = 8640, tls_certificate: Path | None = None, tls_key: Path | None = None
+    home: Home,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8640,
+    tls_certificate: Path | None = None,
+    tls_key: Path | None = None,
 ) -> None:
     """Serve until interrupted; raises :class:`ExposedError` for another address than loopback without TLS."""
-    loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    if not loopback and not (tls_certificate and tls_key):
+    if not _is_loopback(host) and not (tls_certificate and tls_key):
         msg = f"the gateway does not listen on {host} without TLS: give --tls-certificate and --tls-key, or use 127.0.0.1"
         raise ExposedError(msg)
+    sweep(home, open_ledger(home))
     uvicorn.run(
         create_app(home, load()),
         host=host,
@@ -345,3 +273,11 @@ def run(
         h11_max_incomplete_event_size=16384,
         log_level="warning",
     )
+
+
+def _is_loopback(host: str) -> bool:
+    """Only an address says where it is; another name than localhost may resolve to anything."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -24,19 +24,24 @@ TITLES = {
     415: Title(zh="格式不支持", en="unsupported format"),
     422: Title(zh="无法接收", en="cannot be taken"),
     429: Title(zh="请求过多", en="too many requests"),
+    500: Title(zh="平台出错", en="an error of ours"),
+    503: Title(zh="平台繁忙", en="busy"),
+    507: Title(zh="存储空间不足", en="no room"),
 }
 
 
 class Problem(Exception):  # noqa: N818 - the standard's word
-    """An answer that is not what was asked for: its status, and why, in both languages."""
+    """An answer that is not what was asked for: its status, why, in both languages, and in how many seconds to try
+    again, where that helps."""
 
-    def __init__(self, status: int, detail: Title) -> None:
+    def __init__(self, status: int, detail: Title, retry_after: int | None = None) -> None:
         self.status = status
         self.detail = detail
+        self.retry_after = retry_after
         super().__init__(detail.en)
 
 
-def answer(status: int, detail: Title, **further: object) -> JSONResponse:
+def answer(status: int, detail: Title, retry_after: int | None = None) -> JSONResponse:
     """The problem as a response."""
     title = TITLES.get(status, Title(zh="出错", en="error"))
     body = {
@@ -45,9 +50,10 @@ def answer(status: int, detail: Title, **further: object) -> JSONResponse:
         "title": f"{title.zh} · {title.en}",
         "detail": detail.zh,
         "detail_en": detail.en,
-        **further,
     }
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if retry_after:
+        headers["Retry-After"] = str(retry_after)
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
@@ -55,7 +61,7 @@ async def on_problem(_: Request, error: Exception) -> JSONResponse:
     """Handler for :class:`Problem`."""
     if not isinstance(error, Problem):
         raise error
-    return answer(error.status, error.detail)
+    return answer(error.status, error.detail, error.retry_after)
 
 
 async def on_http_error(_: Request, error: Exception) -> JSONResponse:
@@ -72,3 +78,14 @@ async def on_invalid(_: Request, error: Exception) -> JSONResponse:
         raise error
     names = ", ".join(".".join(str(part) for part in item["loc"]) for item in error.errors())
     return answer(422, Title(zh=f"参数有误：{names}", en=f"parameters of the wrong kind: {names}"))
+
+
+async def on_bug(_: Request, __: Exception) -> JSONResponse:
+    """Handler for what nobody foresaw; the server logs it, the answer says nothing of it."""
+    return answer(
+        500,
+        Title(
+            zh="平台内部错误，推送未登记，请稍后重试",
+            en="an error of ours; nothing was registered: try again",
+        ),
+    )

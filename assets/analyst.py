@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 import polars as pl
 
 from assets import base, shared
 from assets.build import Build, Built, Context, TableName
-from assets.shared import key_of, load_lawful
+from assets.shared import key_of, load_lawful, today
 from assets.theme import themes
 from assets.theme.themes import Theme, read_themes
 from catalog.load import Catalogue
@@ -163,7 +163,7 @@ def build_role(
     folder = context.lake.root / "role" / code
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(ROLE_FOLDER_MODE)
-    if not role.runs_on(date.today()):  # noqa: DTZ011 (a grant's last day is a local calendar day)
+    if not role.runs_on(today()):
         return _end(context, code, titles)
     known = known_columns(context, declared)
     commits: dict[TableName, Commit] = {}
@@ -180,16 +180,13 @@ def build_role(
         views.append(_role_view(context, code, table, titles[table], columns))
         seen += [_described(table, column) for column in columns]
     views += [
-        _full_view(context, table, titles[table], {})
-        for table in _products_for(context, masking, code, titles)
+        _full_view(context, table, titles[table]) for table in _products_for(context, masking, code, titles)
     ]
     views += [
-        _full_view(context, table, None, {})
-        for table in (CATALOGUE, FRESHNESS)
-        if context.lake.exists(*table)
+        _full_view(context, table, None) for table in (CATALOGUE, FRESHNESS) if context.lake.exists(*table)
     ]
     commits["ops", f"{code}_views"] = _publish_views(context, code, seen)
-    views.append(_full_view(context, ("ops", f"{code}_views"), None, {}))
+    views.append(_full_view(context, ("ops", f"{code}_views"), None))
     replace_file(role_file(context.home, code), views, context.home.work)
     _forget_superseded(context, code, commits)
     return Built(commits, {"views": len(views), "columns": len(seen)})
@@ -289,13 +286,12 @@ def _products_for(
 
 
 def _full_view(
-    context: Context, table: TableName, title: Title | None, known: Mapping[str, SourceColumn]
+    context: Context, table: TableName, title: Title | None, columns: Mapping[str, str] = MappingProxyType({})
 ) -> View:
-    """A view of a table as it is stored."""
-    lake = context.lake
-    shape = schema_of(lake, table)
-    comments = {name: f"{known[name].title.zh} · {known[name].title.en}" for name in shape if name in known}
-    return View(*table, lake.files(*table), shape, _comment(title), comments)
+    """A view of a table as it is stored; ``columns`` are the comments of those that have one."""
+    shape = schema_of(context.lake, table)
+    comments = {name: comment for name, comment in columns.items() if name in shape}
+    return View(*table, context.lake.files(*table), shape, _comment(title), comments)
 
 
 def _comment(title: Title | None) -> str:
@@ -308,9 +304,9 @@ def build_bureau(context: Context, titles: Mapping[TableName, Title], declared: 
     present = [
         (layer, name) for layer in BUREAU_LAYERS for name in context.lake.names(layer) if (layer, name) != own
     ]
-    known = known_columns(context, declared)
+    comments = _column_comments(context, declared)
     views = [
-        _full_view(context, table, titles.get(table) or _entry_title(context, table), known.get(table, {}))
+        _full_view(context, table, titles.get(table) or _entry_title(context, table), comments.get(table, {}))
         for table in present
     ]
     rows = [
@@ -320,9 +316,19 @@ def build_bureau(context: Context, titles: Mapping[TableName, Title], declared: 
     ]
     frame = pl.DataFrame(rows, schema=dict.fromkeys(("schema", "view", "column", "title"), pl.String))
     commit = context.lake.publish(*own, frame, key=["schema", "view", "column"])
-    views.append(_full_view(context, own, None, {}))
+    views.append(_full_view(context, own, None))
     replace_file(context.home.bureau, views, context.home.work)
     return Built({own: commit}, {"views": len(views)})
+
+
+def _column_comments(context: Context, declared: Tables) -> dict[TableName, Mapping[str, str]]:
+    """What every declared column of a full table is called."""
+    found: dict[TableName, Mapping[str, str]] = {
+        table: {name: _comment(column.title) for name, column in columns.items()}
+        for table, columns in declared.items()
+    }
+    headers = [theme.header for theme in read_themes(context.catalogue)[0]]
+    return found | {("theme", header.code): header.columns for header in headers}
 
 
 def _entry_title(context: Context, table: TableName) -> Title | None:

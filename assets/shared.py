@@ -8,6 +8,8 @@ small is emptied, and its notes say why. Neither older versions nor their statis
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -52,6 +54,11 @@ def _build(product: Product, masking: Masking, sources: Mapping[str, SourceColum
     )
 
 
+def today() -> date:
+    """The day in Asia/Shanghai: a grant ends with a local calendar day."""
+    return datetime.now(ZoneInfo("Asia/Shanghai")).date()
+
+
 def key_of(context: Context, masking: Masking, recipient: str) -> RecipientKey:
     """The recipient's key in its current version."""
     return recipient_key(master_key(context.home), recipient, masking.key_version(recipient))
@@ -60,7 +67,9 @@ def key_of(context: Context, masking: Masking, recipient: str) -> RecipientKey:
 def publish_product(
     context: Context, product: Product, masking: Masking, sources: Mapping[str, SourceColumn]
 ) -> Built:
-    """Mask the source's rows and make the product's table equal them; empty where the groups are too small."""
+    """Mask the source's rows and make the product's table equal them.
+
+    It is empty where the groups are too small, or once the recipient's grant is over."""
     threshold = masking.policy.threshold(product.target.kind, product.target.type)
     threshold = threshold.model_copy(update={"k": product.k or threshold.k})
     source = source_rows(context, product, sources)
@@ -70,6 +79,12 @@ def publish_product(
         # the group sizes are needed before the rows can be chosen: masking once is cheaper than twice
         rows = rows.collect(engine="streaming").lazy()
         rows, notes = _only_large(product, sources, rows, threshold)
+    role = masking.roles.get(product.recipient)
+    if role and not role.runs_on(today()):
+        rows, notes = (
+            rows.clear(),
+            {"not published": f"the grant of {product.recipient} ended on {role.ends}"},
+        )
     keys = list(order(product, sources))
     with writing(context.home, f"{product.layer}.{product.code}"):
         commit = context.lake.publish(

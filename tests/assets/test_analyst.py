@@ -1,0 +1,255 @@
+"""The analyst's and the bureau's DuckDB files: what they show, and that replacing them disturbs nobody."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from assets import analyst, base, shared, theme
+from assets.build import Build, Context
+from catalog.load import Catalogue, load
+from lake.home import Home
+from lake.tables import Lake
+from tests.assets.city_of_canaries import SUBJECTS, plant
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load()
+
+
+@pytest.fixture(scope="module")
+def recipes(catalogue: Catalogue) -> list[Build]:
+    return analyst.builds(catalogue)
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue, recipes: list[Build]) -> Context:
+    """A small city, published; tests that change it take a copy."""
+    home = Home.open(tmp_path_factory.mktemp("city"))
+    context = Context(home, Lake(home.lake), catalogue)
+    plant(context)
+    for build in [*base.builds(catalogue), *theme.builds(catalogue), *shared.builds(catalogue), *recipes]:
+        build.run(context)
+    return context
+
+
+@pytest.fixture
+def own_city(tmp_path: Path, city: Context) -> Context:
+    shutil.copytree(city.home.root, tmp_path / "home")
+    home = Home.open(tmp_path / "home")
+    return Context(home, Lake(home.lake), city.catalogue)
+
+
+def recipe(recipes: list[Build], name: str) -> Build:
+    return next(build for build in recipes if ("ops", name) in build.makes)
+
+
+def ask(file: Path, sql: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(file), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_the_file_holds_views_only_in_the_four_schemas(city: Context) -> None:
+    assert ask(city.home.analyst, "SELECT count(*) FROM duckdb_tables()") == [(0,)]
+    schemas = ask(
+        city.home.analyst, "SELECT DISTINCT schema_name FROM duckdb_views() WHERE NOT internal ORDER BY 1"
+    )
+    assert schemas == [("base",), ("ops",), ("shared",), ("theme",)]
+
+
+def test_every_view_answers_without_an_extension(city: Context) -> None:
+    names = ask(city.home.analyst, "SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal")
+    config = {"autoload_known_extensions": False, "autoinstall_known_extensions": False}
+    with duckdb.connect(str(city.home.analyst), read_only=True, config=config) as connection:
+        for schema, name in names:
+            connection.execute(f'FROM "{schema}"."{name}"').fetchall()
+    assert ask(city.home.analyst, "SELECT count(*) FROM base.person") == [(SUBJECTS,)]
+
+
+def test_views_reach_only_what_the_role_may_read(city: Context) -> None:
+    """Whoever opens a view can read the files under it: none of them is a full table's."""
+    definitions = ask(city.home.analyst, "SELECT sql FROM duckdb_views() WHERE NOT internal")
+    text = " ".join(str(sql) for (sql,) in definitions)
+    lake = str(city.lake.root)
+    assert f"{lake}/role/analyst/" in text
+    for layer in ("standard", "quarantine", "base", "theme", "open"):
+        assert f"{lake}/{layer}/" not in text
+
+
+def test_views_and_columns_are_explained_in_both_languages(city: Context) -> None:
+    comments = dict(
+        ask(city.home.analyst, "SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'base'")
+    )
+    assert comments["person"] == "自然人基础数据库 · Natural persons"
+    columns = dict(
+        ask(
+            city.home.analyst, "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'person'"
+        )
+    )
+    assert str(columns["name"]).startswith("姓名 · person name（部分遮盖")
+    assert all(columns.values())
+
+
+def test_ops_catalogue_lists_what_is_not_visible_and_how_to_ask(city: Context, catalogue: Catalogue) -> None:
+    (row,) = ask(
+        city.home.analyst,
+        "SELECT sharing, how_to_ask FROM ops.catalogue WHERE resource = 'pension_payment' AND \"column\" = 'bank_account'",
+    )
+    assert row[0] == "不予共享"
+    assert "核实、比对" in str(row[1])
+    (count,) = ask(city.home.analyst, "SELECT count(DISTINCT resource) FROM ops.catalogue")
+    assert count == (len(catalogue.entries),)
+
+
+def test_every_shown_column_is_listed_with_its_mask(city: Context) -> None:
+    listed = set(ask(city.home.analyst, 'SELECT "schema", "view", "column" FROM ops.analyst_views'))
+    stored = ask(
+        city.home.analyst,
+        "SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE schema_name IN ('base', 'theme')",
+    )
+    assert listed == set(stored)
+
+
+def test_provenance_is_not_shown(city: Context) -> None:
+    """Push ids, row numbers, row hashes and the tables that hold them are identifiers."""
+    names = ask(city.home.analyst, "SELECT column_name FROM duckdb_columns() WHERE NOT internal")
+    assert not [
+        name for (name,) in names if str(name).startswith("_") or str(name) in ("source_push", "source_row")
+    ]
+    views = ask(city.home.analyst, "SELECT view_name FROM duckdb_views() WHERE schema_name = 'base'")
+    assert not [name for (name,) in views if "crosswalk" in str(name) or "conflict" in str(name)]
+
+
+def test_the_bureaus_file_shows_full_tables_of_every_layer(city: Context) -> None:
+    ids = ask(city.home.bureau, "SELECT resident_id FROM base.person")
+    assert len(str(ids[0][0])) == 18
+    assert "*" not in str(ids[0][0])
+    schemas = {
+        schema
+        for (schema,) in ask(
+            city.home.bureau, "SELECT DISTINCT schema_name FROM duckdb_views() WHERE NOT internal"
+        )
+    }
+    assert {"standard", "base", "theme", "shared", "open", "ops"} <= schemas
+
+
+def test_the_roles_folder_is_closed_to_others(city: Context) -> None:
+    assert (city.lake.root / "role/analyst").stat().st_mode & 0o777 == 0o750
+    assert city.home.analyst.stat().st_mode & 0o007 == 0
+
+
+def test_a_log_beside_the_file_is_not_overwritten(own_city: Context, recipes: list[Build]) -> None:
+    log = own_city.home.analyst.with_name("analyst.duckdb.wal")
+    log.write_bytes(b"somebody writes")
+    before = own_city.home.analyst.read_bytes()
+    with pytest.raises(analyst.OpenLogError, match=r"analyst\.duckdb\.wal"):
+        recipe(recipes, "analyst_views").run(own_city)
+    assert own_city.home.analyst.read_bytes() == before
+
+
+def test_queries_through_replacements_do_not_fail(own_city: Context) -> None:
+    """New connections always find a whole file while it is replaced a hundred times."""
+    file, work = own_city.home.root / "many.duckdb", own_city.home.work
+    person = ("role/analyst", "base__person")
+    view = analyst.View(
+        "base",
+        "person",
+        own_city.lake.files(*person),
+        analyst.schema_of(own_city.lake, person),
+        "人 · person",
+        {},
+    )
+    analyst.replace_file(file, [view], work)
+    counts: list[object] = []
+    done = threading.Event()
+
+    def query() -> None:
+        while not done.is_set():
+            counts.append(ask(file, "SELECT count(*) FROM base.person")[0][0])
+
+    reader = threading.Thread(target=query)
+    reader.start()
+    for _ in range(100):
+        analyst.replace_file(file, [view], work)
+    done.set()
+    reader.join()
+    assert counts
+    assert set(counts) == {SUBJECTS}
+
+
+def test_superseded_files_go_once_the_new_file_is_in_place(own_city: Context, recipes: list[Build]) -> None:
+    build = recipe(recipes, "analyst_views")
+    folder = own_city.lake.path("role/analyst", "base__person")
+    first = {path.name for path in folder.glob("*.parquet")}
+    people = own_city.lake.scan("base", "person").collect().head(5)
+    own_city.lake.publish("base", "person", people, key=["person_id"])
+    build.run(own_city)
+    second = {path.name for path in folder.glob("*.parquet")}
+    assert len(second) == 1
+    assert not first & second
+    assert ask(own_city.home.analyst, "SELECT count(*) FROM base.person") == [(5,)]
+
+
+def test_a_column_whose_type_is_tightened_goes(
+    own_city: Context, recipes: list[Build], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from masking.policy import Policy
+
+    original = Policy.type_after
+    monkeypatch.setattr(
+        Policy,
+        "type_after",
+        lambda self, column, mask, towards: (
+            analyst.SharingType.NONE if column.name == "mobile" else original(self, column, mask, towards)
+        ),
+    )
+    recipe(recipes, "analyst_views").run(own_city)
+    columns = {
+        name
+        for (name,) in ask(
+            own_city.home.analyst, "SELECT column_name FROM duckdb_columns() WHERE table_name = 'person'"
+        )
+    }
+    assert "mobile" not in columns
+    folder = own_city.lake.path("role/analyst", "base__person")
+    assert all("mobile" not in pl.read_parquet_schema(path) for path in folder.glob("*.parquet"))
+    assert b"139*" not in b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_after_the_grants_last_day_file_and_tables_are_gone(
+    own_city: Context, recipes: list[Build], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(analyst, "today", lambda: date(2099, 1, 1))
+    monkeypatch.setattr(shared, "today", lambda: date(2099, 1, 1))
+    recipe(recipes, "analyst_views").run(own_city)
+    for build in shared.builds(own_city.catalogue):
+        build.run(own_city)
+    assert not own_city.home.analyst.exists()
+    assert own_city.lake.names("role/analyst") == []
+    assert own_city.lake.rows("shared", "pension_account") == 0
+    assert own_city.lake.rows("shared", "subsidy_by_county") > 0
+    assert own_city.lake.exists("base", "person")
+
+
+def test_an_empty_lake_gives_an_empty_file(
+    tmp_path: Path, catalogue: Catalogue, recipes: list[Build]
+) -> None:
+    home = Home.open(tmp_path)
+    context = Context(home, Lake(home.lake), catalogue)
+    for build in [*shared.builds(catalogue), *recipes]:
+        build.run(context)
+    assert ask(home.analyst, "SELECT count(*) FROM shared.subsidy_by_county") == [(0,)]
+    assert ask(home.analyst, "SELECT count(*) FROM ops.catalogue")[0][0]
+
+
+def test_full_tables_cannot_be_dropped(own_city: Context) -> None:
+    with pytest.raises(ValueError, match="is no masked table"):
+        own_city.lake.drop("base", "person")
+    assert own_city.lake.exists("base", "person")

@@ -22,11 +22,35 @@ from lake.landing import landed_file
 from lake.ledger import Ledger, Push, PushState, open_ledger
 from lake.locks import writing
 from lake.tables import Commit, Lake, describe_part, new_part, row_hash
-from quality.plan import Plan, compile_entry
-from quality.split import split, whole_row
+from quality.plan import Plan, compile_entry, content_schema
+from quality.split import REASONS, split, whole_row
 
 DUPLICATE = ("row.duplicate", "与本次推送中的另一行完全相同，已保留其中一行", "identical to another row of this push, one of which was kept")
 SUPERSEDED = ("key.superseded", "与本次推送中后面的一行主键相同，已保留后一行", "a later row of this push has the same key and was kept")
+
+
+#: What citylake adds to the entry's columns in a standard table, in this order.
+SYSTEM_SCHEMA = pl.Schema(
+    {
+        "_push": pl.String(),
+        "_row": pl.Int64(),
+        "_data_date": pl.Date(),
+        "_received_at": pl.Datetime("us", "UTC"),
+        "_row_hash": pl.Int64(),
+        "_warnings": pl.List(pl.String()),
+    }
+)
+QUARANTINE_SCHEMA = pl.Schema(
+    {
+        "_row": pl.Int64(),
+        "key": pl.String(),
+        "cells": pl.String(),
+        "reasons": REASONS,
+        "_push": pl.String(),
+        "_data_date": pl.Date(),
+        "_received_at": pl.Datetime("us", "UTC"),
+    }
+)
 
 
 class ConservationError(RuntimeError):
@@ -67,6 +91,13 @@ class _Staged:
     def discard(self) -> None:
         self.accepted.unlink(missing_ok=True)
         self.rejected.unlink(missing_ok=True)
+
+
+def make_tables(context: Context, entry: Entry) -> None:
+    """Make the resource's two tables, empty, where they do not exist: one that never pushed can still be asked."""
+    title = f"{entry.title.zh} · {entry.title.en}"
+    context.lake.create("standard", entry.code, pl.Schema({**content_schema(entry), **SYSTEM_SCHEMA}), title)
+    context.lake.create("quarantine", entry.code, QUARANTINE_SCHEMA, title)
 
 
 def apply_waiting(context: Context, resource: str) -> list[Outcome]:

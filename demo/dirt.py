@@ -22,7 +22,8 @@ FULL_WIDTH = {chr(code): chr(code + 0xFEE0) for code in range(0x21, 0x7F)}
 class Dirt:
     """One kind: which elements it befalls, how often (share of rows), what it does, and the rule that must find it.
 
-    ``rejects`` is true where a row with it, in a required column, ends in quarantine."""
+    ``rejects`` is true where a row with it, in a required column, ends in quarantine; such kinds befall one required
+    column only. ``empties`` is true where it leaves nothing: in a required column that rejects the row too."""
 
     code: str
     elements: tuple[str, ...]
@@ -30,6 +31,7 @@ class Dirt:
     soil: Soil
     rejects: bool
     what: str
+    empties: bool = False
 
 
 def _full_width(text: pl.Expr) -> pl.Expr:
@@ -53,7 +55,7 @@ KINDS = (
     Dirt("full_width", ("resident_id", "mobile", "amount"), 0.005, _full_width, rejects=False, what="full-width characters"),
     Dirt("blanks", ("resident_id", "person_name"), 0.01, lambda text: " " + text.str.slice(0, 2) + " " + text.str.slice(2), rejects=False, what="blanks inside"),
     Dirt("dots", ("person_name",), 0.5, lambda text: text.str.replace("·", "•", literal=True), rejects=False, what="another separator in a name"),
-    Dirt("null_word", ("mobile", "address"), 0.01, lambda text: pl.lit("NULL"), rejects=False, what="the word NULL for nothing"),
+    Dirt("null_word", ("mobile", "address"), 0.01, lambda text: pl.lit("NULL"), rejects=False, what="the word NULL for nothing", empties=True),
     Dirt("junk_phone", ("mobile",), 0.008, lambda text: pl.lit("无电话"), rejects=False, what="words in a phone column"),
     Dirt("spelling", ("date",), 0.05, lambda text: text.str.replace(r"^(\d{4})-(\d\d)-(\d\d)$", "${1}年${2}月${3}日"), rejects=False, what="another spelling of a date"),
     Dirt("wrong_check", ("resident_id",), 0.004, _wrong_check, rejects=True, what="a wrong check digit"),
@@ -80,12 +82,13 @@ def soil(entry: Entry, clean: pl.DataFrame, rng: np.random.Generator) -> Soiled:
     for kind in KINDS:
         for name in _befallen(entry, kind, clean.columns):
             hit = rng.random(len(rows)) < kind.rate
-            if kind.rejects:
+            rejects = kind.rejects or (kind.empties and entry.columns[name].required)
+            if rejects:
                 hit &= free
             soiled = kind.soil(pl.col(name))
             changes = rows.select((soiled != pl.col(name)).fill_null(value=False) & pl.Series(hit)).to_series().to_numpy()
             rows = rows.with_columns(pl.when(pl.Series(changes)).then(soiled).otherwise(pl.col(name)).alias(name))
-            log.append(_logged(np.flatnonzero(changes), name, kind.code, kind.rejects))
+            log.append(_logged(np.flatnonzero(changes), name, kind.code, rejects))
             free &= ~changes
     rows, repeats = _repeat(entry, rows.drop("_n"), free, rng)
     return Soiled(rows, pl.concat([*log, repeats]) if log else repeats)

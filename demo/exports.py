@@ -6,6 +6,7 @@ entry's column names; ``deliveries`` soils them, gives them headers and formats,
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -42,8 +43,9 @@ class Delivery:
 
     @property
     def idempotency_key(self) -> str:
-        """What a department's own job would use: resource and period."""
-        return f"{self.resource}-{self.data_date.isoformat()}-{self.path.name if self.path else 'table'}"
+        """What a department's own job would use: the resource, the period, and which export of it this is."""
+        export = hashlib.sha256(self.path.read_bytes()).hexdigest()[:16] if self.path else "table"
+        return f"{self.resource}-{self.data_date.isoformat()}-{export}"
 
 
 Export = Callable[[City], pl.DataFrame]
@@ -297,7 +299,8 @@ def pension_payment(city: City) -> pl.DataFrame:
     old = _on(city.people.filter(age > 60), city.rng("pension"), 0.8)
     rng = city.rng("pension-dead")
     old = old.filter(pl.col("death_date").is_null() | pl.Series(rng.random(len(old)) < 0.12))
-    months = [(city.today.replace(day=1) - timedelta(days=30 * back + 1)).strftime("%Y-%m") for back in (2, 1, 0)]
+    this_month = city.today.year * 12 + city.today.month - 1
+    months = [f"{number // 12}-{number % 12 + 1:02d}" for number in range(this_month - 3, this_month)]
     paid = pl.concat([old.with_columns(pl.lit(month).alias("pay_month")) for month in months])
     twice = paid.filter(pl.Series(rng.random(len(paid)) < 0.002)).with_columns(pl.lit("B").alias("again"))
     paid = pl.concat([paid.with_columns(pl.lit("A").alias("again")), twice])

@@ -5,8 +5,6 @@ from Dagster's own events (an ``asset_sensor`` sees only the last event of a tic
 when its run has settled it, so a failed run is tried again and nothing is skipped.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 
@@ -47,7 +45,7 @@ def push_sensor(context: Context, prompt: Sequence[dg.AssetKey], deps: dict[dg.A
 def delivery_sensor(context: Context) -> dg.SensorDefinition:
     """Look into the drop folders and the exchange databases, and land what is there."""
 
-    @dg.sensor(name="deliveries", job_name=None, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING, target="*")
+    @dg.sensor(name="deliveries", minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
     def deliveries(_: dg.SensorEvaluationContext) -> dg.SkipReason:
         collected = collect(context.home, context.catalogue)
         return dg.SkipReason(

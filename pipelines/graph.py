@@ -4,8 +4,6 @@ Here belongs the translation only: keys, groups, owners, schemas, metadata and c
 in ``assets``; which runs are started, and when, is in ``automation.py``. No personal value goes into metadata.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
@@ -13,7 +11,7 @@ import dagster as dg
 import polars as pl
 
 from assets.build import Build, Built, Context, TableName
-from assets.standard import Outcome, apply_waiting
+from assets.standard import Outcome, apply_waiting, make_tables
 from catalog.model import Dimension, Entry, Frequency, Severity, Way
 from lake.ledger import PushState
 from lake.tables import Commit
@@ -40,18 +38,18 @@ def asset_key(table: TableName) -> dg.AssetKey:
     return dg.AssetKey([*table[0].split("/"), table[1]])
 
 
-def landing_spec(context: Context, entry: Entry) -> dg.AssetSpec:
+def landing_spec(city: Context, entry: Entry) -> dg.AssetSpec:
     """The resource as its department delivers it: external, materialised only when a push is accepted."""
     window = FRESHNESS[entry.frequency]
     return dg.AssetSpec(
         dg.AssetKey(["landing", entry.code]),
         group_name="landing",
         description=f"{entry.title.zh} · {entry.title.en}\n\n{entry.abstract}",
-        owners=[_owner(context, entry)],
+        owners=[_owner(city, entry)],
         kinds={WAY_KIND[entry.delivery.ways[0]]},
         tags={"department": entry.department, "frequency": entry.frequency.value},
         metadata={
-            "数源部门 department": context.catalogue.departments[entry.department].title.zh,
+            "数源部门 department": city.catalogue.departments[entry.department].title.zh,
             "更新频率 frequency": entry.frequency.title,
             "共享类型 sharing": entry.sharing.type.title,
         },
@@ -59,16 +57,15 @@ def landing_spec(context: Context, entry: Entry) -> dg.AssetSpec:
     )
 
 
-def standard_asset(context: Context, entry: Entry) -> dg.AssetsDefinition:
+def standard_asset(city: Context, entry: Entry) -> dg.AssetsDefinition:
     """``landing/x`` → ``standard/x`` and ``quarantine/x``, with one asset check for each quality dimension."""
     plan = compile_entry(entry)
     good, bad = asset_key(("standard", entry.code)), asset_key(("quarantine", entry.code))
     shared = {
         "deps": [dg.AssetKey(["landing", entry.code])],
-        "owners": [_owner(context, entry)],
+        "owners": [_owner(city, entry)],
         "kinds": {"polars", "deltalake"},
         "tags": {"department": entry.department},
-        "skippable": True,
     }
     specs = [
         dg.AssetSpec(
@@ -94,22 +91,23 @@ def standard_asset(context: Context, entry: Entry) -> dg.AssetsDefinition:
     ]
 
     @dg.multi_asset(name=f"standard__{entry.code}", specs=specs, check_specs=checks, op_tags={"layer": "standard"})
-    def compute(run: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        outcomes = apply_waiting(context, entry.code)
-        _report_landing(run, entry, outcomes)
+    def compute(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        make_tables(city, entry)
+        outcomes = apply_waiting(city, entry.code)
+        _report_landing(context, entry, outcomes)
         for outcome in outcomes:
-            run.log.info(
+            context.log.info(
                 f"{entry.code}: push {outcome.push.id} {outcome.state}: {outcome.rows} rows, "
                 f"{outcome.accepted} standard, {outcome.rejected} quarantined"
             )
-        yield from _results(context, entry, outcomes)
+        yield from _results(city, entry, outcomes)
         yield _push_check(good, outcomes)
         yield from _dimension_checks(good, plan, outcomes)
 
     return compute
 
 
-def build_asset(context: Context, build: Build) -> dg.AssetsDefinition:
+def build_asset(city: Context, build: Build) -> dg.AssetsDefinition:
     """A recipe as one Dagster step that makes all its tables."""
     specs = [
         dg.AssetSpec(
@@ -117,20 +115,20 @@ def build_asset(context: Context, build: Build) -> dg.AssetsDefinition:
             deps=[asset_key(read) for read in build.reads],
             group_name=table[0].split("/")[0],
             description=f"{build.title.zh} · {build.title.en}\n\n{build.description}",
-            owners=[context.catalogue.departments[build.owner].owner],
+            owners=[city.catalogue.departments[build.owner].owner],
             kinds=set(build.kinds),
         )
         for table in build.makes
     ]
 
     @dg.multi_asset(name="__".join(asset_key(build.makes[0]).path), specs=specs, op_tags={"layer": build.makes[0][0]})
-    def compute(run: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
-        built: Built = build.run(context)
-        run.log.info(f"{build.title.en}: {dict(built.notes)}")
+    def compute(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        built: Built = build.run(city)
+        context.log.info(f"{build.title.en}: {dict(built.notes)}")
         for table in build.makes:
             commit = built.commits.get(table)
             yield dg.MaterializeResult(
-                asset_key=asset_key(table), metadata={**_table_metadata(context, table, commit), **built.notes}
+                asset_key=asset_key(table), metadata={**_table_metadata(city, table, commit), **built.notes}
             )
 
     return compute
@@ -156,21 +154,20 @@ def _report_landing(run: dg.AssetExecutionContext, entry: Entry, outcomes: Seque
             )
 
 
-def _results(context: Context, entry: Entry, outcomes: Sequence[Outcome]) -> Iterator[dg.MaterializeResult]:
+def _results(city: Context, entry: Entry, outcomes: Sequence[Outcome]) -> Iterator[dg.MaterializeResult]:
     commit = next((outcome.commit for outcome in reversed(outcomes) if outcome.commit), None)
     for layer in ("standard", "quarantine"):
         table = (layer, entry.code)
-        if context.lake.exists(*table):
-            yield dg.MaterializeResult(
-                asset_key=asset_key(table),
-                metadata={
-                    **_table_metadata(context, table, commit if layer == "standard" else None),
-                    "pushes": len(outcomes),
-                    "rows in": sum(outcome.rows for outcome in outcomes),
-                    "rows accepted": sum(outcome.accepted for outcome in outcomes),
-                    "rows quarantined": sum(outcome.rejected for outcome in outcomes),
-                },
-            )
+        yield dg.MaterializeResult(
+            asset_key=asset_key(table),
+            metadata={
+                **_table_metadata(city, table, commit if layer == "standard" else None),
+                "pushes": len(outcomes),
+                "rows in": sum(outcome.rows for outcome in outcomes),
+                "rows accepted": sum(outcome.accepted for outcome in outcomes),
+                "rows quarantined": sum(outcome.rejected for outcome in outcomes),
+            },
+        )
 
 
 def _push_check(key: dg.AssetKey, outcomes: Sequence[Outcome]) -> dg.AssetCheckResult:
@@ -209,11 +206,11 @@ def _dimensions(plan: Plan) -> list[Dimension]:
     return [dimension for dimension in Dimension if dimension in present]
 
 
-def _table_metadata(context: Context, table: TableName, commit: Commit | None) -> dict[str, object]:
-    metadata: dict[str, object] = {"dagster/row_count": context.lake.rows(*table)}
-    if context.lake.exists(*table):
-        metadata["dagster/column_schema"] = _table_schema(context.lake.scan(*table).collect_schema())
-        metadata["delta version"] = context.lake.version(*table) or 0
+def _table_metadata(city: Context, table: TableName, commit: Commit | None) -> dict[str, object]:
+    metadata: dict[str, object] = {"dagster/row_count": city.lake.rows(*table)}
+    if city.lake.exists(*table):
+        metadata["dagster/column_schema"] = _table_schema(city.lake.scan(*table).collect_schema())
+        metadata["delta version"] = city.lake.version(*table) or 0
     if commit:
         metadata |= {
             "changed": commit.changed,
@@ -243,5 +240,5 @@ def _table_schema(schema: pl.Schema) -> dg.TableSchema:
     return dg.TableSchema(columns=[dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()])
 
 
-def _owner(context: Context, entry: Entry) -> str:
-    return context.catalogue.departments[entry.department].owner
+def _owner(city: Context, entry: Entry) -> str:
+    return city.catalogue.departments[entry.department].owner

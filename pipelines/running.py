@@ -52,11 +52,12 @@ def select(definitions: dg.Definitions, words: Sequence[str]) -> list[dg.AssetKe
         chosen |= found
         if downstream:
             chosen |= dg.AssetSelection.assets(*found).downstream().resolve(graph) & set(keys)
-    return _whole_steps(graph, chosen)
+    return _whole_steps(definitions, chosen)
 
 
-def _whole_steps(graph: dg.AssetGraph, chosen: set[dg.AssetKey]) -> list[dg.AssetKey]:
+def _whole_steps(definitions: dg.Definitions, chosen: set[dg.AssetKey]) -> list[dg.AssetKey]:
     """A step that makes several tables makes all of them."""
+    graph = definitions.resolve_asset_graph()
     whole = {sibling for key in chosen for sibling in graph.get(key).execution_set_asset_keys}
     return sorted(whole)
 

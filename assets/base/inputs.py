@@ -8,19 +8,8 @@ from __future__ import annotations
 import polars as pl
 
 from assets.build import Context
+from assets.standard import SYSTEM_SCHEMA
 from quality.plan import content_schema
-
-SYSTEM_SCHEMA = pl.Schema(
-    {
-        "_push": pl.String(),
-        "_row": pl.Int64(),
-        "_data_date": pl.Date(),
-        "_received_at": pl.Datetime("us", "UTC"),
-        "_row_hash": pl.Int64(),
-        "_warnings": pl.List(pl.String()),
-    }
-)
-
 
 def standard(context: Context, resource: str) -> pl.LazyFrame:
     """The standard table of a resource, or an empty frame with its columns."""

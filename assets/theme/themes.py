@@ -19,8 +19,8 @@ from pydantic import Field, StringConstraints
 from sqlglot import exp
 
 from assets.base.golden import golden_schema
-from assets.base.inputs import SYSTEM_SCHEMA
 from assets.build import Build, Built, Context, TableName
+from assets.standard import SYSTEM_SCHEMA
 from catalog.base_model import load_bases
 from catalog.load import Catalogue, CatalogueError, Fault, Place, validate
 from catalog.model import Code, Declaration, Frequency, Text, Title

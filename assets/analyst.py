@@ -1,8 +1,10 @@
-"""What people open in DuckDB: one file of views for each role over tables masked for it, and one for the bureau.
+"""What people open in DuckDB: one file of views for each role over tables masked for it, and one for the
+bureau.
 
-Here belongs making them. A view is no mask: whoever opens the file can read the Parquet under it, so a role's views
-point only at tables in the role's own folder, whose every stored column the role may see. What it may see is decided by
-``masking``. A file is built aside and replaced in one step; superseded Parquet files go after that.
+Here belongs making them. A view is no mask: whoever opens the file can read the Parquet under it, so a role's
+views point only at tables in the role's own folder, whose every stored column the role may see. What it may
+see is decided by ``masking``. A file is built aside and replaced in one step; superseded Parquet files go
+after that.
 """
 
 from __future__ import annotations
@@ -68,7 +70,8 @@ class View:
 
 
 def builds(catalogue: Catalogue) -> list[Build]:
-    """The catalogue as a table, each role's masked tables with its file, and the bureau's file over everything."""
+    """The catalogue as a table, each role's masked tables with its file, and the bureau's file over
+    everything."""
     masking, declared = load_lawful(catalogue), declared_tables(catalogue)
     upstream = [*base.builds(catalogue), *themes.builds(catalogue), *shared.builds(catalogue)]
     titles = {table: build.title for build in upstream for table in build.makes}
@@ -82,7 +85,8 @@ def _catalogue_build() -> Build:
         makes=(CATALOGUE,),
         reads=(),
         title=Title(zh="公共数据资源目录", en="The catalogue, as a table"),
-        description="每个信息项一行，含看不到的：共享类型、开放属性、数源部门和如何申请。Every column, also those not visible, and how to ask.",
+        description="每个信息项一行，含看不到的：共享类型、开放属性、数源部门和如何申请。\n\n"
+        "Every column, also those not visible, and how to ask.",
         owner="data_bureau",
         run=build_catalogue,
     )
@@ -96,7 +100,8 @@ def _role_build(
         makes=(("ops", f"{code}_views"), *((f"role/{code}", stored_name(table)) for table in tables)),
         reads=(*tables, *(table for table in titles if table[0] == "shared"), CATALOGUE),
         title=role.title,
-        description=f"为该角色脱敏的表和 {code}.duckdb。Tables masked for the role, and its DuckDB file.\n\n{role.purpose}（{role.approval}，至 {role.ends}）",
+        description=f"为该角色脱敏的表和 {code}.duckdb。{role.purpose}（{role.approval}，至 {role.ends}）\n\n"
+        "Tables masked for the role, and its DuckDB file.",
         owner="data_bureau",
         run=lambda context: build_role(context, code, masking, titles, declared),
         kinds=("duckdb", "deltalake"),
@@ -193,7 +198,8 @@ def build_role(
 
 
 def known_columns(context: Context, declared: Tables) -> Tables:
-    """What is declared of the columns of standard and base tables, and derived of the themes built from them."""
+    """What is declared of the columns of standard and base tables, and derived of the themes built from
+    them."""
     tables = dict(declared)
     themes, _ = read_themes(context.catalogue)
     for theme in themes:
@@ -339,7 +345,8 @@ def _entry_title(context: Context, table: TableName) -> Title | None:
 def replace_file(target: Path, views: Sequence[View], work: Path) -> None:
     """Build a DuckDB file of views aside, and put it in the target's place in one step.
 
-    Whoever has the old file open keeps it; a new connection sees the whole new one. Raises :class:`OpenLogError`."""
+    Whoever has the old file open keeps it; a new connection sees the whole new one. Raises
+    :class:`OpenLogError`."""
     log = target.with_name(target.name + ".wal")
     if log.exists():
         raise OpenLogError(log)
@@ -365,9 +372,8 @@ def _create(connection: duckdb.DuckDBPyConnection, view: View) -> None:
 def _query(connection: duckdb.DuckDBPyConnection, view: View) -> str:
     """Plain ``read_parquet`` over absolute paths: no extension is needed, and pruning reaches the files."""
     if view.files:
-        return (
-            f"SELECT * FROM read_parquet([{', '.join(_text(str(path.absolute())) for path in view.files)}])"
-        )
+        paths = ", ".join(_text(str(path.absolute())) for path in view.files)
+        return f"FROM read_parquet([{paths}])"
     empty = view.shape.to_frame().to_arrow(compat_level=pl.CompatLevel.oldest())
     types = connection.from_arrow(empty).types
     columns = ", ".join(
@@ -385,7 +391,8 @@ def _text(text: str) -> str:
 
 
 def _forget_superseded(context: Context, code: str, commits: Mapping[TableName, Commit]) -> None:
-    """Old files of masked tables go once the new file is in place; so do tables that the role no longer sees."""
+    """Old files of masked tables go once the new file is in place; so do tables that the role no longer
+    sees."""
     layer = f"role/{code}"
     for name in context.lake.names(layer):
         if (layer, name) in commits:

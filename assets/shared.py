@@ -1,21 +1,22 @@
 """Masked products: ``shared.<product>`` for institutions, ``open.<product>`` for the public.
 
-Here belongs the order of the steps: mask, measure, leave small groups out, publish, remove what was superseded. What
-may be published at all was decided when the declarations loaded (``masking.product``); a product whose groups are too
-small is emptied, and its notes say why. Neither older versions nor their statistics stay beside a masked table.
+Here belongs the order of the steps: mask, measure, leave small groups out, publish, remove what was
+superseded. What may be published at all was decided when the declarations loaded (``masking.product``); a
+product whose groups are too small is emptied, and its notes say why. Neither older versions nor their
+statistics stay beside a masked table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from assets.build import Build, Built, Context
 from catalog.load import Catalogue, CatalogueError
 from lake.keys import master_key
+from lake.landing import CITY_TIME
 from lake.locks import writing
 from masking.columns import SourceColumn, declared_tables
 from masking.compile import SUBJECT, order, product_rows
@@ -56,7 +57,7 @@ def _build(product: Product, masking: Masking, sources: Mapping[str, SourceColum
 
 def today() -> date:
     """The day in Asia/Shanghai: a grant ends with a local calendar day."""
-    return datetime.now(ZoneInfo("Asia/Shanghai")).date()
+    return datetime.now(CITY_TIME).date()
 
 
 def key_of(context: Context, masking: Masking, recipient: str) -> RecipientKey:
@@ -110,7 +111,8 @@ def source_rows(context: Context, product: Product, sources: Mapping[str, Source
 def _only_large(
     product: Product, sources: Mapping[str, SourceColumn], rows: pl.LazyFrame, threshold: Threshold
 ) -> tuple[pl.LazyFrame, dict[str, int | float | str]]:
-    """The rows (or groups) that may be seen, and the measures: none where too many would have to be left out."""
+    """The rows (or groups) that may be seen, and the measures: none where too many would have to be left
+    out."""
     quasi = product.quasi_identifiers(sources)
     risk, large = measure(rows, quasi, threshold.k)
     refusal = risk.refusal(threshold)

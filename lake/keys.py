@@ -1,4 +1,5 @@
-"""The master key: read from the environment or from a file that nobody else can read, made where there is none.
+"""The master key: read from the environment or from a file that nobody else can read, made where there is
+none.
 
 Here belongs its keeping only. What is derived from it is in ``masking.keys``. It is never logged or shown.
 """
@@ -38,7 +39,8 @@ def master_key(home: Home) -> bytes:
 
 
 def _create(path: Path) -> None:
-    """Write a new key whole or not at all: of two processes that start together one wins, and both use its key."""
+    """Write a new key whole or not at all: of two processes that start together one wins, and both use its
+    key."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,7 +1,8 @@
 """What a table's columns are to the law: element, grade, sharing and opening type, and whose they are.
 
-Here belongs reading that from the catalogue, for every table a product or a role may be built from. What a mask
-makes of a type is in ``policy``. A column that nothing declares is unknown, and an unknown column is never shown.
+Here belongs reading that from the catalogue, for every table a product or a role may be built from. What a
+mask makes of a type is in ``policy``. A column that nothing declares is unknown, and an unknown column is
+never shown.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from catalog.elements.base import Mask
 from catalog.load import Catalogue, Fault, read_yaml, validate
 from catalog.model import SYSTEM_COLUMNS, Code, Column, Declaration, Entry, Grade, Opening, SharingType, Title
 
-#: Values of these elements name the same kind of thing: their pseudonyms must join within one recipient's tables.
+#: Values of these elements name the same kind of thing: their pseudonyms must join within one recipient's
+#: tables.
 DOMAINS = {"resident_id": "subject", "subject_code": "subject", "credit_code": "subject"}
 #: The ground of what is not opened because of how the system works, not by a department's judgement.
 NO_GROUND = "system"
@@ -110,9 +112,11 @@ def _system(name: str, department: str) -> SourceColumn:
 
 
 def derived(name: str, title: Title, origins: Sequence[SourceColumn]) -> SourceColumn:
-    """A column computed from others: never looser than the tightest of them, as sensitive as the most sensitive.
+    """A column computed from others: never looser than the tightest of them, as sensitive as the most
+    sensitive.
 
-    Its element is the one they share, else that of the most sensitive whose default mask changes the value."""
+    Its element is the one they share, else that of the most sensitive whose default mask changes the
+    value."""
     by_weight = sorted(origins, key=lambda column: (column.grade, column.mask.method != "keep"), reverse=True)
     opened_least = sorted(
         origins, key=lambda column: (column.opening.rank, column.opening_ground == PRIVACY_GROUND)
@@ -132,7 +136,8 @@ def derived(name: str, title: Title, origins: Sequence[SourceColumn]) -> SourceC
 
 
 def golden_columns(catalogue: Catalogue, base: Base) -> dict[str, SourceColumn]:
-    """The columns of a base database's golden record: its id, its identifier, each field and where it came from."""
+    """The columns of a base database's golden record: its id, its identifier, each field and where it came
+    from."""
     identifiers = [_origin(catalogue, source.resource, source.identifier) for source in base.sources.values()]
     english = {
         field: ELEMENTS[base.column(catalogue, base.fields[field].sources[0]).element].title.en
@@ -141,11 +146,17 @@ def golden_columns(catalogue: Catalogue, base: Base) -> dict[str, SourceColumn]:
     found = {
         base.id_column: replace(
             derived(base.id_column, Title(zh="统一主体编号", en="stable id"), identifiers),
-            element="identifier", dtype=pl.String(), sharing=SharingType.NONE, opening=SharingType.NONE,
-            opening_ground=NO_GROUND, system=True,
+            element="identifier",
+            dtype=pl.String(),
+            sharing=SharingType.NONE,
+            opening=SharingType.NONE,
+            opening_ground=NO_GROUND,
+            system=True,
         ),
-        base.identifier: derived(base.identifier, Title(zh=base.identifier_title, en=base.identifier), identifiers),
-    }  # fmt: skip
+        base.identifier: derived(
+            base.identifier, Title(zh=base.identifier_title, en=base.identifier), identifiers
+        ),
+    }
     for name, declared in base.fields.items():
         origins = [
             _origin(catalogue, base.sources[source].resource, column)

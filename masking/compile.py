@@ -76,7 +76,8 @@ def role_columns(
 
 
 def order(product: Product, sources: Mapping[str, SourceColumn]) -> Sequence[str]:
-    """All columns, pseudonyms first: rows lie in an order that only what is published decides, so it tells nothing."""
+    """All columns, pseudonyms first: rows lie in an order that only what is published decides, so it tells
+    nothing."""
     tokens = [
         name
         for name in product.columns

@@ -1,7 +1,7 @@
 """Keys: one for each recipient and version, derived from the master key.
 
-Here belongs the derivation only. Where the master key is kept is ``lake.keys``' business; what a key is used for
-is in ``methods``. A key never appears in a representation, a log or an error.
+Here belongs the derivation only. Where the master key is kept is ``lake.keys``' business; what a key is used
+for is in ``methods``. A key never appears in a representation, a log or an error.
 """
 
 from __future__ import annotations

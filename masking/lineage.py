@@ -1,7 +1,8 @@
 """Where a query's columns come from: the type of each is derived from the columns it is computed from.
 
-Here belongs reading the SQL, never running it. A column that cannot be traced to declared columns is unknown, and is
-not shown. Rows chosen by what is not shared (WHERE, JOIN) tell it by being there: of such a query nothing is shown.
+Here belongs reading the SQL, never running it. A column that cannot be traced to declared columns is unknown,
+and is not shown. Rows chosen by what is not shared (WHERE, JOIN) tell it by being there: of such a query
+nothing is shown.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ def query_columns(
 
     ``titles`` are their Chinese titles where the query's author states them.
 
-    A text computed from sensitive values (an id joined to a name, a part of an id) has no mask that fits and is left
-    out; a number or a yes or no computed from them keeps their type."""
+    A text computed from sensitive values (an id joined to a name, a part of an id) has no mask that fits and
+    is left out; a number or a yes or no computed from them keeps their type."""
     declared: dict[str, object] = {}
     for (layer, table), columns in tables.items():
         declared.setdefault(layer, {})[table] = {name: str(column.dtype) for name, column in columns.items()}  # type: ignore[index]
@@ -81,7 +82,8 @@ def query_columns(
 
 
 def _choosers(sql: str, declared: dict[str, object], tables: Tables) -> list[SourceColumn | None]:
-    """The declared columns that decide which rows there are, and how they are grouped; None for an unknown one."""
+    """The declared columns that decide which rows there are, and how they are grouped; None for an unknown
+    one."""
     query = qualify(
         sqlglot.parse_one(sql, dialect="duckdb"),
         dialect="duckdb",
@@ -185,23 +187,35 @@ def _computed(name: str, dtype: pl.DataType, traced: _Traced) -> SourceColumn | 
     one_element = len({origin.element for origin in traced.columns}) == 1
     if one_element and kind(dtype) == kind(column.dtype) and (traced.unchanged or kind(dtype) == "number"):
         return replace(column, dtype=dtype)
-    if column.system:
-        return None
+    element = None if column.system else _element_of(dtype, column.grade, traced)
+    return replace(column, dtype=dtype, element=element) if element else None
+
+
+def _element_of(dtype: pl.DataType, grade: Grade, traced: _Traced) -> str | None:
+    """The element of what is newly computed; None for what no mask fits."""
     if dtype == pl.Boolean or dtype.is_numeric():
-        return replace(column, dtype=dtype, element="integer")
+        return "integer"
     if traced.labels:
-        return replace(column, dtype=dtype, element="category")
-    if column.grade < Grade.SENSITIVE:
-        return replace(column, dtype=dtype, element="date" if dtype.is_temporal() else "category")
+        return "category"
+    if grade < Grade.SENSITIVE:
+        return "date" if dtype.is_temporal() else "category"
     return None
 
 
 def _constant(name: str, dtype: pl.DataType) -> SourceColumn:
-    """A constant or a number of rows is computed from no column, but tells that the row is there, or how many are."""
+    """A constant or a number of rows is computed from no column, but tells that the row is there, or how many
+    are."""
     return SourceColumn(
-        name, Title(zh=name, en=name), "integer" if dtype.is_numeric() else "category", Grade.LOW, dtype,
-        SharingType.CONDITIONAL, SharingType.NONE, NO_GROUND, frozenset(),
-    )  # fmt: skip
+        name,
+        Title(zh=name, en=name),
+        "integer" if dtype.is_numeric() else "category",
+        Grade.LOW,
+        dtype,
+        SharingType.CONDITIONAL,
+        SharingType.NONE,
+        NO_GROUND,
+        frozenset(),
+    )
 
 
 def _title(name: str, traced: _Traced) -> Title:

@@ -1,9 +1,9 @@
 """The masks: one function each, from a column to its masked values, as Polars expressions over whole columns.
 
-Here belongs what a mask does, and what somebody who sees its output still learns. Which mask is enough for which
-column is a reviewed table (``policy.yaml``), and what is left when masks are combined is measured in ``risk``.
-Null stays null under every mask. An unkeyed hash is no mask and is not offered: an 18-digit number is found by
-trying them all. Source of the methods: GB/T 37964-2019, annex A.
+Here belongs what a mask does, and what somebody who sees its output still learns. Which mask is enough for
+which column is a reviewed table (``policy.yaml``), and what is left when masks are combined is measured in
+``risk``. Null stays null under every mask. An unkeyed hash is no mask and is not offered: an 18-digit number
+is found by trying them all. Source of the methods: GB/T 37964-2019, annex A.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def redact(value: pl.Expr) -> pl.Expr:
 def partial(value: pl.Expr, left: int = 0, right: int = 0) -> pl.Expr:
     """``left`` and ``right`` characters with stars between: ``4418**********1234``, ``138****5678``, ``张*``.
 
-    With nothing kept on the right one star stands for all, so that a name's length is not told; a value that would
-    have fewer than four characters hidden (one, for a name) is hidden whole. An attacker learns what is kept: of a
-    resident id's 4 + 4 the province, the city and a check on any guess. Together with a name's first character and
-    an age band, nearly half of a city's people are unique.
+    With nothing kept on the right one star stands for all, so that a name's length is not told; a value that
+    would have fewer than four characters hidden (one, for a name) is hidden whole. An attacker learns what is
+    kept: of a resident id's 4 + 4 the province, the city and a check on any guess. Together with a name's
+    first character and an age band, nearly half of a city's people are unique.
     """
     length = value.str.len_chars()
     if right == 0:
@@ -79,8 +79,8 @@ def generalise_date(
 ) -> pl.Expr:
     """A date, an instant or a ``YYYY-MM`` text → ``2024-06``, ``2024Q2``, ``2024``, or an age band ``30-39``.
 
-    Ages are reckoned on the day ``at``, never on the day of the run, and stop at 90. An attacker learns the month,
-    quarter, year or band; an event that was alone in it is found by whoever knows of it."""
+    Ages are reckoned on the day ``at``, never on the day of the run, and stop at 90. An attacker learns the
+    month, quarter, year or band; an event that was alone in it is found by whoever knows of it."""
     day = _day(value, dtype)
     if to == "month":
         return day.dt.strftime("%Y-%m")
@@ -159,13 +159,15 @@ def round_to(value: pl.Expr, step: float) -> pl.Expr:
 
 
 def top_code(value: pl.Expr, top: float) -> pl.Expr:
-    """Numbers above ``top`` become ``top``. An attacker learns all others exactly: it protects the largest only."""
+    """Numbers above ``top`` become ``top``. An attacker learns all others exactly: it protects the largest
+    only."""
     number = value.cast(pl.Float64)
     return pl.when(number > top).then(pl.lit(float(top))).otherwise(number)
 
 
 def grid(value: pl.Expr, degrees: float) -> pl.Expr:
-    """A coordinate moved to the middle of its cell of ``degrees`` (0.01° is about 1.1 km from north to south).
+    """A coordinate moved to the middle of its cell of ``degrees`` (0.01° is about 1.1 km from north to
+    south).
 
     An attacker learns the cell; in the countryside one may hold a single house."""
     return (((value / degrees).floor() + 0.5) * degrees).round(6)
@@ -174,8 +176,9 @@ def grid(value: pl.Expr, degrees: float) -> pl.Expr:
 def scrub(value: pl.Expr) -> pl.Expr:
     """Free text with numbers of seven digits and more, credit codes and mail addresses cut out.
 
-    Digits count also with blanks or hyphens between them, and as Chinese numerals. Names, addresses and whatever a
-    sentence tells stay: an attacker reads them. Scrubbing alone therefore lifts nothing to unconditional."""
+    Digits count also with blanks or hyphens between them, and as Chinese numerals. Names, addresses and
+    whatever a sentence tells stay: an attacker reads them. Scrubbing alone therefore lifts nothing to
+    unconditional."""
     text = value.str.normalize("NFKC").str.replace_all(_MAIL, CUT)
     return text.str.replace_all(_CODES, CUT).str.replace_all(_DIGIT_RUNS, CUT)
 
@@ -183,7 +186,8 @@ def scrub(value: pl.Expr) -> pl.Expr:
 def classify(value: pl.Expr, classes: Mapping[str, Sequence[str]], other: str = "其他") -> pl.Expr:
     """A category or free text → the first declared class one of whose words occurs in it, else ``other``.
 
-    Nothing but the declared classes can come out. An attacker learns the class; a class of few people identifies."""
+    Nothing but the declared classes can come out. An attacker learns the class; a class of few people
+    identifies."""
     result: pl.Expr = pl.when(value.is_not_null()).then(pl.lit(other))
     for name, words in reversed(list(classes.items())):
         found = value.str.contains_any(list(words))
@@ -194,8 +198,9 @@ def classify(value: pl.Expr, classes: Mapping[str, Sequence[str]], other: str = 
 def pseudonym(value: pl.Expr, key: RecipientKey, domain: str) -> pl.Expr:
     """A token for each distinct value: ``p1`` (the key's version) and 128 bits of HMAC-SM3 in hexadecimal.
 
-    Equal values of one ``domain`` have equal tokens for one recipient, different ones for another. Without the key an
-    attacker cannot test a guess, but learns which rows belong together, and how many: rare patterns identify."""
+    Equal values of one ``domain`` have equal tokens for one recipient, different ones for another. Without
+    the key an attacker cannot test a guess, but learns which rows belong together, and how many: rare
+    patterns identify."""
     return value.cast(pl.String).map_batches(
         lambda texts: _tokens(texts, key, domain), return_dtype=pl.String, is_elementwise=True
     )
@@ -234,7 +239,8 @@ def _per_distinct(texts: pl.Series, compute: Callable[[pl.Series], list[bytes]])
 
 
 def _macs(texts: pl.Series, key: RecipientKey, domain: str) -> list[bytes]:
-    """HMAC-SM3 of ``domain``, a zero byte and each text. The keyed state is copied: half of each MAC's work."""
+    """HMAC-SM3 of ``domain``, a zero byte and each text. The keyed state is copied: half of each MAC's
+    work."""
     start = HMAC(key.secret, SM3())
     start.update(domain.encode() + b"\x00")
     macs = []
@@ -255,7 +261,8 @@ class Stronger(Enum):
 Strength = Stronger | tuple[str, ...]
 """A number's direction, or a text's choices from the weakest to the strongest."""
 
-#: What a method's function is given by the compiler; everything else in its signature is a declared parameter.
+#: What a method's function is given by the compiler; everything else in its signature is a declared
+#: parameter.
 _GIVEN = ("value", "dtype", "key", "domain")
 
 
@@ -263,8 +270,9 @@ _GIVEN = ("value", "dtype", "key", "domain")
 class Method:
     """A mask as declarations name it, with what the checks must know of it.
 
-    ``takes`` are the kinds of values it works on; ``token`` says that its output is no quasi-identifier (nothing, or
-    a pseudonym); ``reversible`` that somebody with the key, or with one known value, can undo it."""
+    ``takes`` are the kinds of values it works on; ``token`` says that its output is no quasi-identifier
+    (nothing, or a pseudonym); ``reversible`` that somebody with the key, or with one known value, can undo
+    it."""
 
     name: str
     title: Title
@@ -305,7 +313,8 @@ class Method:
         return found
 
     def at_least(self, parameters: Mapping[str, Any], minimum: Mapping[str, Any]) -> bool:
-        """Whether a mask with these parameters is as strong as ``minimum`` asks, in every parameter it names."""
+        """Whether a mask with these parameters is as strong as ``minimum`` asks, in every parameter it
+        names."""
         defaults = {name: p.default for name, p in inspect.signature(self.function).parameters.items()}
         return all(
             self._as_strong(name, parameters.get(name, defaults.get(name)), least)
@@ -321,7 +330,8 @@ class Method:
         return bool(value <= least if order is Stronger.LESS else value >= least)
 
     def expression(self, column: str, parameters: Mapping[str, Any], **given: Any) -> pl.Expr:
-        """The masked column; ``given`` holds its dtype, and the recipient's key and the pseudonyms' domain."""
+        """The masked column; ``given`` holds its dtype, and the recipient's key and the pseudonyms'
+        domain."""
         wanted = inspect.signature(self.function).parameters
         fixed = {name: given[name] for name in ("dtype", "key", "domain") if name in wanted}
         declared = {name: pl.col(value) if name == "by" else value for name, value in parameters.items()}
@@ -336,34 +346,64 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         for method in (
             Method("keep", Title(zh="保留原值", en="kept"), keep),
             Method("redact", Title(zh="全部隐去", en="redacted"), redact, token=True),
-            Method("partial", Title(zh="部分遮盖", en="partly hidden"), partial, ("text",), {"left": _LESS, "right": _LESS}),
-            Method("organisations_only", Title(zh="仅保留机构代码", en="organisations only"), organisations_only, ("text",)),
             Method(
-                "generalise_date", Title(zh="日期概化", en="generalised date"), generalise_date, ("temporal", "text"),
+                "partial",
+                Title(zh="部分遮盖", en="partly hidden"),
+                partial,
+                ("text",),
+                {"left": _LESS, "right": _LESS},
+            ),
+            Method(
+                "organisations_only",
+                Title(zh="仅保留机构代码", en="organisations only"),
+                organisations_only,
+                ("text",),
+            ),
+            Method(
+                "generalise_date",
+                Title(zh="日期概化", en="generalised date"),
+                generalise_date,
+                ("temporal", "text"),
                 {"to": ("month", "quarter", "year", "age_band"), "width": _MORE},
             ),
             Method(
-                "generalise_division", Title(zh="区划概化", en="generalised division"), generalise_division, ("text",),
+                "generalise_division",
+                Title(zh="区划概化", en="generalised division"),
+                generalise_division,
+                ("text",),
                 {"to": ("town", "county", "city", "province")},
             ),
             Method(
-                "generalise_address", Title(zh="地址概化", en="generalised address"), generalise_address, ("text",),
+                "generalise_address",
+                Title(zh="地址概化", en="generalised address"),
+                generalise_address,
+                ("text",),
                 {"to": ("town", "county")},
             ),
-            Method("band", Title(zh="数值分段", en="banded"), band, ("number",), {"width": _MORE, "top": _LESS}),
+            Method(
+                "band", Title(zh="数值分段", en="banded"), band, ("number",), {"width": _MORE, "top": _LESS}
+            ),
             Method("round", Title(zh="数值取整", en="rounded"), round_to, ("number",), {"step": _MORE}),
             Method("top_code", Title(zh="封顶", en="top-coded"), top_code, ("number",), {"top": _LESS}),
-            Method("grid", Title(zh="坐标网格化", en="moved to a grid"), grid, ("number",), {"degrees": _MORE}),
+            Method(
+                "grid", Title(zh="坐标网格化", en="moved to a grid"), grid, ("number",), {"degrees": _MORE}
+            ),
             Method("classify", Title(zh="归类", en="classified"), classify, ("text",)),
             Method("scrub", Title(zh="文本清洗", en="scrubbed text"), scrub, ("text",)),
-            Method("pseudonym", Title(zh="假名", en="keyed pseudonym"), pseudonym, ("text", "number"), token=True),
             Method(
-                "date_shift", Title(zh="日期平移", en="shifted dates"), date_shift, ("temporal",), {"days": _MORE},
+                "pseudonym", Title(zh="假名", en="keyed pseudonym"), pseudonym, ("text", "number"), token=True
+            ),
+            Method(
+                "date_shift",
+                Title(zh="日期平移", en="shifted dates"),
+                date_shift,
+                ("temporal",),
+                {"days": _MORE},
                 reversible=True,
             ),
         )
     }
-)  # fmt: skip
+)
 
 
 def kind(dtype: pl.DataType) -> str:

@@ -1,9 +1,9 @@
 """The reviewed table: which mask lifts which column from one type to the next, and how large a group must be.
 
-Here belong reading ``catalog/masking/policy.yaml``, finding what is wrong with it, and asking it. The judgement is in
-the YAML, signed and dated, never in code. What it may not say at all is here: no reversible mask lifts to
-unconditional or towards the public, ``keep`` lifts nothing, and a k-anonymity alone lifts nothing (it is no mask).
-Source: Arts. 24 and 36; GB/T 37964-2019.
+Here belong reading ``catalog/masking/policy.yaml``, finding what is wrong with it, and asking it. The
+judgement is in the YAML, signed and dated, never in code. What it may not say at all is here: no reversible
+mask lifts to unconditional or towards the public, ``keep`` lifts nothing, and a k-anonymity alone lifts
+nothing (it is no mask). Source: Arts. 24 and 36; GB/T 37964-2019.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Review(Declaration):
 
 
 class Lift(Declaration):
-    """One line of the table: a method, at least this strong, takes these elements from one type to another."""
+    """One line of the table: a method, at least this strong, takes these elements from one type to
+    another."""
 
     method: Code
     elements: tuple[Code, ...] = Field((), description="empty: any element")
@@ -58,7 +59,8 @@ class Lift(Declaration):
 
 
 class Threshold(Declaration):
-    """How many subjects must be alike in all quasi-identifiers, and what share of rows may be lost to reach it."""
+    """How many subjects must be alike in all quasi-identifiers, and what share of rows may be lost to reach
+    it."""
 
     k: int = Field(ge=1)
     max_loss: float = Field(ge=0, le=1)

@@ -1,9 +1,9 @@
 """Masked products: what one YAML declares, and everything that forbids one.
 
-Here belong the shape of ``catalog/masking/<product>.yaml``, reading them, and :func:`check_products`, which refuses a
-product before any row is read: a column still tighter than the target after its mask, an approval that is not on
-record, a recipient without a grant. How rows are masked is in ``compile``; group sizes are measured in ``risk``.
-Source: Arts. 24, 36 and 37.
+Here belong the shape of ``catalog/masking/<product>.yaml``, reading them, and :func:`check_products`, which
+refuses a product before any row is read: a column still tighter than the target after its mask, an approval
+that is not on record, a recipient without a grant. How rows are masked is in ``compile``; group sizes are
+measured in ``risk``. Source: Arts. 24, 36 and 37.
 """
 
 from __future__ import annotations
@@ -134,7 +134,8 @@ class Masking:
 
 
 def load_masking(catalogue: Catalogue) -> tuple[Masking | None, list[Fault]]:
-    """Read policy, roles and products, and judge them; with any fault in the policy there is no masking at all."""
+    """Read policy, roles and products, and judge them; with any fault in the policy there is no masking at
+    all."""
     faults: list[Fault] = []
     policy = load_policy(catalogue.root, faults)
     roles = load_roles(catalogue.root, faults)
@@ -244,12 +245,13 @@ def _column_faults(
             f"it takes {', '.join(method.takes)}",
         )
     elif not problems:
-        yield from _type_faults(label, line, declared, source, mask, policy)
+        yield from _type_faults((label, line), declared, source, mask, policy)
 
 
 def _type_faults(
-    label: str, line: int, declared: Declared, source: SourceColumn, mask: Mask, policy: Policy
+    place: tuple[str, int], declared: Declared, source: SourceColumn, mask: Mask, policy: Policy
 ) -> Iterator[Fault]:
+    label, line = place
     target = declared.product.target
     after = policy.type_after(source, mask, target.kind)
     if after.rank >= target.type.rank:
@@ -261,7 +263,8 @@ def _type_faults(
         declared.place.file,
         line,
         label,
-        f"{source.name} ({source.element}, grade {source.grade.value}) is {source.type_towards(target.kind)}{ground}; "
+        f"{source.name} ({source.element}, grade {source.grade.value}) "
+        f"is {source.type_towards(target.kind)}{ground}; "
         f"after {mask.method} it is {after}, and the product is to be {target.type}",
         f"use {' or '.join(remedies)}, or leave the column out"
         if remedies
@@ -285,9 +288,13 @@ def _row_faults(declared: Declared, sources: Mapping[str, SourceColumn]) -> Iter
             )
         elif sources[name].type_towards(product.target.kind).rank < product.target.type.rank:
             yield Fault(
-                place.file, line, f"rows.{name}", f"choosing rows by {name} tells its value, which is tighter than the target",
-                "choose by a column that the recipient may see as it is", "Art. 24",
-            )  # fmt: skip
+                place.file,
+                line,
+                f"rows.{name}",
+                f"choosing rows by {name} tells its value, which is tighter than the target",
+                "choose by a column that the recipient may see as it is",
+                "Art. 24",
+            )
 
 
 def _subject_faults(
@@ -296,9 +303,13 @@ def _subject_faults(
     product, place = declared.product, declared.place
     if (product.subject is None) == (product.not_personal is None):
         yield Fault(
-            place.file, place.line(("subject",)), "subject", "state either whom a row is about, or why about nobody",
-            "name the column in `subject`, or give the reviewed reason in `not_personal`", "GB/T 37964",
-        )  # fmt: skip
+            place.file,
+            place.line(("subject",)),
+            "subject",
+            "state either whom a row is about, or why about nobody",
+            "name the column in `subject`, or give the reviewed reason in `not_personal`",
+            "GB/T 37964",
+        )
     elif product.subject and product.subject not in sources:
         yield Fault(
             place.file,
@@ -344,9 +355,13 @@ def _approval_faults(
     approved = {approval.department for approval in product.approvals}
     for missing in sorted(departments - approved):
         yield Fault(
-            place.file, place.line(("approvals",)), "approvals", f"{missing} is a source and its approval is not on record",
-            "record its document and date", "Art. 24" if product.layer == "shared" else "Art. 37",
-        )  # fmt: skip
+            place.file,
+            place.line(("approvals",)),
+            "approvals",
+            f"{missing} is a source and its approval is not on record",
+            "record its document and date",
+            "Art. 24" if product.layer == "shared" else "Art. 37",
+        )
     unknown = sorted(({product.publisher} | approved) - set(catalogue.departments))
     if unknown:
         yield Fault(
@@ -358,10 +373,14 @@ def _approval_faults(
         )
     if product.layer == "open" and product.publisher != "data_bureau" and departments != {product.publisher}:
         yield Fault(
-            place.file, place.line(("publisher",)), "publisher",
+            place.file,
+            place.line(("publisher",)),
+            "publisher",
             f"{product.publisher} opens data of {', '.join(sorted(departments - {product.publisher}))}",
-            "an institution opens only what it is the source of; several departments' data stands in the bureau's catalogue", "Art. 37",
-        )  # fmt: skip
+            "an institution opens only what it is the source of; several departments' data stands in "
+            "the bureau's catalogue",
+            "Art. 37",
+        )
 
 
 def _recipient_faults(declared: Declared, roles: Mapping[str, Role]) -> Iterator[Fault]:
@@ -375,6 +394,10 @@ def _recipient_faults(declared: Declared, roles: Mapping[str, Role]) -> Iterator
         allowed = set(roles)
     if product.recipient not in allowed:
         yield Fault(
-            place.file, line, "recipient", f"{product.recipient} cannot receive a product for {target.kind} that is {target.type}",
-            f"one of {', '.join(sorted(allowed))}", "Art. 24" if target.kind == "sharing" else "Art. 38",
-        )  # fmt: skip
+            place.file,
+            line,
+            "recipient",
+            f"{product.recipient} cannot receive a product for {target.kind} that is {target.type}",
+            f"one of {', '.join(sorted(allowed))}",
+            "Art. 24" if target.kind == "sharing" else "Art. 38",
+        )

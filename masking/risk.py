@@ -1,8 +1,9 @@
 """What masking leaves: how many subjects are alike, and what must be left out until enough are.
 
-Here belong the measures (k-anonymity over quasi-identifiers, counted in distinct subjects, never in rows) and the
-suppression that reaches a threshold. Whether the loss is bearable is the policy's judgement. Small groups say
-nothing of what all members of a large group share: k alone lifts no type. Source: GB/T 37964-2019; GB/T 42460-2023.
+Here belong the measures (k-anonymity over quasi-identifiers, counted in distinct subjects, never in rows) and
+the suppression that reaches a threshold. Whether the loss is bearable is the policy's judgement. Small groups
+say nothing of what all members of a large group share: k alone lifts no type. Source: GB/T 37964-2019; GB/T
+42460-2023.
 """
 
 from __future__ import annotations
@@ -46,13 +47,15 @@ class Risk:
         if self.loss <= threshold.max_loss:
             return None
         return (
-            f"{self.suppressed_rows} of {self.rows} rows ({self.loss:.0%}) are in groups of fewer than {self.k} subjects, "
-            f"over the {threshold.max_loss:.0%} that may be left out: generalise further, or leave a column out"
+            f"{self.suppressed_rows} of {self.rows} rows ({self.loss:.0%}) are in groups of fewer than "
+            f"{self.k} subjects, over the {threshold.max_loss:.0%} that may be left out: "
+            "generalise further, or leave a column out"
         )
 
 
 def group_sizes(rows: pl.LazyFrame, quasi: Sequence[str]) -> pl.DataFrame:
-    """Each combination of the quasi-identifiers with ``_subjects`` (distinct) and ``_rows``; null is a value."""
+    """Each combination of the quasi-identifiers with ``_subjects`` (distinct) and ``_rows``; null is a
+    value."""
     counts = [pl.col(SUBJECT).drop_nulls().n_unique().alias("_subjects"), pl.len().alias("_rows")]
     if not quasi:
         return rows.select(counts).filter(pl.col("_rows") > 0).collect(engine="streaming")

@@ -1,7 +1,7 @@
 """Roles: declared grants that say who may see which tables, for what, until when.
 
-Here belong their shape and reading. A role's tables are built by ``assets.analyst``; after the grant's last day they
-are no longer built, and go.
+Here belong their shape and reading. A role's tables are built by ``assets.analyst``; after the grant's last
+day they are no longer built, and go.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class Role(Declaration):
         return f"{layer}.{table}" in self.tables or f"{layer}.*" in self.tables
 
     def mask(self, layer: str, table: str, column: SourceColumn) -> Mask:
-        """How the role sees a column: as it is where it is shared unconditionally, else its own mask or the element's."""
+        """How the role sees a column: as it is where it is shared unconditionally, else its own mask or the
+        element's."""
         if column.sharing is SharingType.UNCONDITIONAL:
             return Mask("keep")
         own = self.masks.get(f"{layer}.{table}.{column.name}")

@@ -1,8 +1,10 @@
-"""A lake in which every value that somebody must not see is unique, and a search for them in whatever is readable.
+"""A lake in which every value that somebody must not see is unique, and a search for them in whatever is
+readable.
 
-Each column that is not shared unconditionally holds a canary: a value found nowhere else. They come in groups of
-twelve subjects alike in everything else, so that no product is withheld for small groups. The search decompresses
-Parquet, reads footers, logs and DuckDB's catalogue, and looks for each canary as it is, encoded, and hashed.
+Each column that is not shared unconditionally holds a canary: a value found nowhere else. They come in groups
+of twelve subjects alike in everything else, so that no product is withheld for small groups. The search
+decompresses Parquet, reads footers, logs and DuckDB's catalogue, and looks for each canary as it is, encoded,
+and hashed.
 """
 
 from __future__ import annotations
@@ -158,7 +160,8 @@ def found(canaries: Iterable[Canary], readable: bytes) -> list[Canary]:
 
 
 def forms(value: str) -> Iterator[bytes]:
-    """A value as text in the usual encodings, as hexadecimal, base64 and URL, backwards, and under unkeyed hashes."""
+    """A value as text in the usual encodings, as hexadecimal, base64 and URL, backwards, and under unkeyed
+    hashes."""
     plain = value.encode()
     yield plain
     yield from (value.encode(encoding) for encoding in ("utf-16-le", "utf-16-be", "gb18030"))

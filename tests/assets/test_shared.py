@@ -1,4 +1,5 @@
-"""Masked products and role tables under attack: nothing that is not shared is anywhere, and the search would find it."""
+"""Masked products and role tables under attack: nothing that is not shared is anywhere, and the search would
+find it."""
 
 from __future__ import annotations
 

@@ -34,7 +34,9 @@ def test_a_file_that_others_may_read_is_refused(home: Home) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "短", "c2hvcnQ=", "not base64!", "A" * 44])
-def test_a_malformed_key_is_refused_and_not_repeated(home: Home, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_a_malformed_key_is_refused_and_not_repeated(
+    home: Home, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
     monkeypatch.setenv(VARIABLE, text)
     with pytest.raises(KeyFileError, match=r"32 bytes in base64") as refusal:
         master_key(home)

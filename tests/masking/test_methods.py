@@ -1,4 +1,5 @@
-"""Each mask: what it shows, and that it shows no more, on null, empty, one character, Chinese and long values."""
+"""Each mask: what it shows, and that it shows no more, on null, empty, one character, Chinese and long
+values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Products are refused before any row is read: each way in which one could leak or be unlawful, one at a time."""
+"""Products are refused before any row is read: each way in which one could leak or be unlawful, one at a
+time."""
 
 from __future__ import annotations
 

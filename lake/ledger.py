@@ -38,7 +38,7 @@ class PushState(StrEnum):
     WITHDRAWN = "withdrawn"
 
     @property
-    def title(self) -> str:  # type: ignore[override] - the word on screens, not str.title
+    def title(self) -> str:  # type: ignore[override] # the word people see, not str.title  # type: ignore[override]  # the word on screens
         """The screens' word for it."""
         return {
             "received": "已接收",
@@ -113,10 +113,10 @@ class _UtcDateTime(sa.TypeDecorator[datetime]):
     impl = sa.String(32)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> str | None:
         return None if value is None else value.astimezone(UTC).isoformat(timespec="microseconds")
 
-    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> datetime | None:
         return None if value is None else datetime.fromisoformat(value)
 
 

@@ -6,13 +6,16 @@ is refused to ``refused/`` with the reason beside it. One department's trouble n
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
-from assets.ingest.exchange import connect, pull, tables
+from assets.ingest.exchange import ExchangeError, connect, pull, tables
 from catalog.load import Catalogue
 from catalog.model import Entry, Title, Way
 from lake.home import Home
@@ -22,7 +25,12 @@ from lake.ledger import Ledger, LedgerError, Push, open_ledger
 #: A file younger than this may still be on its way in.
 SETTLE_SECONDS = 3.0
 _UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart", "~")
+_DATE = re.compile(r"(?<!\d)(20\d{2})(?:[-_.]?(\d{2})[-_.]?(\d{2}))(?!\d)")
 DONE, REFUSED = "done", "refused"
+_MISPLACED = Title(
+    zh="文件夹名不是目录中的“部门/数据资源”，请放到 drop/<部门代码>/<资源代码>/ 下",
+    en="the folder is no department's resource: put the file under drop/<department>/<resource>/",
+)
 
 
 @dataclass
@@ -41,64 +49,120 @@ def today() -> date:
 def collect(home: Home, catalogue: Catalogue, *, settle_seconds: float = SETTLE_SECONDS) -> Collected:
     """Land every finished file of the drop folders, and every exchange table that has changed."""
     ledger, collected = open_ledger(home), Collected()
-    for entry in catalogue.entries.values():
-        for path in _finished(home.drop / entry.department / entry.code, settle_seconds):
-            _take_file(home, ledger, entry, path, collected)
+    _collect_files(home, ledger, catalogue, collected, settle_seconds)
+    _collect_tables(home, ledger, catalogue, collected)
+    return collected
+
+
+def _collect_files(
+    home: Home, ledger: Ledger, catalogue: Catalogue, collected: Collected, settle_seconds: float
+) -> None:
+    for folder in sorted(home.drop.glob("*/*/")):
+        entry = catalogue.entries.get(folder.name)
+        if entry and entry.department != folder.parent.name:
+            entry = None
+        for path in _finished(folder, settle_seconds):
+            if entry:
+                _take_file(home, ledger, entry, path, collected)
+            else:
+                _refuse_file(path, _MISPLACED, collected)
+
+
+def _collect_tables(home: Home, ledger: Ledger, catalogue: Catalogue, collected: Collected) -> None:
     by_table = [entry for entry in catalogue.entries.values() if Way.TABLE in entry.delivery.ways]
-    if by_table and _exchange_in_use(home):
+    if not by_table or not _exchange_in_use(home):
+        return
+    try:
         with connect(home) as connection:
             present = tables(connection)
             for entry in by_table:
                 if (entry.department, entry.code) in present:
-                    push = pull(home, ledger, entry, connection, today())
-                    collected.pushes += [push] if push else []
-    return collected
+                    _take_table(home, ledger, entry, connection, collected)
+    except ExchangeError as error:
+        collected.refusals.append(("exchange", error.reason))
+
+
+def _take_table(home: Home, ledger: Ledger, entry: Entry, connection: Any, collected: Collected) -> None:
+    try:
+        push = pull(home, ledger, entry, connection, today())
+    except ExchangeError as error:
+        collected.refusals.append((f"{entry.department}.{entry.code}", error.reason))
+    else:
+        collected.pushes += [push] if push else []
 
 
 def _exchange_in_use(home: Home) -> bool:
     """The embedded database is started only where someone has written to it, or another one is named."""
-    import os
-
     return bool(os.environ.get("CITYLAKE_EXCHANGE_URL")) or home.exchange.is_dir()
 
 
 def _finished(folder: Path, settle_seconds: float) -> Iterator[Path]:
-    if not folder.is_dir():
-        return
+    """Files that nobody has touched for a while. The time of change counts too: a copy may set the time of writing."""
     for path in sorted(folder.iterdir()):
         if (
-            not path.is_file()
-            or path.is_symlink()
-            or path.name.startswith(".")
+            path.name.startswith(".")
             or path.name.endswith(_UNFINISHED)
+            or path.is_symlink()
+            or not path.is_file()
         ):
             continue
-        if time.time() - path.stat().st_mtime >= settle_seconds:
+        stat = path.stat()
+        if time.time() - max(stat.st_mtime, stat.st_ctime) >= settle_seconds:
             yield path
 
 
+def data_date_of(filename: str) -> date:
+    """The date in a file's name (``人口_20240630.csv``, ``marriage-2024-06-30.csv``), else the city's today."""
+    for year, month, day in _DATE.findall(filename):
+        try:
+            found = date(int(year), int(month), int(day))
+        except ValueError:
+            continue
+        if found <= today():
+            return found
+    return today()
+
+
 def _take_file(home: Home, ledger: Ledger, entry: Entry, path: Path, collected: Collected) -> None:
+    before = path.stat()
     try:
         push = receive(
             home,
             ledger,
             entry,
-            file_chunks(path),
+            _whole_file(path, before),
             way=Way.FILE,
             filename=path.name,
             data_format=path.suffix.lstrip(".").lower()[:16] or "unknown",
-            data_date=today(),
+            data_date=data_date_of(path.name),
+            # should we be killed before the file is moved away, the next round finds the same file and the same push
+            idempotency_key=f"drop-{before.st_ino}-{before.st_ctime_ns}",
         )
     except (PushRefusedError, LedgerError) as error:
         reason = error.reason if isinstance(error, PushRefusedError) else Title(zh=str(error), en=str(error))
-        moved = _move(path, REFUSED)
-        moved.with_name(moved.name + ".reason.txt").write_text(
-            f"{reason.zh}\n{reason.en}\n", encoding="utf-8"
-        )
-        collected.refusals.append((path.name, reason))
+        _refuse_file(path, reason, collected)
+    except StillWrittenError:
+        return
     else:
         _move(path, DONE, push.id)
         collected.pushes.append(push)
+
+
+class StillWrittenError(Exception):
+    """The file changed while it was read: it is left for the next round."""
+
+
+def _whole_file(path: Path, before: os.stat_result) -> Iterator[bytes]:
+    yield from file_chunks(path)
+    after = path.stat()
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise StillWrittenError
+
+
+def _refuse_file(path: Path, reason: Title, collected: Collected) -> None:
+    moved = _move(path, REFUSED)
+    moved.with_name(moved.name + ".reason.txt").write_text(f"{reason.zh}\n{reason.en}\n", encoding="utf-8")
+    collected.refusals.append((path.name, reason))
 
 
 def _move(path: Path, folder: str, prefix: str = "") -> Path:

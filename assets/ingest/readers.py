@@ -109,6 +109,14 @@ def _of_text(frame: pl.LazyFrame, headers: Sequence[str]) -> Table:
 
 def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
     column = pl.col(name)
+    if isinstance(dtype, pl.BaseExtension):
+        # what databases call numeric, uuid or json travels as text or bytes under a name of its own
+        storage = dtype.ext_storage()
+        return _cast_to_text(column.ext.storage(), storage() if isinstance(storage, type) else storage)
+    return _cast_to_text(column, dtype)
+
+
+def _cast_to_text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if isinstance(dtype, pl.Struct):
         return column.struct.json_encode()
     if isinstance(dtype, pl.List | pl.Array):

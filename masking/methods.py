@@ -25,6 +25,8 @@ from catalog.model import Title
 from masking.keys import RecipientKey
 
 STAR = "*"
+#: A longer hidden part shows no more stars than this: no code is as long.
+MOST_STARS = 64
 #: What stands where something was cut out of a free text.
 CUT = "***"
 PSEUDONYM_HEX_DIGITS = 32
@@ -57,7 +59,7 @@ def partial(value: pl.Expr, left: int = 0, right: int = 0) -> pl.Expr:
     if right == 0:
         return pl.when(length > left).then(value.str.slice(0, left) + STAR).otherwise(_starred(value))
     hidden = length.cast(pl.Int64) - (left + right)
-    stars = pl.lit(STAR).repeat_by(hidden.clip(0)).list.join("")
+    stars = pl.lit(STAR * MOST_STARS).str.slice(0, hidden.clip(0))
     shown = value.str.slice(0, left) + stars + value.str.slice(-right)
     return pl.when(hidden >= 4).then(shown).otherwise(_starred(value))
 
@@ -232,21 +234,21 @@ def _shifts(entities: pl.Series, key: RecipientKey, days: int) -> pl.Series:
 def _per_distinct(texts: pl.Series, compute: Callable[[pl.Series], list[bytes]]) -> pl.Series:
     """``compute`` on each distinct text once; null stays null."""
     distinct = texts.drop_nulls().unique()
-    computed = pl.Series(compute(distinct), dtype=pl.Binary)
-    if len(distinct) == 0:
-        return pl.Series([None] * len(texts), dtype=pl.Binary)
-    return texts.replace_strict(distinct, computed, default=None, return_dtype=pl.Binary)
+    if len(distinct) == len(texts):
+        return pl.Series(compute(texts), dtype=pl.Binary)
+    computed = pl.DataFrame({"text": distinct, "mac": pl.Series(compute(distinct), dtype=pl.Binary)})
+    asked = pl.DataFrame({"text": texts})
+    return asked.join(computed, on="text", how="left", maintain_order="left")["mac"]
 
 
 def _macs(texts: pl.Series, key: RecipientKey, domain: str) -> list[bytes]:
-    """HMAC-SM3 of ``domain``, a zero byte and each text. The keyed state is copied: half of each MAC's
-    work."""
+    """HMAC-SM3 of ``domain``, a zero byte and each text. The keyed state is copied: half of each MAC's work."""
     start = HMAC(key.secret, SM3())
     start.update(domain.encode() + b"\x00")
     macs = []
-    for text in texts:
+    for text in texts.cast(pl.Binary).to_list():
         mac = start.copy()
-        mac.update(text.encode())
+        mac.update(text)
         macs.append(mac.finalize())
     return macs
 

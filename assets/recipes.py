@@ -5,11 +5,17 @@ Here belongs the gathering only; each layer's own module says what its recipes a
 
 from __future__ import annotations
 
-from assets import analyst, base, shared, theme
+from assets import analyst, base, operations, shared, theme
 from assets.build import Build
 from catalog.load import Catalogue
 
 
 def all_builds(catalogue: Catalogue) -> list[Build]:
     """All recipes; raises ``CatalogueError`` with the faults of what they are declared in."""
-    return [*base.builds(catalogue), *theme.builds(catalogue), *shared.builds(catalogue), *analyst.builds(catalogue)]
+    return [
+        *base.builds(catalogue),
+        *theme.builds(catalogue),
+        *shared.builds(catalogue),
+        *operations.builds(catalogue),
+        *analyst.builds(catalogue),
+    ]

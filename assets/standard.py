@@ -9,7 +9,7 @@ looked for before anything is written.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -25,8 +25,16 @@ from lake.tables import Commit, Lake, describe_part, new_part, row_hash
 from quality.plan import Plan, compile_entry, content_schema
 from quality.split import REASONS, split, whole_row
 
-DUPLICATE = ("row.duplicate", "与本次推送中的另一行完全相同，已保留其中一行", "identical to another row of this push, one of which was kept")
-SUPERSEDED = ("key.superseded", "与本次推送中后面的一行主键相同，已保留后一行", "a later row of this push has the same key and was kept")
+DUPLICATE = (
+    "row.duplicate",
+    "与本次推送中的另一行完全相同，已保留其中一行",
+    "identical to another row of this push, one of which was kept",
+)
+SUPERSEDED = (
+    "key.superseded",
+    "与本次推送中后面的一行主键相同，已保留后一行",
+    "a later row of this push has the same key and was kept",
+)
 
 
 #: What citylake adds to the entry's columns in a standard table, in this order.
@@ -138,11 +146,11 @@ def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, r
     lake = context.lake
     plan = compile_entry(entry)
     staged = _stage(lake, push, entry, plan, reading.frame)
-    counts = {"rows": staged.rows, "accepted": staged.kept, "rejected": staged.refused, "failures": staged.failures}
+    judged = Outcome(push, PushState.APPLIED, staged.rows, staged.kept, staged.refused, staged.failures)
     reason = None if ledger.hold_accepted(push.id) else _hold_reason(lake, push, entry, staged)
     if reason:
         staged.discard()
-        return Outcome(push, PushState.HELD, reason=reason, **counts)
+        return replace(judged, state=PushState.HELD, reason=reason)
     quarantined = describe_part(staged.rejected)
     schema = pl.read_parquet_schema(staged.rejected)
     if quarantined.rows:
@@ -150,7 +158,7 @@ def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, r
     else:
         staged.rejected.unlink()
     commit = _merge(context, ledger, push, entry, staged.accepted)
-    return Outcome(push, PushState.APPLIED, commit=commit, **counts)
+    return replace(judged, commit=commit)
 
 
 def _stage(lake: Lake, push: Push, entry: Entry, plan: Plan, raw: pl.LazyFrame) -> _Staged:
@@ -196,7 +204,9 @@ def _without_repeated_keys(
     superseded = losers.filter(~pl.col("won"))["_row"]
     good, bad = (new_part(lake.path(layer, entry.code)) for layer in ("standard", "quarantine"))
     out = losers["_row"].implode()
-    pl.scan_parquet(staged.accepted).filter(~pl.col("_row").is_in(out)).sink_parquet(good, sync_on_close="all")
+    pl.scan_parquet(staged.accepted).filter(~pl.col("_row").is_in(out)).sink_parquet(
+        good, sync_on_close="all"
+    )
     pl.concat(
         [
             pl.scan_parquet(staged.rejected),
@@ -216,7 +226,9 @@ def _without_repeated_keys(
 
 
 def _has_repeats(keys: pl.LazyFrame, key: Sequence[str]) -> bool:
-    seen = keys.select(pl.len().alias("n"), pl.struct(key).n_unique().alias("distinct")).collect(engine="streaming")
+    seen = keys.select(pl.len().alias("n"), pl.struct(key).n_unique().alias("distinct")).collect(
+        engine="streaming"
+    )
     return bool(seen["n"][0] != seen["distinct"][0])
 
 
@@ -233,7 +245,13 @@ def _with_provenance(rows: pl.LazyFrame, push: Push, entry: Entry) -> pl.LazyFra
     schema = rows.collect_schema()
     content = [name for name in schema.names() if not name.startswith("_")]
     return _stamped(rows, push).select(
-        *content, "_push", "_row", "_data_date", "_received_at", row_hash(content, schema).alias("_row_hash"), "_warnings"
+        *content,
+        "_push",
+        "_row",
+        "_data_date",
+        "_received_at",
+        row_hash(content, schema).alias("_row_hash"),
+        "_warnings",
     )
 
 

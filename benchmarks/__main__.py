@@ -28,7 +28,18 @@ def comparisons() -> dict[str, Comparison]:
 
 def table(rows: list[Row]) -> Table:
     """The results as people compare them."""
-    shown = Table("name", "seconds", "peak MB", "against", "seconds", "peak MB", "ratio", "aim", "holds", header_style="bold")
+    shown = Table(
+        "name",
+        "seconds",
+        "peak MB",
+        "against",
+        "seconds",
+        "peak MB",
+        "ratio",
+        "aim",
+        "holds",
+        header_style="bold",
+    )
     for row in rows:
         shown.add_row(
             row.name,

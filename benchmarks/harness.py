@@ -50,7 +50,10 @@ class Row:
 def measure(comparison: Comparison, folder: Path) -> Row:
     """Prepare once, then run the two sides in turn; a pair's ratio is little moved by a machine that drifts."""
     _in_process(comparison.prepare, folder)
-    pairs = [(_in_process(comparison.ours, folder), _in_process(comparison.other, folder)) for _ in range(comparison.runs)]
+    pairs = [
+        (_in_process(comparison.ours, folder), _in_process(comparison.other, folder))
+        for _ in range(comparison.runs)
+    ]
     ratio = statistics.median(ours[0] / other[0] for ours, other in pairs)
     ours, other = zip(*pairs, strict=True)
     return Row(

@@ -1,12 +1,13 @@
 """What a base database declares: its identifier, its sources, and for each field whose word counts first.
 
-Here belong the shape of ``base/<database>.yaml``, its reading, and the faults in it. Compiling it to a plan is
-``assets.base``'s work. Source: Arts. 15 and 21 of the Measures.
+Here belong the shape of ``base/<database>.yaml``, its reading, and the faults in it. Compiling it to a plan
+is ``assets.base``'s work. Source: Arts. 15 and 21 of the Measures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,21 +22,41 @@ Reference = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$"
 
 
 class Source(Declaration):
-    """A source: which resource, and which of its columns identifies the entity. One resource may be two sources
-    (a marriage names two persons)."""
+    """A source: which resource, and which of its columns identifies the entity. One resource may be two
+    sources (a marriage names two persons).
+
+    Of several rows for one entity the latest speaks: by the column ``latest_by`` where one is named (the day of
+    the marriage, not of its delivery), then by data date and receipt."""
 
     resource: Code
     identifier: Code
+    latest_by: Code | None = None
+
+    def columns(self) -> Iterator[str]:
+        """The columns of the resource that the source names."""
+        yield self.identifier
+        if self.latest_by:
+            yield self.latest_by
+
+
+class Survivorship(StrEnum):
+    """Which of the sources that are not the statutory one is believed; equal claims go by their order."""
+
+    PRIORITY = "priority"  # the first in order that has a value
+    LATEST = "latest"  # the one with the latest data date
+    MOST = "most"  # the value that most of them give
 
 
 class BaseField(Declaration):
     """A field of the golden record: the columns it may come from, as ``source.column``, first word first.
 
-    The statutory source (the column that claims the ``item``) must come first (Art. 15). With ``compare`` a differing value in
-    another source is listed as a conflict."""
+    The statutory source (the column that claims the ``item``) must come first, and where it has a value that
+    value stands, whatever the ``rule`` (Art. 15). With ``compare`` a differing value in another source is
+    listed as a conflict."""
 
     title: Text
     sources: tuple[Reference, ...] = Field(min_length=1)
+    rule: Survivorship = Survivorship.PRIORITY
     compare: bool = False
 
 
@@ -56,8 +77,19 @@ class Base(Declaration):
         source, _, column = reference.partition(".")
         return source, column
 
+    def resource(self, reference: str) -> str:
+        """The resource that a reference's source reads."""
+        return self.sources[self.split(reference)[0]].resource
+
+    def statutory(self, catalogue: Catalogue, name: str) -> tuple[str, ...]:
+        """Those of a field's references whose column claims the item: the source that the law names (Art. 15).
+
+        One column may be two references: a marriage is registered for both."""
+        item = f"{self.code}.{name}"
+        return tuple(r for r in self.fields[name].sources if self.column(catalogue, r).item == item)
+
     def column(self, catalogue: Catalogue, reference: str) -> Column:
-        """The catalogue column a reference names; for a companion (``capital_currency``) the one it accompanies."""
+        """The catalogue column a reference names; for a companion (``capital_currency``) the one it is of."""
         source, column = self.split(reference)
         entry = catalogue.entries[self.sources[source].resource]
         return entry.columns[_owning(entry, column) or column]
@@ -85,7 +117,7 @@ class Base(Declaration):
 
 
 def _owning(entry: Entry, column: str) -> str | None:
-    """The entry's column of this name, or the one that makes it as a companion; None where there is neither."""
+    """The entry's column of this name, or the one that makes it as a companion; None where neither is."""
     if column in entry.columns:
         return column
     for name, declared in entry.columns.items():
@@ -122,11 +154,12 @@ def read_bases(catalogue: Catalogue) -> tuple[dict[str, Base], list[Fault]]:
 def _faults(catalogue: Catalogue, base: Base, place: Place) -> Iterator[Fault]:
     for name, source in base.sources.items():
         entry = catalogue.entries.get(source.resource)
-        if entry is None or source.identifier not in entry.columns:
-            what = f"{source.resource}.{source.identifier} is no column of the catalogue"
-            yield Fault(
-                place.file, place.line(("sources", name)), f"sources.{name}", what, "correct the name"
-            )
+        for column in source.columns():
+            if entry is None or column not in entry.columns:
+                what = f"{source.resource}.{column} is no column of the catalogue"
+                yield Fault(
+                    place.file, place.line(("sources", name)), f"sources.{name}", what, "correct the name"
+                )
     for name, declared in base.fields.items():
         yield from _field_faults(catalogue, base, name, declared, place)
 

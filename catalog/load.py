@@ -122,7 +122,9 @@ def load(root: Path | None = None) -> Catalogue:
             continue
         if entry.code in entries:
             twin = places[entry.code].file
-            faults.append(Fault(place.file, 1, "code", f"{entry.code} is also declared in {twin}", "rename one file"))
+            faults.append(
+                Fault(place.file, 1, "code", f"{entry.code} is also declared in {twin}", "rename one file")
+            )
             continue
         entries[entry.code] = entry
         places[entry.code] = place
@@ -139,7 +141,9 @@ def read_yaml(path: Path, root: Path, faults: list[Fault]) -> tuple[dict[str, An
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
-        faults.append(Fault(name, line, "", f"not readable as YAML: {error}", "mend the syntax; save as UTF-8"))
+        faults.append(
+            Fault(name, line, "", f"not readable as YAML: {error}", "mend the syntax; save as UTF-8")
+        )
         return None, Place(name, {})
     if not isinstance(node, yaml.MappingNode):
         faults.append(Fault(name, 1, "", "the file holds no mapping", "see CONTRIBUTING.md for a template"))
@@ -150,16 +154,18 @@ def read_yaml(path: Path, root: Path, faults: list[Fault]) -> tuple[dict[str, An
     return document, Place(name, dict(_lines(node)))
 
 
-def validate(
-    model: type[Model], document: dict[str, Any], place: Place, faults: list[Fault]
-) -> Model | None:
+def validate(model: type[Model], document: dict[str, Any], place: Place, faults: list[Fault]) -> Model | None:
     """Turn plain data into a declaration; on failure add one fault per wrong field and return None."""
     try:
         return model.model_validate(document)
     except ValidationError as error:
         for item in error.errors():
             path = tuple(str(part) for part in item["loc"])
-            remedy = "remove it, or correct its spelling" if item["type"] == "extra_forbidden" else "correct the field"
+            remedy = (
+                "remove it, or correct its spelling"
+                if item["type"] == "extra_forbidden"
+                else "correct the field"
+            )
             faults.append(Fault(place.file, place.line(path), ".".join(path), item["msg"], remedy))
         return None
 
@@ -169,7 +175,9 @@ def _departments(root: Path, faults: list[Fault], places: dict[str, Place]) -> d
     places["departments"] = place
     found: dict[str, Department] = {}
     for code, fields in (document or {}).items():
-        nested = Place(place.file, {path[1:]: line for path, line in place.lines.items() if path[:1] == (code,)})
+        nested = Place(
+            place.file, {path[1:]: line for path, line in place.lines.items() if path[:1] == (code,)}
+        )
         department = validate(Department, {"code": code, **fields}, nested, faults)
         if department:
             found[code] = department

@@ -40,7 +40,7 @@ class SharingType(StrEnum):
         return list(SharingType).index(self)
 
     @property
-    def title(self) -> str:
+    def title(self) -> str:  # type: ignore[override] # the word people see, not str.title
         """The screens' word for it."""
         return {"none": "不予共享", "conditional": "有条件共享", "unconditional": "无条件共享"}[self.value]
 
@@ -58,10 +58,12 @@ class Frequency(StrEnum):
     IRREGULAR = "irregular"
 
     @property
-    def title(self) -> str:
+    def title(self) -> str:  # type: ignore[override] # the word people see, not str.title
         """The screens' word for it."""
         return dict(
-            zip(Frequency, ("实时", "每日", "每周", "每月", "每季度", "每半年", "每年", "不定期"), strict=True)
+            zip(
+                Frequency, ("实时", "每日", "每周", "每月", "每季度", "每半年", "每年", "不定期"), strict=True
+            )
         )[self]
 
 
@@ -109,7 +111,7 @@ class Dimension(StrEnum):
     ACCESSIBILITY = "accessibility"
 
     @property
-    def title(self) -> str:
+    def title(self) -> str:  # type: ignore[override] # the word people see, not str.title
         """The standard's Chinese name."""
         return dict(
             zip(Dimension, ("规范性", "完整性", "准确性", "一致性", "时效性", "可访问性"), strict=True)
@@ -287,4 +289,3 @@ class Department(Declaration):
     division: Annotated[str, StringConstraints(pattern=r"^\d{6}$")] = "441800"
     bureau: Code = Field("data_bureau", description="the data bureau it answers to")
     owner: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
-

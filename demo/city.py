@@ -33,7 +33,9 @@ class City:
 def build(count: int, seed: int, today: date) -> City:
     """A city of ``count`` people; equal arguments give equal cities."""
     persons = people.build(count, np.random.default_rng([seed, 1]), today)
-    adults = persons.filter((pl.col("birth_date") < date(today.year - 20, 1, 1)) & pl.col("death_date").is_null())
+    adults = persons.filter(
+        (pl.col("birth_date") < date(today.year - 20, 1, 1)) & pl.col("death_date").is_null()
+    )
     bodies = organisations.build(max(300, count // 14), adults, np.random.default_rng([seed, 2]), today)
     places = land.build(count, np.random.default_rng([seed, 3]))
     chains = licences.build(persons, bodies, np.random.default_rng([seed, 4]), today)

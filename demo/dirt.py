@@ -86,8 +86,14 @@ def soil(entry: Entry, clean: pl.DataFrame, rng: np.random.Generator) -> Soiled:
             if rejects:
                 hit &= free
             soiled = kind.soil(pl.col(name))
-            changes = rows.select((soiled != pl.col(name)).fill_null(value=False) & pl.Series(hit)).to_series().to_numpy()
-            rows = rows.with_columns(pl.when(pl.Series(changes)).then(soiled).otherwise(pl.col(name)).alias(name))
+            changes = (
+                rows.select((soiled != pl.col(name)).fill_null(value=False) & pl.Series(hit))
+                .to_series()
+                .to_numpy()
+            )
+            rows = rows.with_columns(
+                pl.when(pl.Series(changes)).then(soiled).otherwise(pl.col(name)).alias(name)
+            )
             log.append(_logged(np.flatnonzero(changes), name, kind.code, rejects))
             free &= ~changes
     rows, repeats = _repeat(entry, rows.drop("_n"), free, rng)
@@ -96,13 +102,17 @@ def soil(entry: Entry, clean: pl.DataFrame, rng: np.random.Generator) -> Soiled:
 
 def _befallen(entry: Entry, kind: Dirt, present: list[str]) -> list[str]:
     """The columns a kind befalls: for a rejecting kind the first required one only, for others all of the element."""
-    columns = [name for name, column in entry.columns.items() if name in present and column.element in kind.elements]
+    columns = [
+        name for name, column in entry.columns.items() if name in present and column.element in kind.elements
+    ]
     if kind.rejects:
         return [name for name in columns if entry.columns[name].required][:1]
     return columns
 
 
-def _repeat(entry: Entry, rows: pl.DataFrame, free: np.ndarray, rng: np.random.Generator) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _repeat(
+    entry: Entry, rows: pl.DataFrame, free: np.ndarray, rng: np.random.Generator
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Append exact copies of some clean rows; the pipeline keeps one of each and quarantines the copy."""
     if not entry.delivery.key:
         return rows, _logged(np.array([], dtype=int), "", "duplicate", rejected=True)

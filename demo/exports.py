@@ -60,7 +60,11 @@ def deliveries(city: City, catalogue: Catalogue, folder: Path) -> Iterator[Deliv
         entry = catalogue.entry(code)
         frame = export(city)
         days = STALE.get(code, 0)
-        parts = frame.partition_by("_part", as_dict=True, include_key=False) if "_part" in frame.columns else {("",): frame}
+        parts = (
+            frame.partition_by("_part", as_dict=True, include_key=False)
+            if "_part" in frame.columns
+            else {("",): frame}
+        )
         for (part,), rows in sorted(parts.items()):
             soiled = soil(entry, _text(rows), city.rng(f"{code}{part}"))
             yield _delivery(entry, soiled, folder, city.today - timedelta(days=days), str(part))
@@ -136,7 +140,10 @@ def household_register(city: City) -> pl.DataFrame:
         relation.alias("relation_to_head"),
         pl.col("town").alias("division_code"),
         "address",
-        pl.when(pl.col("death_date").is_not_null() & told).then(pl.lit("注销")).otherwise(pl.lit("正常")).alias("status"),
+        pl.when(pl.col("death_date").is_not_null() & told)
+        .then(pl.lit("注销"))
+        .otherwise(pl.lit("正常"))
+        .alias("status"),
         pl.max_horizontal("birth_date", pl.lit(date(1985, 1, 1))).alias("registered_on"),
         pl.lit(f"{city.today} 03:00:00").alias("updated_at"),
     )
@@ -146,7 +153,9 @@ def identity_card(city: City) -> pl.DataFrame:
     """Cards of those over 16; a fifth has had an earlier one."""
     holders = _between(city, 16, 200)
     issued = _days(city.rng("card"), len(holders), city.today, 10, 3000)
-    county = pl.col("county").replace_strict(list(places.COUNTIES), [name for name, _, _ in places.COUNTIES.values()], return_dtype=pl.String)
+    county = pl.col("county").replace_strict(
+        list(places.COUNTIES), [name for name, _, _ in places.COUNTIES.values()], return_dtype=pl.String
+    )
     return holders.select(
         "resident_id",
         "name",
@@ -179,11 +188,17 @@ def residence_permit(city: City) -> pl.DataFrame:
 def marriage(city: City) -> pl.DataFrame:
     """Couples of a household; a few are divorced since."""
     heads = city.people.filter(pl.col("spouse").is_not_null() & (pl.col("role") == "户主"))
-    mates = city.people.select(spouse="person", mate_id="resident_id", mate_name="name", mate_birth="birth_date")
+    mates = city.people.select(
+        spouse="person", mate_id="resident_id", mate_name="name", mate_birth="birth_date"
+    )
     rng = city.rng("marriage")
     couples = heads.join(mates, on="spouse", maintain_order="left")
     man = pl.col("sex") == "1"
-    married = pl.max_horizontal("birth_date", "mate_birth").dt.offset_by("23y").clip(upper_bound=pl.lit(city.today - timedelta(days=5)))
+    married = (
+        pl.max_horizontal("birth_date", "mate_birth")
+        .dt.offset_by("23y")
+        .clip(upper_bound=pl.lit(city.today - timedelta(days=5)))
+    )
     return couples.select(
         pl.format("J4418{}", pl.col("person").cast(pl.String).str.zfill(9)).alias("certificate_no"),
         pl.Series(np.where(rng.random(len(couples)) < 0.05, "离婚", "结婚")).alias("kind"),
@@ -200,9 +215,20 @@ def marriage(city: City) -> pl.DataFrame:
 def birth_certificate(city: City) -> pl.DataFrame:
     """Children of the last eight years whose mother is known."""
     parents = city.people.select("person", parent_id="resident_id", parent_name="name")
-    children = city.people.filter((pl.col("birth_date") > city.today - timedelta(days=8 * 365)) & pl.col("mother").is_not_null())
-    joined = children.join(parents.rename({"person": "mother", "parent_id": "mother_id", "parent_name": "mother_name"}), on="mother", maintain_order="left")
-    joined = joined.join(parents.rename({"person": "father", "parent_id": "father_id", "parent_name": "father_name"}), on="father", how="left", maintain_order="left")
+    children = city.people.filter(
+        (pl.col("birth_date") > city.today - timedelta(days=8 * 365)) & pl.col("mother").is_not_null()
+    )
+    joined = children.join(
+        parents.rename({"person": "mother", "parent_id": "mother_id", "parent_name": "mother_name"}),
+        on="mother",
+        maintain_order="left",
+    )
+    joined = joined.join(
+        parents.rename({"person": "father", "parent_id": "father_id", "parent_name": "father_name"}),
+        on="father",
+        how="left",
+        maintain_order="left",
+    )
     return joined.select(
         pl.format("U44{}", pl.col("person").cast(pl.String).str.zfill(8)).alias("certificate_no"),
         pl.col("name").alias("child_name"),
@@ -271,7 +297,7 @@ def _employed(city: City) -> pl.DataFrame:
     active = city.organisations.filter(pl.col("cancelled_on").is_null())
     weight = active["employees"].to_numpy() / active["employees"].sum()
     pick = city.rng("employer").choice(len(active), len(workers), p=weight)
-    employer = active[pick.tolist()].select(employer_code="credit_code", employer_name="name")
+    employer: pl.DataFrame = active[pick.tolist()].select(employer_code="credit_code", employer_name="name")
     return pl.concat([workers, employer], how="horizontal")
 
 
@@ -279,7 +305,9 @@ def social_insurance(city: City) -> pl.DataFrame:
     """Two kinds of insurance for everyone employed."""
     workers = _employed(city)
     rng = city.rng("insurance")
-    both = pl.concat([workers.with_columns(pl.lit(kind).alias("insurance_kind")) for kind in ("养老保险", "失业保险")])
+    both = pl.concat(
+        [workers.with_columns(pl.lit(kind).alias("insurance_kind")) for kind in ("养老保险", "失业保险")]
+    )
     return both.select(
         "resident_id",
         "name",
@@ -305,7 +333,12 @@ def pension_payment(city: City) -> pl.DataFrame:
     twice = paid.filter(pl.Series(rng.random(len(paid)) < 0.002)).with_columns(pl.lit("B").alias("again"))
     paid = pl.concat([paid.with_columns(pl.lit("A").alias("again")), twice])
     return paid.select(
-        pl.format("YL{}{}{}", pl.col("pay_month").str.replace("-", ""), "again", pl.col("person").cast(pl.String).str.zfill(9)).alias("payment_no"),
+        pl.format(
+            "YL{}{}{}",
+            pl.col("pay_month").str.replace("-", ""),
+            "again",
+            pl.col("person").cast(pl.String).str.zfill(9),
+        ).alias("payment_no"),
         "resident_id",
         "name",
         "pay_month",
@@ -319,11 +352,15 @@ def pension_payment(city: City) -> pl.DataFrame:
 def school_enrolment(city: City) -> pl.DataFrame:
     """Children of 6 to 15, with a guardian."""
     pupils = _between(city, 6, 15)
-    parents = city.people.select(mother="person", guardian_id="resident_id", guardian_name="name", guardian_mobile="mobile")
-    grades = "一年级 二年级 三年级 四年级 五年级 六年级 七年级 八年级 九年级".split()
+    parents = city.people.select(
+        mother="person", guardian_id="resident_id", guardian_name="name", guardian_mobile="mobile"
+    )
+    grades = ["一年级", "二年级", "三年级", "四年级", "五年级", "六年级", "七年级", "八年级", "九年级"]
     age = (pl.lit(city.today).sub("birth_date").dt.total_days() / 365.25).floor().cast(pl.Int64) - 6
     town = places.towns().select("town", "town_name")
-    joined = pupils.join(parents, on="mother", how="left", maintain_order="left").join(town, on="town", how="left", maintain_order="left")
+    joined = pupils.join(parents, on="mother", how="left", maintain_order="left").join(
+        town, on="town", how="left", maintain_order="left"
+    )
     return joined.select(
         pl.format("G{}", "resident_id").alias("student_no"),
         "resident_id",
@@ -347,10 +384,14 @@ def disability_certificate(city: City) -> pl.DataFrame:
     rng = city.rng("disability-kind")
     issued = _days(rng, len(holders), city.today, 30, 3000)
     return holders.select(
-        pl.format("{}{}", "resident_id", pl.Series(rng.integers(11, 75, len(holders))).cast(pl.String)).alias("certificate_no"),
+        pl.format("{}{}", "resident_id", pl.Series(rng.integers(11, 75, len(holders))).cast(pl.String)).alias(
+            "certificate_no"
+        ),
         "resident_id",
         "name",
-        pl.Series(rng.choice(["视力", "听力", "言语", "肢体", "智力", "精神", "多重"], len(holders))).alias("disability_kind"),
+        pl.Series(rng.choice(["视力", "听力", "言语", "肢体", "智力", "精神", "多重"], len(holders))).alias(
+            "disability_kind"
+        ),
         pl.Series(rng.choice(["一级", "二级", "三级", "四级"], len(holders))).alias("disability_level"),
         issued.alias("issued_on"),
         issued.dt.offset_by("10y").alias("valid_to"),
@@ -363,16 +404,29 @@ def subsidy_payment(city: City) -> pl.DataFrame:
     """Last month's subsidies: to the old, farmers, the disabled; some to the dead, some twice."""
     rng = city.rng("subsidy")
     age = pl.lit(city.today).sub("birth_date").dt.total_days() / 365.25
-    old = city.people.filter(age > 79).with_columns(pl.lit("高龄津贴").alias("subsidy_kind"), pl.lit("清远市民政局").alias("paying_department"))
-    farmers = city.people.filter((pl.col("role") == "户主") & pl.col("town").str.slice(6, 1).is_in(["1", "2"]))
-    farmers = _on(farmers, rng, 0.3).with_columns(pl.lit("耕地地力保护补贴").alias("subsidy_kind"), pl.lit("清远市农业农村局").alias("paying_department"))
+    old = city.people.filter(age > 79).with_columns(
+        pl.lit("高龄津贴").alias("subsidy_kind"), pl.lit("清远市民政局").alias("paying_department")
+    )
+    farmers = city.people.filter(
+        (pl.col("role") == "户主") & pl.col("town").str.slice(6, 1).is_in(["1", "2"])
+    )
+    farmers = _on(farmers, rng, 0.3).with_columns(
+        pl.lit("耕地地力保护补贴").alias("subsidy_kind"),
+        pl.lit("清远市农业农村局").alias("paying_department"),
+    )
     paid = pl.concat([old, farmers])
     paid = paid.filter(pl.col("death_date").is_null() | pl.Series(rng.random(len(paid)) < 0.15))
     twice = paid.filter(pl.Series(rng.random(len(paid)) < 0.004)).with_columns(pl.lit("B").alias("again"))
     paid = pl.concat([paid.with_columns(pl.lit("A").alias("again")), twice])
     last_month = city.today.replace(day=1) - timedelta(days=6)
     return paid.select(
-        pl.format("BT{}{}{}{}", pl.lit(f"{last_month:%Y%m}"), pl.col("subsidy_kind").str.slice(0, 1), "again", pl.col("person").cast(pl.String).str.zfill(9)).alias("payment_no"),
+        pl.format(
+            "BT{}{}{}{}",
+            pl.lit(f"{last_month:%Y%m}"),
+            pl.col("subsidy_kind").str.slice(0, 1),
+            "again",
+            pl.col("person").cast(pl.String).str.zfill(9),
+        ).alias("payment_no"),
         "resident_id",
         "name",
         "subsidy_kind",
@@ -413,7 +467,10 @@ def medical_insurance(city: City) -> pl.DataFrame:
         "name",
         pl.Series(rng.choice(["职工", "城乡居民"], len(insured), p=[0.3, 0.7])).alias("scheme"),
         pl.col("town").alias("division_code"),
-        pl.when(moved).then(pl.col("address").str.replace(r"\d+号", "1号")).otherwise("address").alias("address"),
+        pl.when(moved)
+        .then(pl.col("address").str.replace(r"\d+号", "1号"))
+        .otherwise("address")
+        .alias("address"),
         _other_mobile(city, insured, "medical-mobile").alias("mobile"),
         pl.lit("正常").alias("status"),
         _days(rng, len(insured), city.today, 100, 4000).alias("started_on"),
@@ -421,8 +478,12 @@ def medical_insurance(city: City) -> pl.DataFrame:
 
 
 def _represented(city: City, kind: str) -> pl.DataFrame:
-    persons = city.people.select(representative="person", legal_representative="name", legal_representative_id="resident_id")
-    return city.organisations.filter(pl.col("kind") == kind).join(persons, on="representative", how="left", maintain_order="left")
+    persons = city.people.select(
+        representative="person", legal_representative="name", legal_representative_id="resident_id"
+    )
+    return city.organisations.filter(pl.col("kind") == kind).join(
+        persons, on="representative", how="left", maintain_order="left"
+    )
 
 
 def business_registration(city: City) -> pl.DataFrame:
@@ -430,21 +491,29 @@ def business_registration(city: City) -> pl.DataFrame:
     firms = _represented(city, "企业")
     shapes = ("{}(万元人民币)", "{}万人民币", "{}(万美元)", "{}万港元", "{}")
     shape = city.rng("capital").choice(len(shapes), len(firms), p=[0.8, 0.12, 0.03, 0.03, 0.02])
-    capital = [shapes[index].format(f"{amount:,}" if index == 0 else amount) for index, amount in zip(shape, firms["capital"], strict=True)]
+    capital = [
+        shapes[index].format(f"{amount:,}" if index == 0 else amount)
+        for index, amount in zip(shape, firms["capital"], strict=True)
+    ]
     return firms.select(
         "credit_code",
         pl.col("name").alias("org_name"),
         pl.lit("有限责任公司").alias("kind"),
         pl.Series(capital).alias("capital"),
         pl.col("established_on"),
-        pl.format("{}销售、加工；依法须经批准的项目，经批准后方可开展经营活动", "trade").alias("business_scope"),
+        pl.format("{}销售、加工；依法须经批准的项目，经批准后方可开展经营活动", "trade").alias(
+            "business_scope"
+        ),
         pl.lit("广东").alias("province"),
         pl.lit("清远").alias("city"),
         "address",
         pl.col("county").alias("division_code"),
         "legal_representative",
         "legal_representative_id",
-        pl.when(pl.col("cancelled_on").is_not_null()).then(pl.lit("注销")).otherwise(pl.lit("存续")).alias("status"),
+        pl.when(pl.col("cancelled_on").is_not_null())
+        .then(pl.lit("注销"))
+        .otherwise(pl.lit("存续"))
+        .alias("status"),
         "cancelled_on",
     )
 
@@ -457,16 +526,26 @@ def tax_registration(city: City) -> pl.DataFrame:
     return firms.select(
         "credit_code",
         pl.col("name").alias("taxpayer_name"),
-        pl.Series(rng.choice(["一般纳税人", "小规模纳税人"], len(firms), p=[0.3, 0.7])).alias("taxpayer_kind"),
-        pl.when(pl.col("cancelled_on").is_not_null()).then(pl.lit("注销")).otherwise(pl.Series(rng.choice(["正常", "非正常户"], len(firms), p=[0.96, 0.04]))).alias("tax_status"),
+        pl.Series(rng.choice(["一般纳税人", "小规模纳税人"], len(firms), p=[0.3, 0.7])).alias(
+            "taxpayer_kind"
+        ),
+        pl.when(pl.col("cancelled_on").is_not_null())
+        .then(pl.lit("注销"))
+        .otherwise(pl.Series(rng.choice(["正常", "非正常户"], len(firms), p=[0.96, 0.04])))
+        .alias("tax_status"),
         pl.col("trade").alias("industry"),
         "legal_representative",
         "legal_representative_id",
         pl.when(moved).then(pl.format("{}二楼", "address")).otherwise("address").alias("address"),
-        pl.format("0763-3{}", (pl.col("organisation") % 1_000_000).cast(pl.String).str.zfill(6)).alias("phone"),
+        pl.format("0763-3{}", (pl.col("organisation") % 1_000_000).cast(pl.String).str.zfill(6)).alias(
+            "phone"
+        ),
         "employees",
         (pl.col("employees") * 1234).alias("annual_tax"),
-        pl.col("established_on").dt.offset_by("10d").clip(upper_bound=pl.lit(city.today)).alias("registered_on"),
+        pl.col("established_on")
+        .dt.offset_by("10d")
+        .clip(upper_bound=pl.lit(city.today))
+        .alias("registered_on"),
     )
 
 
@@ -482,7 +561,10 @@ def nonprofit_organisation(city: City) -> pl.DataFrame:
         pl.lit("行业交流、培训、咨询").alias("business_scope"),
         pl.lit("清远市民政局").alias("supervisor"),
         pl.col("established_on").alias("registered_on"),
-        pl.when(pl.col("cancelled_on").is_not_null()).then(pl.lit("注销")).otherwise(pl.lit("正常")).alias("status"),
+        pl.when(pl.col("cancelled_on").is_not_null())
+        .then(pl.lit("注销"))
+        .otherwise(pl.lit("正常"))
+        .alias("status"),
     )
 
 
@@ -505,10 +587,14 @@ def public_institution(city: City) -> pl.DataFrame:
 def administrative_licence(city: City) -> pl.DataFrame:
     """Decisions of the last two years."""
     rng = city.rng("decisions")
-    holders = city.organisations[rng.integers(0, len(city.organisations), max(200, len(city.organisations) // 2)).tolist()]
+    holders: pl.DataFrame = city.organisations[
+        rng.integers(0, len(city.organisations), max(200, len(city.organisations) // 2)).tolist()
+    ]
     decided = _days(rng, len(holders), city.today, 5, 700)
     return holders.with_row_index("n").select(
-        pl.format("清许准字〔{}〕{}号", decided.dt.year(), pl.col("n").cast(pl.String).str.zfill(6)).alias("decision_no"),
+        pl.format("清许准字〔{}〕{}号", decided.dt.year(), pl.col("n").cast(pl.String).str.zfill(6)).alias(
+            "decision_no"
+        ),
         pl.format("{}经营许可", "trade").alias("licence_name"),
         pl.col("name").alias("holder_name"),
         pl.col("credit_code").alias("holder_code"),
@@ -526,7 +612,9 @@ def administrative_penalty(city: City) -> pl.DataFrame:
     parties = _on(city.organisations, rng, 0.08)
     decided = _days(rng, len(parties), city.today, 5, 700)
     return parties.with_row_index("n").select(
-        pl.format("清罚决字〔{}〕{}号", decided.dt.year(), pl.col("n").cast(pl.String).str.zfill(6)).alias("decision_no"),
+        pl.format("清罚决字〔{}〕{}号", decided.dt.year(), pl.col("n").cast(pl.String).str.zfill(6)).alias(
+            "decision_no"
+        ),
         pl.col("name").alias("party_name"),
         pl.col("credit_code").alias("party_code"),
         pl.lit("未按规定公示年度报告").alias("violation"),
@@ -554,11 +642,17 @@ def credit_record(city: City) -> pl.DataFrame:
 
 def real_estate_title(city: City) -> pl.DataFrame:
     """Homes owned by heads of household, on parcels of their town where there is one."""
-    owners = _on(city.people.filter((pl.col("role") == "户主") & pl.col("death_date").is_null()), city.rng("title"), 0.55)
+    owners = _on(
+        city.people.filter((pl.col("role") == "户主") & pl.col("death_date").is_null()),
+        city.rng("title"),
+        0.55,
+    )
     rng = city.rng("title-facts")
     parcel = city.land.parcels["parcel_no"].gather(rng.integers(0, len(city.land.parcels), len(owners)))
     return owners.with_columns(parcel.alias("parcel_no")).select(
-        pl.format("粤（2024）清远市不动产权第{}号", pl.col("person").cast(pl.String).str.zfill(7)).alias("title_no"),
+        pl.format("粤（2024）清远市不动产权第{}号", pl.col("person").cast(pl.String).str.zfill(7)).alias(
+            "title_no"
+        ),
         pl.format("{}F{}", "parcel_no", pl.col("person").cast(pl.String).str.zfill(8)).alias("unit_no"),
         pl.col("name").alias("owner_name"),
         pl.col("resident_id").alias("owner_code"),
@@ -577,7 +671,13 @@ def real_estate_title(city: City) -> pl.DataFrame:
 def land_parcel(city: City) -> pl.DataFrame:
     """Rectangles, with the area as the cadastre declares it."""
     parcels = city.land.parcels
-    metres = parcels["width"] * 111_320 * np.cos(np.radians(parcels["latitude"].to_numpy())) * parcels["height"] * 110_800
+    metres = (
+        parcels["width"]
+        * 111_320
+        * np.cos(np.radians(parcels["latitude"].to_numpy()))
+        * parcels["height"]
+        * 110_800
+    )
     corners = zip(parcels["longitude"], parcels["latitude"], parcels["width"], parcels["height"], strict=True)
     rings = [[[x, y], [x + w, y], [x + w, y + h], [x, y + h], [x, y]] for x, y, w, h in corners]
     shapes = [json.dumps({"type": "Polygon", "coordinates": [ring]}) for ring in rings]
@@ -591,15 +691,21 @@ def land_parcel(city: City) -> pl.DataFrame:
     )
 
 
-def division(city: City) -> pl.DataFrame:  # noqa: ARG001 - every export has one shape
+def division(city: City) -> pl.DataFrame:
     """The real counties and towns, with invented villages."""
     return places.divisions()
 
 
-def division_boundary(city: City) -> pl.DataFrame:  # noqa: ARG001 - every export has one shape
+def division_boundary(city: City) -> pl.DataFrame:
     """County polygons in GCJ-02."""
     rows = [
-        (code, places.COUNTIES[code][0], json.dumps({"type": "Polygon", "coordinates": [[list(point) for point in shape.exterior.coords]]}))
+        (
+            code,
+            places.COUNTIES[code][0],
+            json.dumps(
+                {"type": "Polygon", "coordinates": [[list(point) for point in shape.exterior.coords]]}
+            ),
+        )
         for code, shape in places.county_shapes().items()
     ]
     return pl.DataFrame(rows, schema=["code", "name", "geometry"], orient="row")
@@ -648,7 +754,7 @@ def building(city: City) -> pl.DataFrame:
     )
 
 
-def licence_type(city: City) -> pl.DataFrame:  # noqa: ARG001 - every export has one shape
+def licence_type(city: City) -> pl.DataFrame:
     """The five licence types of the demo."""
     return licences.types()
 
@@ -695,10 +801,16 @@ def _parquet(rows: pl.DataFrame, _: Entry, path: Path) -> None:
 
 def _geojson(rows: pl.DataFrame, _: Entry, path: Path) -> None:
     features = [
-        {"type": "Feature", "properties": {k: v for k, v in row.items() if k != "geometry"}, "geometry": json.loads(row["geometry"])}
+        {
+            "type": "Feature",
+            "properties": {k: v for k, v in row.items() if k != "geometry"},
+            "geometry": json.loads(row["geometry"]),
+        }
         for row in rows.iter_rows(named=True)
     ]
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False), encoding="utf-8")
+    path.write_text(
+        json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False), encoding="utf-8"
+    )
 
 
 EXPORTS: Mapping[str, Export] = {
@@ -711,8 +823,25 @@ EXPORTS: Mapping[str, Export] = {
         land_parcel, building, place_name, point_of_interest, real_estate_title, licence_type, electronic_licence,
     )
 }  # fmt: skip
-_TABLES = ("household_register", "identity_card", "residence_permit", "social_insurance", "housing_fund", "medical_insurance", "tax_registration", "real_estate_title")
-_APIS = ("marriage", "birth_certificate", "death_certificate", "subsidy_payment", "administrative_licence", "administrative_penalty", "electronic_licence")
+_TABLES = (
+    "household_register",
+    "identity_card",
+    "residence_permit",
+    "social_insurance",
+    "housing_fund",
+    "medical_insurance",
+    "tax_registration",
+    "real_estate_title",
+)
+_APIS = (
+    "marriage",
+    "birth_certificate",
+    "death_certificate",
+    "subsidy_payment",
+    "administrative_licence",
+    "administrative_penalty",
+    "electronic_licence",
+)
 WAYS: Mapping[str, Way] = {
     code: Way.TABLE if code in _TABLES else Way.API if code in _APIS else Way.FILE for code in EXPORTS
 }

@@ -32,7 +32,9 @@ def build(people: int, rng: np.random.Generator) -> Land:
     """Parcels are small rectangles inside their county; buildings stand on parcels."""
     parcels = _parcels(max(200, people // 40), rng)
     buildings = _buildings(parcels, max(300, people // 20), rng)
-    return Land(parcels, buildings, _points(max(200, people // 60), rng), _points(max(150, people // 80), rng))
+    return Land(
+        parcels, buildings, _points(max(200, people // 60), rng), _points(max(150, people // 80), rng)
+    )
 
 
 def _inside(count: int, rng: np.random.Generator) -> pl.DataFrame:
@@ -49,14 +51,20 @@ def _inside(count: int, rng: np.random.Generator) -> pl.DataFrame:
     town = towns()
     chosen = {code: town.filter(pl.col("county") == code)["town"].to_numpy() for code in codes}
     picks = np.array([chosen[code][rng.integers(len(chosen[code]))] for code in county])
-    return pl.DataFrame({"county": county, "town": picks, "longitude": longitude.round(6), "latitude": latitude.round(6)})
+    return pl.DataFrame(
+        {"county": county, "town": picks, "longitude": longitude.round(6), "latitude": latitude.round(6)}
+    )
 
 
-def _points_in(shape: shapely.Geometry, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _points_in(
+    shape: shapely.Geometry, count: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     west, south, east, north = shape.bounds
     found: list[np.ndarray] = [np.empty((0, 2))]
     while sum(map(len, found)) < count:
-        points = np.column_stack([rng.uniform(west, east, count * 2 + 8), rng.uniform(south, north, count * 2 + 8)])
+        points = np.column_stack(
+            [rng.uniform(west, east, count * 2 + 8), rng.uniform(south, north, count * 2 + 8)]
+        )
         found.append(points[shapely.contains_xy(shape, points[:, 0], points[:, 1])])
     points = np.concatenate(found)[:count]
     return points[:, 0], points[:, 1]
@@ -73,7 +81,7 @@ def _parcels(count: int, rng: np.random.Generator) -> pl.DataFrame:
 
 
 def _buildings(parcels: pl.DataFrame, count: int, rng: np.random.Generator) -> pl.DataFrame:
-    on = parcels[rng.integers(len(parcels), size=count).tolist()]
+    on: pl.DataFrame = parcels[rng.integers(len(parcels), size=count).tolist()]
     share = pl.Series(rng.uniform(0.1, 0.9, count))
     return on.select(
         pl.format("F{}", pl.int_range(count).cast(pl.String).str.zfill(9)).alias("building_no"),
@@ -82,7 +90,10 @@ def _buildings(parcels: pl.DataFrame, count: int, rng: np.random.Generator) -> p
         "town",
         (pl.col("longitude") + pl.col("width") * share).round(6).alias("longitude"),
         (pl.col("latitude") + pl.col("height") * share).round(6).alias("latitude"),
-        pl.Series("use", rng.choice(["住宅", "商业", "工业", "办公", "公共服务"], count, p=[0.7, 0.12, 0.08, 0.06, 0.04])),
+        pl.Series(
+            "use",
+            rng.choice(["住宅", "商业", "工业", "办公", "公共服务"], count, p=[0.7, 0.12, 0.08, 0.06, 0.04]),
+        ),
         pl.Series("floors", rng.integers(1, 33, count)),
         pl.Series("built_year", rng.integers(1975, 2025, count)),
     )

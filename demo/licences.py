@@ -32,13 +32,23 @@ ISSUERS = {
 def types() -> pl.DataFrame:
     """The licence types, as the entry ``licence_type`` has them."""
     rows = [
-        (code + number, name, authority, code, kind, years or None) for name, (authority, code, number, kind, years, _) in TYPES.items()
+        (code + number, name, authority, code, kind, years or None)
+        for name, (authority, code, number, kind, years, _) in TYPES.items()
     ]
-    names = ["type_code", "type_name", "managing_authority", "managing_authority_code", "holder_kind", "validity_years"]
+    names = [
+        "type_code",
+        "type_name",
+        "managing_authority",
+        "managing_authority_code",
+        "holder_kind",
+        "validity_years",
+    ]
     return pl.DataFrame(rows, schema=names, orient="row")
 
 
-def build(people: pl.DataFrame, organisations: pl.DataFrame, rng: np.random.Generator, today: date) -> pl.DataFrame:
+def build(
+    people: pl.DataFrame, organisations: pl.DataFrame, rng: np.random.Generator, today: date
+) -> pl.DataFrame:
     """Licences, newest version of each chain last. Columns as the entry ``electronic_licence``, with ``chain`` and ``holder_row``."""
     count = max(400, len(people) // 8)
     name = rng.choice(list(TYPES), count, p=[spec[-1] for spec in TYPES.values()])
@@ -46,22 +56,40 @@ def build(people: pl.DataFrame, organisations: pl.DataFrame, rng: np.random.Gene
     chain = np.repeat(np.arange(count), versions)
     version = np.concatenate([np.arange(1, n + 1) for n in versions])
     adults = people.filter(pl.col("birth_date") < date(today.year - 18, 1, 1))
-    kind = pl.Series(name).replace_strict(list(TYPES), [spec[3] for spec in TYPES.values()], return_dtype=pl.String).to_numpy()
+    kind = (
+        pl.Series(name)
+        .replace_strict(list(TYPES), [spec[3] for spec in TYPES.values()], return_dtype=pl.String)
+        .to_numpy()
+    )
     holder_row = np.where(
-        kind == "自然人", rng.choice(adults["person"].to_numpy(), count), rng.integers(0, len(organisations), count)
+        kind == "自然人",
+        rng.choice(adults["person"].to_numpy(), count),
+        rng.integers(0, len(organisations), count),
     )
     first = np.datetime64(today, "D") - rng.integers(30, 2500, count) * _DAY
     frame = pl.DataFrame(
-        {"chain": chain, "version": version, "type_name": name[chain], "holder_kind": kind[chain], "holder_row": holder_row[chain]}
+        {
+            "chain": chain,
+            "version": version,
+            "type_name": name[chain],
+            "holder_kind": kind[chain],
+            "holder_row": holder_row[chain],
+        }
     ).with_columns(pl.Series("_first", first[chain]), pl.Series("_newest", version == versions[chain]))
     return _described(frame, people, organisations, rng, today)
 
 
 def _described(
-    frame: pl.DataFrame, people: pl.DataFrame, organisations: pl.DataFrame, rng: np.random.Generator, today: date
+    frame: pl.DataFrame,
+    people: pl.DataFrame,
+    organisations: pl.DataFrame,
+    rng: np.random.Generator,
+    today: date,
 ) -> pl.DataFrame:
     persons = people.select(holder_row="person", p_name="name", p_code="resident_id", p_county="county")
-    bodies = organisations.select(holder_row="organisation", o_name="name", o_code="credit_code", o_county="county")
+    bodies = organisations.select(
+        holder_row="organisation", o_name="name", o_code="credit_code", o_county="county"
+    )
     specs = pl.DataFrame(
         [(n, s[1] + s[2], *ISSUERS[s[0]], s[4]) for n, s in TYPES.items()],
         schema=["type_name", "type_code", "issuer", "issuer_code", "years"],
@@ -69,21 +97,36 @@ def _described(
     )
     natural = pl.col("holder_kind") == "自然人"
     joined = frame
-    for other in (persons.with_columns(pl.col("holder_row").cast(pl.Int64)), bodies.with_columns(pl.col("holder_row").cast(pl.Int64))):
+    for other in (
+        persons.with_columns(pl.col("holder_row").cast(pl.Int64)),
+        bodies.with_columns(pl.col("holder_row").cast(pl.Int64)),
+    ):
         joined = joined.join(other, on="holder_row", how="left", maintain_order="left")
     joined = joined.join(specs, on="type_name", how="left", maintain_order="left")
-    issued = (pl.col("_first") + pl.duration(days=(pl.col("version") - 1) * 200)).clip(upper_bound=pl.lit(today)).cast(pl.Date)
+    issued = (
+        (pl.col("_first") + pl.duration(days=(pl.col("version") - 1) * 200))
+        .clip(upper_bound=pl.lit(today))
+        .cast(pl.Date)
+    )
     lost = pl.Series(rng.random(len(frame)) < 0.03)
     described = joined.with_columns(
         pl.when(natural).then("p_name").otherwise("o_name").alias("holder_name"),
         pl.when(natural).then("p_code").otherwise("o_code").alias("holder_code"),
-        pl.when(natural).then(pl.lit("公民身份号码")).otherwise(pl.lit("统一社会信用代码")).alias("holder_code_kind"),
+        pl.when(natural)
+        .then(pl.lit("公民身份号码"))
+        .otherwise(pl.lit("统一社会信用代码"))
+        .alias("holder_code_kind"),
         pl.when(natural).then("p_county").otherwise("o_county").alias("division_code"),
         issued.alias("issued_on"),
         issued.alias("valid_from"),
         pl.when(pl.col("years") > 0).then(issued.dt.offset_by(pl.format("{}y", "years"))).alias("valid_to"),
         pl.format("粤清证{}号", pl.col("chain").cast(pl.String).str.zfill(8)).alias("licence_no"),
-        pl.when(~pl.col("_newest")).then(pl.lit("失效")).when(lost).then(pl.lit("注销")).otherwise(pl.lit("有效")).alias("state"),
+        pl.when(~pl.col("_newest"))
+        .then(pl.lit("失效"))
+        .when(lost)
+        .then(pl.lit("注销"))
+        .otherwise(pl.lit("有效"))
+        .alias("state"),
     )
     serial = pl.col("chain").cast(pl.String).str.zfill(9)
     described = described.with_columns(_identifier(described, serial, pl.col("version")).alias("licence_id"))
@@ -94,7 +137,12 @@ def _described(
 
 
 def _identifier(frame: pl.DataFrame, serial: pl.Expr, version: pl.Expr) -> pl.Series:
-    parts = frame.select("type_code", "issuer_code", serial.alias("serial"), version.cast(pl.String).str.zfill(3).alias("version"))
+    parts = frame.select(
+        "type_code",
+        "issuer_code",
+        serial.alias("serial"),
+        version.cast(pl.String).str.zfill(3).alias("version"),
+    )
     check = mod_37_36(parts.select(pl.concat_str(pl.all())).to_series())
     dotted = parts.select(pl.concat_str(pl.lit(ROOT), *parts.columns, separator=".")).to_series()
     return dotted + "." + check
@@ -102,10 +150,10 @@ def _identifier(frame: pl.DataFrame, serial: pl.Expr, version: pl.Expr) -> pl.Se
 
 def mod_37_36(texts: pl.Series) -> pl.Series:
     """The ISO/IEC 7064 MOD 37,36 check character of texts that are all of one length."""
-    width = texts.str.len_bytes().max() or 0
+    width = len(texts[0]) if len(texts) else 0
     table = np.full(256, -1)
     table[np.frombuffer(BASE36.encode(), dtype=np.uint8)] = np.arange(36)
-    values = table[np.frombuffer("".join(texts).encode(), dtype=np.uint8).reshape(len(texts), int(width))]  # type: ignore[call-overload]
+    values = table[np.frombuffer("".join(texts).encode(), dtype=np.uint8).reshape(len(texts), width)]
     check = np.full(len(texts), 18)
     for column in range(values.shape[1]):
         check = (np.where(check == 0, 36, check) * 2 % 37 + values[:, column]) % 36

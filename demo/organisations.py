@@ -13,8 +13,40 @@ import polars as pl
 from catalog.elements.check_digits import CREDIT_ALPHABET, credit_check, organisation_check
 from demo.places import COUNTIES, ROADS, towns
 
-_TRADES = "食品 建材 物流 陶瓷 电子 农业科技 旅游 餐饮 机械 服装 医药 装饰 五金 信息技术".split()
-_WORDS = "鸿运 恒达 兴隆 北江 凤城 粤北 华盛 瑞丰 金源 百顺 宏发 天成 永泰 新联 盛世 南岭".split()
+_TRADES = [
+    "食品",
+    "建材",
+    "物流",
+    "陶瓷",
+    "电子",
+    "农业科技",
+    "旅游",
+    "餐饮",
+    "机械",
+    "服装",
+    "医药",
+    "装饰",
+    "五金",
+    "信息技术",
+]
+_WORDS = [
+    "鸿运",
+    "恒达",
+    "兴隆",
+    "北江",
+    "凤城",
+    "粤北",
+    "华盛",
+    "瑞丰",
+    "金源",
+    "百顺",
+    "宏发",
+    "天成",
+    "永泰",
+    "新联",
+    "盛世",
+    "南岭",
+]
 _ENDINGS = ("有限公司", "有限责任公司", "商行", "合作社", "股份有限公司")
 _DAY = np.timedelta64(1, "D")
 #: kind → first two characters of the credit code (authority and category), share of all organisations.
@@ -48,7 +80,9 @@ def build(count: int, adults: pl.DataFrame, rng: np.random.Generator, today: dat
 
 def _codes(frame: pl.DataFrame) -> pl.Series:
     """Authority and category, registering division, a numbered organisation code with its check, and the check."""
-    prefix = frame["kind"].replace_strict(list(KINDS), [code for code, _ in KINDS.values()], return_dtype=pl.String)
+    prefix = frame["kind"].replace_strict(
+        list(KINDS), [code for code, _ in KINDS.values()], return_dtype=pl.String
+    )
     number = frame["organisation"].to_numpy().astype("int64") * 37 + 1_000_003
     letters = np.array(list(CREDIT_ALPHABET))
     digits = [letters[(number // 31**power) % 31] for power in range(5, -1, -1)]
@@ -62,19 +96,35 @@ def _codes(frame: pl.DataFrame) -> pl.Series:
 
 def _names(frame: pl.DataFrame, rng: np.random.Generator) -> pl.Series:
     n = len(frame)
-    place = frame["county"].replace_strict(list(COUNTIES), [name for name, _, _ in COUNTIES.values()], return_dtype=pl.String)
+    place = frame["county"].replace_strict(
+        list(COUNTIES), [name for name, _, _ in COUNTIES.values()], return_dtype=pl.String
+    )
     number = pl.Series(frame["organisation"]).cast(pl.String)
-    company = "清远市" + pl.Series(rng.choice(_WORDS, n)) + number + frame["trade"] + pl.Series(rng.choice(_ENDINGS, n))
+    company = (
+        "清远市"
+        + pl.Series(rng.choice(_WORDS, n))
+        + number
+        + frame["trade"]
+        + pl.Series(rng.choice(_ENDINGS, n))
+    )
     association = place + frame["trade"] + "协会" + number
     institution = place + "第" + number + "服务中心"
     return frame.select(
-        pl.when(pl.col("kind") == "企业").then(company).when(pl.col("kind") == "社会组织").then(association).otherwise(institution).alias("name")
+        pl.when(pl.col("kind") == "企业")
+        .then(company)
+        .when(pl.col("kind") == "社会组织")
+        .then(association)
+        .otherwise(institution)
+        .alias("name")
     ).to_series()
 
 
 def _addresses(frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     n = len(frame)
-    town = towns().with_columns(pl.int_range(pl.len()).over("county").cast(pl.Int64).alias("_index"), pl.len().over("county").cast(pl.Int64).alias("_n"))
+    town = towns().with_columns(
+        pl.int_range(pl.len()).over("county").cast(pl.Int64).alias("_index"),
+        pl.len().over("county").cast(pl.Int64).alias("_n"),
+    )
     sizes = town.select("county", "_n").unique()
     return (
         frame.with_columns(pl.Series("_pick", rng.random(n)))

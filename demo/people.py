@@ -14,9 +14,103 @@ import polars as pl
 from catalog.elements.check_digits import resident_check
 from demo.places import ABOLISHED, COUNTIES, ROADS, towns
 
-SURNAMES = "王 李 张 刘 陈 杨 黄 赵 吴 周 徐 孙 马 朱 胡 郭 何 林 高 罗 郑 梁 谢 宋 唐 许 邓 冯 曾 欧阳 司徒 房 唐 盘 沈 莫 韦".split()
-GIVEN_MALE = "伟 强 磊 军 勇 涛 明 超 辉 刚 平 波 斌 鑫 浩 亮 建国 志强 国华 文杰 子轩 浩然 俊杰 家豪 志明 海涛 永康 宇航".split()
-GIVEN_FEMALE = "芳 娜 敏 静 丽 艳 娟 霞 玲 燕 萍 红 桂英 秀英 丽华 淑珍 美玲 晓燕 雨欣 梓涵 诗琪 思颖 婷婷 佩珊 嘉欣 惠敏".split()
+SURNAMES = [
+    "王",
+    "李",
+    "张",
+    "刘",
+    "陈",
+    "杨",
+    "黄",
+    "赵",
+    "吴",
+    "周",
+    "徐",
+    "孙",
+    "马",
+    "朱",
+    "胡",
+    "郭",
+    "何",
+    "林",
+    "高",
+    "罗",
+    "郑",
+    "梁",
+    "谢",
+    "宋",
+    "唐",
+    "许",
+    "邓",
+    "冯",
+    "曾",
+    "欧阳",
+    "司徒",
+    "房",
+    "唐",
+    "盘",
+    "沈",
+    "莫",
+    "韦",
+]
+GIVEN_MALE = [
+    "伟",
+    "强",
+    "磊",
+    "军",
+    "勇",
+    "涛",
+    "明",
+    "超",
+    "辉",
+    "刚",
+    "平",
+    "波",
+    "斌",
+    "鑫",
+    "浩",
+    "亮",
+    "建国",
+    "志强",
+    "国华",
+    "文杰",
+    "子轩",
+    "浩然",
+    "俊杰",
+    "家豪",
+    "志明",
+    "海涛",
+    "永康",
+    "宇航",
+]
+GIVEN_FEMALE = [
+    "芳",
+    "娜",
+    "敏",
+    "静",
+    "丽",
+    "艳",
+    "娟",
+    "霞",
+    "玲",
+    "燕",
+    "萍",
+    "红",
+    "桂英",
+    "秀英",
+    "丽华",
+    "淑珍",
+    "美玲",
+    "晓燕",
+    "雨欣",
+    "梓涵",
+    "诗琪",
+    "思颖",
+    "婷婷",
+    "佩珊",
+    "嘉欣",
+    "惠敏",
+]
 MINORITY_NAMES = ("阿依古丽·买买提", "古丽娜尔·艾山", "艾力·吐尔逊", "帕提古丽·热合曼")
 OTHER_ORIGINS = ("430103", "450103", "440103", "510104", "360102", "440402")
 _ROLES = ("户主", "配偶", "子女", "子女", "长辈")
@@ -30,7 +124,9 @@ def build(people: int, rng: np.random.Generator, today: date) -> pl.DataFrame:
     frame = _households(people, rng)
     frame = frame.with_columns(_births(frame, rng, today), _sexes(frame, rng))
     frame = _homes(frame, rng)
-    frame = frame.with_columns(_ids(frame, rng), _names(frame, rng), _mobiles(frame), _deaths(frame, rng, today))
+    frame = frame.with_columns(
+        _ids(frame, rng), _names(frame, rng), _mobiles(frame), _deaths(frame, rng, today)
+    )
     return _families(frame)
 
 
@@ -52,7 +148,12 @@ def _births(frame: pl.DataFrame, rng: np.random.Generator, today: date) -> pl.Se
     place, n = frame["place"].to_numpy(), len(frame)
     age = np.select(
         [place == 0, place == 1, place == 2, place == 3],
-        [head_age, head_age + rng.uniform(-4, 4, n), head_age - rng.uniform(22, 28, n), head_age - rng.uniform(28, 34, n)],
+        [
+            head_age,
+            head_age + rng.uniform(-4, 4, n),
+            head_age - rng.uniform(22, 28, n),
+            head_age - rng.uniform(28, 34, n),
+        ],
         head_age + rng.uniform(22, 30, n),
     )
     days = (np.clip(age, 0.1, 104) * 365.25).astype("int64")
@@ -91,14 +192,25 @@ def _homes(frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
                 pl.lit("号"),
                 pl.Series(rng.integers(1, 20, households).astype(str)),
                 pl.lit("栋"),
-                pl.Series((rng.integers(1, 30, households) * 100 + rng.integers(1, 5, households)).astype(str)),
+                pl.Series(
+                    (rng.integers(1, 30, households) * 100 + rng.integers(1, 5, households)).astype(str)
+                ),
                 pl.lit("房"),
             ).alias("address"),
             pl.format("4418{}", pl.col("household").cast(pl.String).str.zfill(9)).alias("household_no"),
-            pl.Series("ethnicity", np.where(np.isin(county, ["441825", "441826"]) & (rng.random(households) < 0.6), "瑶族", "汉族")),
+            pl.Series(
+                "ethnicity",
+                np.where(
+                    np.isin(county, ["441825", "441826"]) & (rng.random(households) < 0.6), "瑶族", "汉族"
+                ),
+            ),
         )
     )
-    return frame.join(homes.select("household", "county", "town", "address", "household_no", "ethnicity"), on="household", maintain_order="left")
+    return frame.join(
+        homes.select("household", "county", "town", "address", "household_no", "ethnicity"),
+        on="household",
+        maintain_order="left",
+    )
 
 
 def _ids(frame: pl.DataFrame, rng: np.random.Generator) -> pl.Series:
@@ -106,15 +218,26 @@ def _ids(frame: pl.DataFrame, rng: np.random.Generator) -> pl.Series:
     year = pl.col("birth_date").dt.year()
     division = pl.col("county")
     for current, (old, until) in ABOLISHED.items():
-        division = pl.when((pl.col("county") == current) & (year < until)).then(pl.lit(old)).otherwise(division)
+        division = (
+            pl.when((pl.col("county") == current) & (year < until)).then(pl.lit(old)).otherwise(division)
+        )
     moved = pl.Series(rng.random(len(frame)) < 0.1)
     origin = pl.Series(rng.choice(OTHER_ORIGINS, len(frame)))
     body = frame.select(
-        pl.when(moved & pl.col("role").is_in(["户主", "配偶"])).then(origin).otherwise(division).alias("division"),
+        pl.when(moved & pl.col("role").is_in(["户主", "配偶"]))
+        .then(origin)
+        .otherwise(division)
+        .alias("division"),
         pl.col("birth_date").dt.strftime("%Y%m%d").alias("birth"),
         "sex",
     ).with_columns(
-        ((pl.int_range(pl.len()).over("division", "birth", "sex") * 2 + (pl.col("sex") == "1").cast(pl.Int64)) % 1000)
+        (
+            (
+                pl.int_range(pl.len()).over("division", "birth", "sex") * 2
+                + (pl.col("sex") == "1").cast(pl.Int64)
+            )
+            % 1000
+        )
         .cast(pl.String)
         .str.zfill(3)
         .alias("sequence")
@@ -131,7 +254,13 @@ def _names(frame: pl.DataFrame, rng: np.random.Generator) -> pl.Series:
     own = rng.choice(SURNAMES, n, p=weights / weights.sum())
     surname = np.where(frame["place"].to_numpy() == 1, own, family)
     given = np.where(frame["sex"].to_numpy() == "1", rng.choice(GIVEN_MALE, n), rng.choice(GIVEN_FEMALE, n))
-    second = np.where(rng.random(n) < 0.35, np.where(frame["sex"].to_numpy() == "1", rng.choice(GIVEN_MALE[:16], n), rng.choice(GIVEN_FEMALE[:12], n)), "")
+    second = np.where(
+        rng.random(n) < 0.35,
+        np.where(
+            frame["sex"].to_numpy() == "1", rng.choice(GIVEN_MALE[:16], n), rng.choice(GIVEN_FEMALE[:12], n)
+        ),
+        "",
+    )
     full = np.char.add(np.char.add(surname, given), np.where(np.char.str_len(given) == 1, second, ""))
     return pl.Series("name", np.where(rng.random(n) < 0.003, rng.choice(MINORITY_NAMES, n), full))
 
@@ -144,7 +273,9 @@ def _mobiles(frame: pl.DataFrame) -> pl.Series:
 
 def _deaths(frame: pl.DataFrame, rng: np.random.Generator, today: date) -> pl.Series:
     """Deaths of the last three years, likelier with age; the dead stay in the frame."""
-    age = (np.datetime64(today, "D") - frame["birth_date"].to_numpy().astype("datetime64[D]")).astype(int) / 365.25
+    age = (np.datetime64(today, "D") - frame["birth_date"].to_numpy().astype("datetime64[D]")).astype(
+        int
+    ) / 365.25
     chance = np.select([age > 80, age > 70, age > 50], [0.25, 0.08, 0.01], 0.001)
     died = rng.random(len(frame)) < chance
     since = np.minimum(rng.integers(30, 3 * 365, len(frame)), np.maximum(age * 365.25 - 1, 1).astype(int))
@@ -156,7 +287,9 @@ def _families(frame: pl.DataFrame) -> pl.DataFrame:
     """Row numbers of mother, father and spouse, from the places in the household."""
     head = frame.filter(pl.col("place") == 0).select("household", _head="person", _head_sex="sex")
     mate = frame.filter(pl.col("place") == 1).select("household", _mate="person")
-    joined = frame.join(head, on="household", how="left", maintain_order="left").join(mate, on="household", how="left", maintain_order="left")
+    joined = frame.join(head, on="household", how="left", maintain_order="left").join(
+        mate, on="household", how="left", maintain_order="left"
+    )
     child, man = pl.col("place").is_in([2, 3]), pl.col("_head_sex") == "1"
     return joined.with_columns(
         pl.when(child).then(pl.when(man).then("_mate").otherwise("_head")).alias("mother"),

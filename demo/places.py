@@ -36,15 +36,48 @@ _TOWNS = {
 }
 #: The code a county had when its older people were registered, and until when: on their cards for life.
 ABOLISHED = {"441803": ("441827", 2012), "441881": ("441822", 1994), "441882": ("441824", 1994)}
-ROADS = "北江 先锋 人民 曙光 学宫 凤翔 清远 银泉 静福 锦霞 小市 新城 桥北 半环 环城 松岗 沿江 广清".split()
+ROADS = [
+    "北江",
+    "先锋",
+    "人民",
+    "曙光",
+    "学宫",
+    "凤翔",
+    "清远",
+    "银泉",
+    "静福",
+    "锦霞",
+    "小市",
+    "新城",
+    "桥北",
+    "半环",
+    "环城",
+    "松岗",
+    "沿江",
+    "广清",
+]
 #: A coarse outline around the centres, in degrees: the demo's counties are cells of it, not the real boundaries.
-_OUTLINE = Polygon([(111.92, 24.3), (112.3, 23.85), (112.75, 23.5), (113.3, 23.45), (113.9, 23.8), (113.92, 24.35), (113.2, 24.75), (112.6, 25.15), (112.05, 24.95)])
+_OUTLINE = Polygon(
+    [
+        (111.92, 24.3),
+        (112.3, 23.85),
+        (112.75, 23.5),
+        (113.3, 23.45),
+        (113.9, 23.8),
+        (113.92, 24.35),
+        (113.2, 24.75),
+        (112.6, 25.15),
+        (112.05, 24.95),
+    ]
+)
 
 
 def towns() -> pl.DataFrame:
     """county, county_name, town (9 digits), town_name of every town."""
     rows = [
-        (county, COUNTIES[county][0], county + item[:3], item[3:]) for county, text in _TOWNS.items() for item in text.split()
+        (county, COUNTIES[county][0], county + item[:3], item[3:])
+        for county, text in _TOWNS.items()
+        for item in text.split()
     ]
     return pl.DataFrame(rows, schema=["county", "county_name", "town", "town_name"], orient="row")
 
@@ -52,7 +85,7 @@ def towns() -> pl.DataFrame:
 def divisions() -> pl.DataFrame:
     """code, name, level, parent_code of city, counties, towns and four invented villages each."""
     town = towns()
-    rows = [(*CITY, "city", None)]
+    rows: list[tuple[str, str, str, str | None]] = [(*CITY, "city", None)]
     rows += [(code, name, "county", CITY[0]) for code, (name, _, _) in COUNTIES.items()]
     rows += [(r["town"], r["town_name"], "town", r["county"]) for r in town.iter_rows(named=True)]
     rows += [
@@ -80,9 +113,29 @@ def to_gcj02(longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, n
     pi, a, ee = np.pi, 6378245.0, 0.00669342162296594323
     ripple = 20 * np.sin(6 * x * pi) + 20 * np.sin(2 * x * pi)
     north = -100 + 2 * x + 3 * y + 0.2 * y * y + 0.1 * x * y + 0.2 * np.sqrt(np.abs(x))
-    north += (ripple + 20 * np.sin(y * pi) + 40 * np.sin(y / 3 * pi) + 160 * np.sin(y / 12 * pi) + 320 * np.sin(y * pi / 30)) * 2 / 3
+    north += (
+        (
+            ripple
+            + 20 * np.sin(y * pi)
+            + 40 * np.sin(y / 3 * pi)
+            + 160 * np.sin(y / 12 * pi)
+            + 320 * np.sin(y * pi / 30)
+        )
+        * 2
+        / 3
+    )
     east = 300 + x + 2 * y + 0.1 * x * x + 0.1 * x * y + 0.1 * np.sqrt(np.abs(x))
-    east += (ripple + 20 * np.sin(x * pi) + 40 * np.sin(x / 3 * pi) + 150 * np.sin(x / 12 * pi) + 300 * np.sin(x / 30 * pi)) * 2 / 3
+    east += (
+        (
+            ripple
+            + 20 * np.sin(x * pi)
+            + 40 * np.sin(x / 3 * pi)
+            + 150 * np.sin(x / 12 * pi)
+            + 300 * np.sin(x / 30 * pi)
+        )
+        * 2
+        / 3
+    )
     rad = latitude / 180 * pi
     magic = 1 - ee * np.sin(rad) ** 2
     north = north * 180 / ((a * (1 - ee)) / (magic * np.sqrt(magic)) * pi)

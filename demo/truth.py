@@ -23,7 +23,9 @@ def write(city: City, sent: Sequence[Delivery], folder: Path) -> pl.DataFrame:
         "people": city.people,
         "organisations": city.organisations,
         "licences": city.licences,
-        "dirt": pl.concat(delivery.soiled.log.with_columns(pl.lit(delivery.resource).alias("resource")) for delivery in sent),
+        "dirt": pl.concat(
+            delivery.soiled.log.with_columns(pl.lit(delivery.resource).alias("resource")) for delivery in sent
+        ),
         "expected": expected,
     }
     for name, table in tables.items():

@@ -22,7 +22,9 @@ class TableBusyError(RuntimeError):
     """Another process held the table for too long; names it."""
 
     def __init__(self, name: str, holder: str) -> None:
-        super().__init__(f"{name} is being written by {holder or 'another process'}: wait for it, or stop it, and run again")
+        super().__init__(
+            f"{name} is being written by {holder or 'another process'}: wait for it, or stop it, and run again"
+        )
 
 
 @contextmanager

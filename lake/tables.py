@@ -22,7 +22,7 @@ import polars_hash as plh
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 MASKED_LAYERS = ("shared", "open", "role")
 LAYERS = ("standard", "quarantine", "base", "theme", "shared", "open", "role", "ops")
@@ -79,7 +79,11 @@ class Lake:
     def names(self, layer: str) -> list[str]:
         """The tables of a layer, in name order."""
         folder = self.root / layer
-        return sorted(item.name for item in folder.iterdir() if self.exists(layer, item.name)) if folder.is_dir() else []
+        return (
+            sorted(item.name for item in folder.iterdir() if self.exists(layer, item.name))
+            if folder.is_dir()
+            else []
+        )
 
     def scan(self, layer: str, name: str, version: int | None = None) -> pl.LazyFrame:
         """The rows, lazily; raises :class:`TableMissingError`."""
@@ -101,7 +105,9 @@ class Lake:
 
     def applied(self, layer: str, name: str, transaction: str) -> bool:
         """Whether a commit carries this application transaction (a push id): exactly-once is read from the table."""
-        return self.exists(layer, name) and self.table(layer, name).transaction_version(transaction) is not None
+        return (
+            self.exists(layer, name) and self.table(layer, name).transaction_version(transaction) is not None
+        )
 
     def create(self, layer: str, name: str, schema: pl.Schema, description: str = "") -> DeltaTable:
         """The table, made empty with this schema where it does not exist yet."""
@@ -131,7 +137,9 @@ class Lake:
             return Commit(table.version(), table.count(), changed=False)
         return self._commit(table, [part] if part.rows else [], "append", transaction, inserted=part.rows)
 
-    def append_part(self, layer: str, name: str, part: Part, schema: pl.Schema, *, transaction: str) -> Commit:
+    def append_part(
+        self, layer: str, name: str, part: Part, schema: pl.Schema, *, transaction: str
+    ) -> Commit:
         """Commit a Parquet part that already lies in the table's folder (see :func:`write_part`)."""
         table = self.create(layer, name, schema)
         if table.transaction_version(transaction) is not None:
@@ -229,12 +237,14 @@ class Lake:
         path = self.path(layer, name)
         part = write_part(rows, path, statistics)
         DeltaTable.create(str(path), arrow_schema(schema), mode="overwrite", configuration=_CONFIGURATION)
-        return self._commit(DeltaTable(str(path)), [part] if part.rows else [], "append", None, inserted=part.rows)
+        return self._commit(
+            DeltaTable(str(path)), [part] if part.rows else [], "append", None, inserted=part.rows
+        )
 
     def _commit(
         self, table: DeltaTable, parts: Sequence[Part], mode: str, transaction: str | None, **counts: int
     ) -> Commit:
-        actions = [part.action() for part in parts]
+        actions: list[AddAction | RemoveAction] = [part.action() for part in parts]
         transactions = [Transaction(transaction, 1, int(time.time() * 1000))] if transaction else None
         table.create_write_transaction(
             actions, mode, table.schema(), commit_properties=CommitProperties(app_transactions=transactions)
@@ -296,7 +306,9 @@ def _stats(footer: Any, wanted: Collection[str] | None) -> dict[str, Any]:
             continue
         stats["nullCount"][name] = sum(chunk.null_count or 0 for chunk in chunks)
         bounds = [chunk for chunk in chunks if chunk.has_min_max]
-        low, high = (_json(min(c.min for c in bounds)), _json(max(c.max for c in bounds))) if bounds else (None, None)
+        low, high = (
+            (_json(min(c.min for c in bounds)), _json(max(c.max for c in bounds))) if bounds else (None, None)
+        )
         if low is not None and high is not None:
             stats["minValues"][name], stats["maxValues"][name] = low, high
     return stats
@@ -327,7 +339,7 @@ def row_hash(columns: Sequence[str], schema: pl.Schema) -> pl.Expr:
     Columns are joined by a separator no text holds, and null is told from empty. Not a secret: internal only."""
     texts = [_hashable(name, schema[name]).fill_null("\x1e") for name in columns]
     joined = pl.concat_str(texts, separator="\x1f")
-    return plh.col("_")._from_pyexpr(joined._pyexpr).nchash.xxh3_64().reinterpret(signed=True)  # type: ignore[no-any-return]
+    return plh.col("_")._from_pyexpr(joined._pyexpr).nchash.xxh3_64().reinterpret(signed=True)  # type: ignore[attr-defined, no-any-return]
 
 
 def _hashable(name: str, dtype: pl.DataType) -> pl.Expr:
@@ -348,4 +360,4 @@ def fingerprint(rows: pl.LazyFrame) -> tuple[int, int, int]:
         (pl.col("h") % 4294967291).sum().alias("low"),
         (pl.col("h") // 4294967291).sum().alias("high"),
     ).collect(engine="streaming")
-    return tuple(result.row(0))  # type: ignore[return-value]
+    return tuple(result.row(0))

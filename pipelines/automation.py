@@ -24,10 +24,17 @@ PUSHES_TAG = "citylake/pushes"
 PROMPT_LAYERS = ("standard", "quarantine", "base", "theme", "ops")
 
 
-def push_sensor(context: Context, prompt: Sequence[dg.AssetKey], deps: dict[dg.AssetKey, set[dg.AssetKey]]) -> dg.SensorDefinition:
+def push_sensor(
+    context: Context, prompt: Sequence[dg.AssetKey], deps: dict[dg.AssetKey, set[dg.AssetKey]]
+) -> dg.SensorDefinition:
     """Start one run for all pushes that wait, over their resources and what is built from them."""
 
-    @dg.sensor(name="waiting_pushes", target=list(prompt), minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING)
+    @dg.sensor(
+        name="waiting_pushes",
+        target=list(prompt),
+        minimum_interval_seconds=10,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
     def waiting_pushes(tick: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         waiting = open_ledger(context.home).waiting()
         if not waiting:
@@ -89,7 +96,12 @@ def downstream(keys: set[dg.AssetKey], deps: dict[dg.AssetKey, set[dg.AssetKey]]
 
 def _reason_to_wait(instance: dg.DagsterInstance, digest: str) -> str | None:
     """Why no run should start now: one is under way, or these very pushes have failed too often."""
-    active = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED]
+    active = [
+        dg.DagsterRunStatus.QUEUED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+        dg.DagsterRunStatus.NOT_STARTED,
+    ]
     if instance.get_runs(dg.RunsFilter(statuses=active), limit=1):
         return "已有运行在进行 · a run is under way"
     failed = instance.get_runs(

@@ -29,9 +29,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-catalogue_app = typer.Typer(help="公共数据资源目录 · check, list and show the catalogue.", no_args_is_help=True, rich_markup_mode=None)
-token_app = typer.Typer(help="推送令牌 · the tokens departments push with.", no_args_is_help=True, rich_markup_mode=None)
-hold_app = typer.Typer(help="待定推送 · decide on pushes that are held.", no_args_is_help=True, rich_markup_mode=None)
+catalogue_app = typer.Typer(
+    help="公共数据资源目录 · check, list and show the catalogue.", no_args_is_help=True, rich_markup_mode=None
+)
+token_app = typer.Typer(
+    help="推送令牌 · the tokens departments push with.", no_args_is_help=True, rich_markup_mode=None
+)
+hold_app = typer.Typer(
+    help="待定推送 · decide on pushes that are held.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(token_app, name="token")
 app.add_typer(hold_app, name="hold")
@@ -97,7 +103,9 @@ def gateway(
 def push(
     path: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="the file to deliver")],
     resource: Annotated[str, typer.Option(help="the resource's code: see `citylake catalogue list`")],
-    data_date: Annotated[str | None, typer.Option(help="the date the data speaks for (YYYY-MM-DD); default today")] = None,
+    data_date: Annotated[
+        str | None, typer.Option(help="the date the data speaks for (YYYY-MM-DD); default today")
+    ] = None,
     key: Annotated[str | None, typer.Option(help="idempotency key: sending it twice delivers once")] = None,
 ) -> None:
     """Deliver a file: it gets a receipt, and is applied by the next run (or by `citylake materialize`).
@@ -107,13 +115,17 @@ def push(
     from pipelines.delivering import deliver_file
 
     receipt = deliver_file(Home.open(), path, resource, _day(data_date), key)
-    say(f"回执 receipt {receipt.id}: {receipt.size} 字节 bytes, {receipt.resource}, 数据日期 data date {receipt.data_date}")
+    say(
+        f"回执 receipt {receipt.id}: {receipt.size} 字节 bytes, {receipt.resource}, 数据日期 data date {receipt.data_date}"
+    )
     say(f"下一步 next: citylake materialize standard/{resource}+")
 
 
 @app.command()
 def materialize(
-    selection: Annotated[list[str] | None, typer.Argument(help="layers or layer/table, + for what follows; default all")] = None,
+    selection: Annotated[
+        list[str] | None, typer.Argument(help="layers or layer/table, + for what follows; default all")
+    ] = None,
 ) -> None:
     """Run assets now, in this process; the run is seen in Dagster's UI like any other.
 
@@ -129,7 +141,9 @@ def materialize(
     except SelectionError as error:
         _fail(error)
     summary = run(home, definitions, keys, say)
-    say(f"运行 run {summary.run_id}: {len(summary.made)} 张表 tables, {len(summary.failed)} 步失败 steps failed")
+    say(
+        f"运行 run {summary.run_id}: {len(summary.made)} 张表 tables, {len(summary.failed)} 步失败 steps failed"
+    )
     raise typer.Exit(0 if summary.success else 1)
 
 
@@ -142,20 +156,24 @@ def status(
 
     Example: citylake status --json
     """
-    from pipelines.status import as_records, resource_states, status_table
+    from assets.operations import resource_states
+    from pipelines.definitions import open_context
+    from pipelines.status import as_records, status_table
 
-    states = resource_states(Home.open(), department)
+    states = resource_states(open_context(), department)
     if as_json:
-        say(json.dumps(as_records(states), ensure_ascii=False, indent=1))
+        sys.stdout.write(json.dumps(as_records(states), ensure_ascii=False, indent=1) + "\n")
     else:
-        console.print(status_table(states))
+        Console(width=max(console.width, 118)).print(status_table(states))
 
 
 @app.command()
 def sql(
     statement: Annotated[str, typer.Argument(metavar="QUERY", help="one SQL query")],
     output: Annotated[Format, typer.Option("--format", help="table, csv or json")] = Format.TABLE,
-    bureau: Annotated[bool, typer.Option("--bureau", help="the bureau's file, with full tables, instead of the analyst's")] = False,
+    bureau: Annotated[
+        bool, typer.Option("--bureau", help="the bureau's file, with full tables, instead of the analyst's")
+    ] = False,
 ) -> None:
     """Ask the analyst's DuckDB file.
 
@@ -179,7 +197,7 @@ def explain(
     from pipelines.definitions import open_context
 
     context = open_context()
-    rows = explain_entity(context.lake, context.catalogue, table.removeprefix("base."), entity)
+    rows = explain_entity(context, table.removeprefix("base."), entity)
     if not rows:
         _fail(LookupError(f"no entity {entity} in {table}: its ids are in the first column of the table"))
     shown = Table(*rows[0], header_style="bold")
@@ -248,7 +266,9 @@ def catalogue_list(
     if as_json:
         say(json.dumps(rows, ensure_ascii=False, indent=1))
         return
-    table = Table("资源 resource", "名称", "数源部门", "更新频率", "共享类型", "方式 ways", "列", header_style="bold")
+    table = Table(
+        "资源 resource", "名称", "数源部门", "更新频率", "共享类型", "方式 ways", "列", header_style="bold"
+    )
     for row in rows:
         table.add_row(*map(str, row.values()))
     console.print(table)
@@ -265,11 +285,20 @@ def catalogue_show(code: Annotated[str, typer.Argument(help="the resource's code
     entry = load().entry(code)
     say(f"{entry.title.zh} · {entry.title.en} ({entry.code}, {entry.catalogue_code})\n{entry.abstract}")
     say(f"数源部门 {entry.department} · 更新频率 {entry.frequency.title} · {entry.sharing.type.title}")
-    say(f"推送 {entry.delivery.mode.value} by {', '.join(way.value for way in entry.delivery.ways)}; key {', '.join(entry.delivery.key)}")
+    say(
+        f"推送 {entry.delivery.mode.value} by {', '.join(way.value for way in entry.delivery.ways)}; key {', '.join(entry.delivery.key)}"
+    )
     table = Table("列 column", "名称", "数据元 element", "必填", "分级", "共享类型", header_style="bold")
     for name, column in entry.columns.items():
         required = "是" if column.required else ""
-        table.add_row(name, column.title, column.element, required, str(column.grade.value), entry.sharing_of(name).title)
+        table.add_row(
+            name,
+            column.title,
+            column.element,
+            required,
+            str(column.grade.value),
+            entry.sharing_of(name).title,
+        )
     console.print(table)
 
 
@@ -328,7 +357,9 @@ def _day(text: str | None) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a date: write YYYY-MM-DD", param_hint="--data-date") from None
+        raise typer.BadParameter(
+            f"{text!r} is not a date: write YYYY-MM-DD", param_hint="--data-date"
+        ) from None
 
 
 def _fail(error: Exception) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets.recipes import all_builds
 from assets.build import Context
+from assets.recipes import all_builds
 from catalog.load import Catalogue, load
 from lake.home import Home
 from lake.tables import Lake
@@ -37,11 +37,17 @@ def assemble(context: Context) -> dg.Definitions:
     standard = [standard_asset(context, entry) for entry in context.catalogue.entries.values()]
     built = [build_asset(context, build) for build in all_builds(context.catalogue)]
     deps = {
-        spec.key: {dep.asset_key for dep in spec.deps} for asset in (*standard, *built) for spec in asset.specs
+        spec.key: {dep.asset_key for dep in spec.deps}
+        for asset in (*standard, *built)
+        for spec in asset.specs
     }
     prompt = [key for key in deps if key.path[0] in PROMPT_LAYERS]
     return dg.Definitions(
-        assets=[*(landing_spec(context, entry) for entry in context.catalogue.entries.values()), *standard, *built],
+        assets=[
+            *(landing_spec(context, entry) for entry in context.catalogue.entries.values()),
+            *standard,
+            *built,
+        ],
         jobs=[dg.define_asset_job("everything", selection=dg.AssetSelection.all())],
         sensors=[push_sensor(context, prompt, deps), delivery_sensor(context), failure_sensor()],
         schedules=[publication_schedule()],

@@ -25,7 +25,7 @@ from lake.home import Home
 from lake.ledger import PushState, open_ledger
 from pipelines.definitions import assemble, open_context
 from pipelines.running import RunSummary, run, select
-from pipelines.services import LOOPBACK, free_port, gateway_service, running, wait_until_up
+from pipelines.services import free_port, gateway_service, running, wait_until_up
 
 Say = Callable[[str], None]
 MEDIA = {".ndjson": "application/x-ndjson", ".csv": "text/csv", ".json": "application/json"}
@@ -60,14 +60,17 @@ def _deliver(context: Context, sent: Sequence[Delivery], say: Say) -> None:
     _write_tables(context, by_table)
     _drop_files(context, by_file)
     collected = collect(context.home, context.catalogue, settle_seconds=0)
-    say(f"    {len(by_table)} 张库表 tables, {len(by_file)} 个文件 files: {len(collected.pushes)} 个新推送 new pushes")
+    say(
+        f"    {len(by_table)} 张库表 tables, {len(by_file)} 个文件 files: {len(collected.pushes)} 个新推送 new pushes"
+    )
 
 
 def _push_by_api(context: Context, sent: Sequence[Delivery]) -> None:
     """Start a gateway, and push to it over HTTP as each department with a token of its own."""
     ledger = open_ledger(context.home)
     department_tokens = {
-        name: tokens.create(ledger, name, timedelta(days=1)) for name in {delivery.department for delivery in sent}
+        name: tokens.create(ledger, name, timedelta(days=1))
+        for name in {delivery.department for delivery in sent}
     }
     service = gateway_service(free_port())
     with running(context.home, [service]) as (process,):
@@ -110,12 +113,22 @@ def _drop_files(context: Context, sent: Sequence[Delivery]) -> None:
 def _show(context: Context, summary: RunSummary, say: Say) -> None:
     """What was built, in numbers, and what to try next."""
     lake, ledger = context.lake, open_ledger(context.home)
-    counts = {layer: sum(lake.rows(layer, name) for name in lake.names(layer)) for layer in ("standard", "quarantine")}
+    counts = {
+        layer: sum(lake.rows(layer, name) for name in lake.names(layer))
+        for layer in ("standard", "quarantine")
+    }
     states = {state: len(ledger.in_state(state)) for state in PushState}
-    say(f"推送 pushes      {_listed({state.title + ' ' + state.value: n for state, n in states.items() if n})}")
+    say(
+        f"推送 pushes      {_listed({state.title + ' ' + state.value: n for state, n in states.items() if n})}"
+    )
     say(f"标准区 standard  {counts['standard']:>9,} 行 rows in {len(lake.names('standard'))} 张表 tables")
     say(f"问题数据 bad     {counts['quarantine']:>9,} 行 rows, each with its reasons")
-    for layer, title in (("base", "基础库 base"), ("theme", "主题库 theme"), ("shared", "共享 shared"), ("open", "开放 open")):
+    for layer, title in (
+        ("base", "基础库 base"),
+        ("theme", "主题库 theme"),
+        ("shared", "共享 shared"),
+        ("open", "开放 open"),
+    ):
         say(f"{title:<12} {_listed({name: lake.rows(layer, name) for name in lake.names(layer)})}")
     if summary.failed:
         say(f"失败 failed: {', '.join(summary.failed)}")

@@ -6,6 +6,7 @@ in ``assets``; which runs are started, and when, is in ``automation.py``. No per
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -61,7 +62,7 @@ def standard_asset(city: Context, entry: Entry) -> dg.AssetsDefinition:
     """``landing/x`` → ``standard/x`` and ``quarantine/x``, with one asset check for each quality dimension."""
     plan = compile_entry(entry)
     good, bad = asset_key(("standard", entry.code)), asset_key(("quarantine", entry.code))
-    shared = {
+    shared: dict[str, Any] = {
         "deps": [dg.AssetKey(["landing", entry.code])],
         "owners": [_owner(city, entry)],
         "kinds": {"polars", "deltalake"},
@@ -83,23 +84,26 @@ def standard_asset(city: Context, entry: Entry) -> dg.AssetsDefinition:
         ),
     ]
     checks = [
-        dg.AssetCheckSpec(PUSH_CHECK, asset=good, description="推送是否已接收入库 · no push is held or refused"),
+        dg.AssetCheckSpec(
+            PUSH_CHECK, asset=good, description="推送是否已接收入库 · no push is held or refused"
+        ),
         *(
             dg.AssetCheckSpec(dimension.value, asset=good, description=f"{dimension.title} (GB/T 36344)")
             for dimension in _dimensions(plan)
         ),
     ]
 
-    @dg.multi_asset(name=f"standard__{entry.code}", specs=specs, check_specs=checks, op_tags={"layer": "standard"})
-    def compute(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    @dg.multi_asset(
+        name=f"standard__{entry.code}", specs=specs, check_specs=checks, op_tags={"layer": "standard"}
+    )
+    def compute(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         make_tables(city, entry)
         outcomes = apply_waiting(city, entry.code)
         _report_landing(context, entry, outcomes)
         for outcome in outcomes:
-            context.log.info(
-                f"{entry.code}: push {outcome.push.id} {outcome.state}: {outcome.rows} rows, "
-                f"{outcome.accepted} standard, {outcome.rejected} quarantined"
-            )
+            context.log.info(_told(outcome))
         yield from _results(city, entry, outcomes)
         yield _push_check(good, outcomes)
         yield from _dimension_checks(good, plan, outcomes)
@@ -121,10 +125,12 @@ def build_asset(city: Context, build: Build) -> dg.AssetsDefinition:
         for table in build.makes
     ]
 
-    @dg.multi_asset(name="__".join(asset_key(build.makes[0]).path), specs=specs, op_tags={"layer": build.makes[0][0]})
-    def compute(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    @dg.multi_asset(
+        name="__".join(asset_key(build.makes[0]).path), specs=specs, op_tags={"layer": build.makes[0][0]}
+    )
+    def compute(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         built: Built = build.run(city)
-        context.log.info(f"{build.title.en}: {dict(built.notes)}")
+        context.log.info(_noted(build, built))
         for table in build.makes:
             commit = built.commits.get(table)
             yield dg.MaterializeResult(
@@ -132,6 +138,19 @@ def build_asset(city: Context, build: Build) -> dg.AssetsDefinition:
             )
 
     return compute
+
+
+def _told(outcome: Outcome) -> str:
+    push = outcome.push
+    return (
+        f"{push.resource}: push {push.id} {outcome.state}: {outcome.rows} rows, "
+        f"{outcome.accepted} standard, {outcome.rejected} quarantined"
+    )
+
+
+def _noted(build: Build, built: Built) -> str:
+    notes = ", ".join(f"{name} {value}" for name, value in built.notes.items())
+    return f"{'/'.join(build.makes[0])}: {notes}"
 
 
 def _report_landing(run: dg.AssetExecutionContext, entry: Entry, outcomes: Sequence[Outcome]) -> None:
@@ -154,7 +173,9 @@ def _report_landing(run: dg.AssetExecutionContext, entry: Entry, outcomes: Seque
             )
 
 
-def _results(city: Context, entry: Entry, outcomes: Sequence[Outcome]) -> Iterator[dg.MaterializeResult]:
+def _results(
+    city: Context, entry: Entry, outcomes: Sequence[Outcome]
+) -> Iterator[dg.MaterializeResult[None]]:
     commit = next((outcome.commit for outcome in reversed(outcomes) if outcome.commit), None)
     for layer in ("standard", "quarantine"):
         table = (layer, entry.code)
@@ -173,7 +194,9 @@ def _results(city: Context, entry: Entry, outcomes: Sequence[Outcome]) -> Iterat
 def _push_check(key: dg.AssetKey, outcomes: Sequence[Outcome]) -> dg.AssetCheckResult:
     stopped = [outcome for outcome in outcomes if outcome.state is not PushState.APPLIED]
     reasons = "\n".join(
-        f"{outcome.push.id} {outcome.state}: {outcome.reason.zh} · {outcome.reason.en}" for outcome in stopped if outcome.reason
+        f"{outcome.push.id} {outcome.state}: {outcome.reason.zh} · {outcome.reason.en}"
+        for outcome in stopped
+        if outcome.reason
     )
     return dg.AssetCheckResult(
         check_name=PUSH_CHECK,
@@ -183,7 +206,9 @@ def _push_check(key: dg.AssetKey, outcomes: Sequence[Outcome]) -> dg.AssetCheckR
     )
 
 
-def _dimension_checks(key: dg.AssetKey, plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[dg.AssetCheckResult]:
+def _dimension_checks(
+    key: dg.AssetKey, plan: Plan, outcomes: Sequence[Outcome]
+) -> Iterator[dg.AssetCheckResult]:
     """One check per dimension: which rules failed on how many rows. A rejected row is dealt with: it only warns."""
     for dimension in _dimensions(plan):
         codes = {rule.code for rule in plan.rules if rule.dimension is dimension}
@@ -206,8 +231,8 @@ def _dimensions(plan: Plan) -> list[Dimension]:
     return [dimension for dimension in Dimension if dimension in present]
 
 
-def _table_metadata(city: Context, table: TableName, commit: Commit | None) -> dict[str, object]:
-    metadata: dict[str, object] = {"dagster/row_count": city.lake.rows(*table)}
+def _table_metadata(city: Context, table: TableName, commit: Commit | None) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"dagster/row_count": city.lake.rows(*table)}
     if city.lake.exists(*table):
         metadata["dagster/column_schema"] = _table_schema(city.lake.scan(*table).collect_schema())
         metadata["delta version"] = city.lake.version(*table) or 0
@@ -228,7 +253,9 @@ def _entry_schema(entry: Entry) -> dg.TableSchema:
                 name,
                 column.element,
                 description=column.title,
-                constraints=dg.TableColumnConstraints(nullable=not column.required, unique=entry.delivery.key == (name,)),
+                constraints=dg.TableColumnConstraints(
+                    nullable=not column.required, unique=entry.delivery.key == (name,)
+                ),
                 tags={"grade": str(column.grade.value), "sharing": entry.sharing_of(name).value},
             )
             for name, column in entry.columns.items()

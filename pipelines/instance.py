@@ -36,5 +36,11 @@ def prepare(home: Home) -> dict[str, str]:
 
 def instance(home: Home) -> dg.DagsterInstance:
     """The Dagster instance of this home: runs started by hand are seen in the same UI."""
-    os.environ.update({key: value for key, value in prepare(home).items() if key.startswith(("DAGSTER_", "CITYLAKE_", "GX_"))})
+    os.environ.update(
+        {
+            key: value
+            for key, value in prepare(home).items()
+            if key.startswith(("DAGSTER_", "CITYLAKE_", "GX_"))
+        }
+    )
     return dg.DagsterInstance.get()

@@ -38,7 +38,7 @@ def query(file: Path, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:
             result = connection.execute(sql)
             return [column[0] for column in result.description or []], result.fetchall()
     except duckdb.CatalogException as error:
-        msg = f"{error}\nSee what there is: citylake sql \"select * from ops.catalogue\""
+        msg = f"{error}\nops.catalogue lists every table and column"
         raise QueryError(msg) from None
     except duckdb.Error as error:
         raise QueryError(str(error)) from None

@@ -62,7 +62,9 @@ def _whole_steps(definitions: dg.Definitions, chosen: set[dg.AssetKey]) -> list[
     return sorted(whole)
 
 
-def run(home: Home, definitions: dg.Definitions, keys: Sequence[dg.AssetKey], on_progress: Callable[[str], None]) -> RunSummary:
+def run(
+    home: Home, definitions: dg.Definitions, keys: Sequence[dg.AssetKey], on_progress: Callable[[str], None]
+) -> RunSummary:
     """Materialise ``keys`` in this process; a failed step stops only what is built from it."""
     quiet = _progress_logger(on_progress)
     job = dg.Definitions(
@@ -76,7 +78,11 @@ def run(home: Home, definitions: dg.Definitions, keys: Sequence[dg.AssetKey], on
         raise_on_error=False,
         run_config={"loggers": {"progress": {}}},
     )
-    made = ["/".join(event.asset_key.path) for event in result.get_asset_materialization_events() if event.asset_key]
+    made = [
+        "/".join(event.asset_key.path)
+        for event in result.get_asset_materialization_events()
+        if event.asset_key
+    ]
     failed = [event.step_key for event in result.all_events if event.is_step_failure and event.step_key]
     return RunSummary(result.run_id, result.success, made, failed)
 
@@ -93,7 +99,7 @@ def _progress_logger(on_progress: Callable[[str], None]) -> dg.LoggerDefinition:
 
     @dg.logger
     def progress(_: dg.InitLoggerContext) -> logging.Logger:
-        logger = logging.Logger("citylake.progress", logging.INFO)
+        logger = logging.Logger("citylake.progress", logging.INFO)  # noqa: LOG001 - it must not inherit Dagster's handlers
         logger.addHandler(Handler())
         return logger
 

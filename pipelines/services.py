@@ -28,7 +28,9 @@ class PortTakenError(RuntimeError):
     """Something else listens there; says which option chooses another port."""
 
     def __init__(self, name: str, port: int, option: str) -> None:
-        super().__init__(f"port {port} for the {name} is taken: stop what listens there, or choose another with {option}")
+        super().__init__(
+            f"port {port} for the {name} is taken: stop what listens there, or choose another with {option}"
+        )
 
 
 @dataclass(frozen=True)
@@ -96,13 +98,19 @@ def running(home: Home, wanted: Sequence[Service]) -> Iterator[list[subprocess.P
             log = stack.enter_context((logs / service.log).open("ab"))
             processes.append(
                 subprocess.Popen(
-                    service.command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                    service.command,
+                    env=environment,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
                 )
             )
         yield processes
 
 
-def wait_until_up(home: Home, service: Service, process: subprocess.Popen[bytes], timeout: float = 120) -> None:
+def wait_until_up(
+    home: Home, service: Service, process: subprocess.Popen[bytes], timeout: float = 120
+) -> None:
     """Return once the service answers; raises RuntimeError with the end of its log where it does not."""
     deadline = time.monotonic() + timeout
     while service.url:

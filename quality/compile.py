@@ -93,11 +93,12 @@ def _pair_equal(arguments: Arguments) -> pl.Expr:
 def _pair_in_set(arguments: Arguments) -> pl.Expr:
     left, right = _pair(arguments)
     pairs = [(left == a) & (right == b) for a, b in arguments["value_pairs_set"]]
-    return ~reduce(operator.or_, pairs)
+    return ~pl.any_horizontal(pairs)
 
 
 def _multicolumn_sum(arguments: Arguments) -> pl.Expr:
-    return pl.sum_horizontal(arguments["column_list"], ignore_nulls=False) != arguments["sum_total"]
+    total = pl.lit(arguments["sum_total"])
+    return pl.sum_horizontal(arguments["column_list"], ignore_nulls=False) != total
 
 
 def _unique_within(arguments: Arguments) -> pl.Expr:

@@ -41,7 +41,7 @@ class State(StrEnum):
     IRREGULAR = "irregular"
 
     @property
-    def title(self) -> str:
+    def title(self) -> str:  # type: ignore[override] # the word people see, not str.title
         """The screens' word for it."""
         words = ("按时", "即将到期", "逾期", "从未推送", "待定", "不定期")
         return dict(zip(State, words, strict=True))[self]
@@ -69,7 +69,10 @@ class Freshness:
 
 
 def judge(
-    frequency: Frequency, received: Sequence[Received], now: datetime, override: Mapping[date, bool] | None = None
+    frequency: Frequency,
+    received: Sequence[Received],
+    now: datetime,
+    override: Mapping[date, bool] | None = None,
 ) -> Freshness:
     """Judge accepted and held pushes of one resource at an instant. A push counts from its receipt."""
     today = now.astimezone(CITY_TIME).date()
@@ -80,12 +83,22 @@ def judge(
     try:
         return _judge(frequency, newest, today, age, override)
     except UnknownYearError:
-        state = State.NEVER if newest is None else State.ON_TIME if age is not None and age <= 1 else State.DUE_SOON
+        state = (
+            State.NEVER
+            if newest is None
+            else State.ON_TIME
+            if age is not None and age <= 1
+            else State.DUE_SOON
+        )
         return Freshness(state, None, 0, age, calendar_known=False)
 
 
 def _judge(
-    frequency: Frequency, newest: Received | None, today: date, age: int | None, override: Mapping[date, bool] | None
+    frequency: Frequency,
+    newest: Received | None,
+    today: date,
+    age: int | None,
+    override: Mapping[date, bool] | None,
 ) -> Freshness:
     if newest is None:
         return Freshness(State.NEVER, due_day(frequency, period_end(frequency, today), override), 0, age)
@@ -96,7 +109,11 @@ def _judge(
     elif newest.held:
         state = State.HELD
     else:
-        state = State.DUE_SOON if (due - today).days <= DUE_SOON_DAYS and frequency not in _QUICK else State.ON_TIME
+        state = (
+            State.DUE_SOON
+            if (due - today).days <= DUE_SOON_DAYS and frequency not in _QUICK
+            else State.ON_TIME
+        )
     return Freshness(state, due, late, age)
 
 

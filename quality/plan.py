@@ -95,7 +95,9 @@ def _rules(entry: Entry) -> Iterator[RowRule]:
     for index, rule in enumerate(entry.rules, start=1):
         column = rule.arguments.get("column")
         code = f"{column or 'row'}.rule_{index}"
-        yield RowRule(code, column, rule.expectation, rule.arguments, rule.severity, rule.dimension, rule.reason)
+        yield RowRule(
+            code, column, rule.expectation, rule.arguments, rule.severity, rule.dimension, rule.reason
+        )
 
 
 def _column_rules(entry: Entry, name: str) -> Iterator[RowRule]:
@@ -119,7 +121,10 @@ def _column_rules(entry: Entry, name: str) -> Iterator[RowRule]:
             {"column": name, "element": element.code},
             Severity.REJECT if column.required else Severity.WARN,
             Dimension.CONFORMITY,
-            Title(zh=f"“{column.title}”的内容读不出{element.title.zh}", en=f"{name} cannot be read as {element.title.en}"),
+            Title(
+                zh=f"“{column.title}”的内容读不出{element.title.zh}",
+                en=f"{name} cannot be read as {element.title.en}",
+            ),
         )
     for check in element.checks:
         # a bad value in an optional column that is no key is worth keeping the row for: it is only recorded

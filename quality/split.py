@@ -17,9 +17,14 @@ from quality.plan import Plan, RowRule, raw_name
 #: A raw frame may say in this column that a row could not be parsed at all (ragged CSV); such a row is rejected.
 PROBLEM = "_problem"
 UNPARSED = "row.unparsed"
-UNPARSED_REASONS = ("该行的单元格数与表头不符，无法对应到列", "the row has more or fewer cells than the header")
+UNPARSED_REASONS = (
+    "该行的单元格数与表头不符，无法对应到列",
+    "the row has more or fewer cells than the header",
+)
 REASONS = pl.List(
-    pl.Struct({"column": pl.String(), "rule": pl.String(), "reason_zh": pl.String(), "reason_en": pl.String()})
+    pl.Struct(
+        {"column": pl.String(), "rule": pl.String(), "reason_zh": pl.String(), "reason_en": pl.String()}
+    )
 )
 _FAIL = "_fail:"
 
@@ -46,7 +51,9 @@ def split(raw: pl.LazyFrame, plan: Plan) -> Split:
     marked = judged.with_columns(bad.alias("_bad"))
     return Split(
         accepted=marked.filter(~pl.col("_bad")).select(*plan.columns, "_row", _warnings(plan)),
-        rejected=marked.filter("_bad").select("_row", _key(plan), _cells(plan, present), _reasons(plan, present)),
+        rejected=marked.filter("_bad").select(
+            "_row", _key(plan), _cells(plan, present), _reasons(plan, present)
+        ),
         counts=marked.select(
             pl.len().alias("total"),
             (~pl.col("_bad")).sum().alias("accepted"),
@@ -66,7 +73,9 @@ def whole_row(raw: pl.LazyFrame, plan: Plan, rule: str, reason_zh: str, reason_e
         pl.lit(reason_en).alias("reason_en"),
     )
     named = _with_raw_names(raw, plan, present)
-    return named.select("_row", _key(plan), _cells(plan, present), pl.concat_list(reason).cast(REASONS).alias("reasons"))
+    return named.select(
+        "_row", _key(plan), _cells(plan, present), pl.concat_list(reason).cast(REASONS).alias("reasons")
+    )
 
 
 def _judged(raw: pl.LazyFrame, plan: Plan, present: Sequence[str]) -> pl.LazyFrame:
@@ -80,7 +89,8 @@ def _with_raw_names(raw: pl.LazyFrame, plan: Plan, present: Sequence[str]) -> pl
     columns = plan.entry.columns
     others = [name for name in present if name not in columns]
     cells = [
-        (pl.col(name) if name in present else pl.lit(None, pl.String)).alias(raw_name(name)) for name in columns
+        (pl.col(name) if name in present else pl.lit(None, pl.String)).alias(raw_name(name))
+        for name in columns
     ]
     return raw.select(*others, *cells)
 

@@ -35,7 +35,10 @@ def geometry_to_cgcs2000(shapes: npt.NDArray[np.object_], system: System) -> npt
     """Shapely geometries of ``system`` with every vertex in CGCS2000."""
     if system in ("cgcs2000", "wgs84"):
         return shapes
-    return shapely.transform(shapes, lambda xy: np.column_stack(to_cgcs2000(xy[:, 0], xy[:, 1], system)))
+    moved: npt.NDArray[np.object_] = shapely.transform(
+        shapes, lambda xy: np.column_stack(to_cgcs2000(xy[:, 0], xy[:, 1], system))
+    )
+    return moved
 
 
 def wgs84_to_gcj02(longitude: Degrees, latitude: Degrees) -> Points:

@@ -7,7 +7,6 @@ coordinate becomes another is in ``coordinates.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import numpy as np
 import polars as pl
@@ -157,7 +156,7 @@ def places(context: Context) -> pl.LazyFrame:
 
 def _system(context: Context, resource: str) -> System:
     # `catalogue check` refuses a spatial entry that does not state its coordinate system
-    return cast(System, context.catalogue.entry(resource).coordinate_system or "cgcs2000")
+    return context.catalogue.entry(resource).coordinate_system or "cgcs2000"
 
 
 def _located(context: Context, resource: str) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from assets.build import Context
 from assets.standard import SYSTEM_SCHEMA
 from quality.plan import content_schema
 
+
 def standard(context: Context, resource: str) -> pl.LazyFrame:
     """The standard table of a resource, or an empty frame with its columns."""
     if context.lake.exists("standard", resource):

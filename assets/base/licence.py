@@ -1,14 +1,14 @@
 """The e-licence base database (电子证照): licences with their version chains, and whose they are.
 
-Here belong the chain, the holder's id and the state on the day. What a licence identifier must look like is its
-element's business (GB/T 36904).
+Here belong the chain and the holder's id. What a licence identifier must look like is its element's business
+(GB/T 36904).
 """
 
 from __future__ import annotations
 
 import polars as pl
 
-from assets.base.golden import entity_id
+from assets.base.identity import known_ids, ledger_name
 from assets.base.inputs import standard
 from assets.build import Build, Built, Context
 from catalog.base_model import Base, load_bases
@@ -22,12 +22,14 @@ def builds(catalogue: Catalogue) -> list[Build]:
     """Licences, and their types."""
     bases = load_bases(catalogue)
     title = Title(zh="电子证照基础数据库", en="E-licences")
+    ids = [("base", ledger_name(bases[code])) for code in ("person", "legal_entity")]
     return [
         Build(
             makes=(("base", "licence"), ("base", "licence_type")),
-            reads=(("standard", "electronic_licence"), ("standard", "licence_type")),
+            reads=(("standard", "electronic_licence"), ("standard", "licence_type"), *ids),
             title=title,
-            description="每个证照版本一行，标明版本链、现行版本和持证主体。One row per licence version: its chain, whether current, whose.",
+            description="每个证照版本一行，标明版本链、现行版本和持证主体。\n\n"
+            "One row per licence version: its chain, whether current, whose.",
             owner="data_bureau",
             run=lambda context: build(context, bases["person"], bases["legal_entity"]),
         )
@@ -48,11 +50,17 @@ def build(context: Context, person: Base, legal_entity: Base) -> Built:
 
 
 def licences(context: Context, person: Base, legal_entity: Base) -> pl.LazyFrame:
-    """Every version of every licence. ``chain_id`` is the identifier without version and check: what a renewal keeps."""
+    """Every version of every licence, with the id of its holder where a base database knows them.
+
+    ``chain_id`` is the identifier without version and check: what a renewal keeps."""
     holder = pl.col("holder_code")
     rows = standard(context, "electronic_licence").with_columns(
-        pl.col("licence_id").str.replace(r"\.\d{3}\.[0-9A-Z]$", "").alias("chain_id")
+        pl.col("licence_id").str.replace(r"\.\d{3}\.[0-9A-Z]$", "").alias("chain_id"),
+        pl.when(is_person(holder)).then(holder).alias(person.identifier),
+        pl.when(credit_checks_out(holder)).then(holder).alias(legal_entity.identifier),
     )
+    for base in (person, legal_entity):
+        rows = rows.join(known_ids(context, base), on=base.identifier, how="left")
     return rows.select(
         "licence_id",
         "chain_id",
@@ -61,8 +69,8 @@ def licences(context: Context, person: Base, legal_entity: Base) -> pl.LazyFrame
         "licence_no",
         "holder_name",
         "holder_code",
-        entity_id(context, person, pl.when(is_person(holder)).then(holder)),
-        entity_id(context, legal_entity, pl.when(credit_checks_out(holder)).then(holder)),
+        person.id_column,
+        legal_entity.id_column,
         "issuer",
         "issuer_code",
         "issued_on",

@@ -29,7 +29,7 @@ from quality.plan import content_schema
 
 READABLE_LAYERS = ("base", "standard")
 #: A connection inside the pipeline is given its share: by default DuckDB would take every core and 80 % of memory.
-SETTINGS = {"threads": 2, "memory_limit": "4GB"}
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {"threads": 2, "memory_limit": "4GB"}
 
 
 class ThemeTest(Declaration):
@@ -176,7 +176,7 @@ def expose(connection: duckdb.DuckDBPyConnection, context: Context, tables: Iter
         paths = context.lake.files(layer, name) if context.lake.exists(layer, name) else []
         if paths:
             listed = ", ".join(f"'{str(path).replace(chr(39), chr(39) * 2)}'" for path in paths)
-            connection.execute(f'CREATE VIEW "{layer}"."{name}" AS SELECT * FROM read_parquet([{listed}])')
+            connection.execute(f'CREATE VIEW "{layer}"."{name}" AS SELECT * FROM read_parquet([{listed}])')  # noqa: S608 - names of the catalogue, paths of ours
         else:
             shape = (
                 context.lake.scan(layer, name).collect_schema()
@@ -186,7 +186,7 @@ def expose(connection: duckdb.DuckDBPyConnection, context: Context, tables: Iter
             connection.register(
                 "_empty", pl.Schema(shape).to_frame().to_arrow(compat_level=pl.CompatLevel.oldest())
             )
-            connection.execute(f'CREATE TABLE "{layer}"."{name}" AS SELECT * FROM _empty')
+            connection.execute(f'CREATE TABLE "{layer}"."{name}" AS SELECT * FROM _empty')  # noqa: S608 - names of the catalogue
 
 
 def _declared_schemas(catalogue: Catalogue) -> Mapping[TableName, pl.Schema]:

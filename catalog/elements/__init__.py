@@ -13,6 +13,8 @@ from catalog.elements.base import Check, Companion, Element, Mask
 from catalog.elements.identifiers import IDENTIFIERS
 from catalog.elements.values import VALUES
 
-ELEMENTS: Mapping[str, Element] = MappingProxyType({element.code: element for element in (*IDENTIFIERS, *VALUES)})
+ELEMENTS: Mapping[str, Element] = MappingProxyType(
+    {element.code: element for element in (*IDENTIFIERS, *VALUES)}
+)
 
 __all__ = ["ELEMENTS", "Check", "Companion", "Element", "Mask"]

@@ -52,7 +52,9 @@ def passes_mod_37_36(texts: pl.Series) -> pl.Series:
     return _hybrid(texts, BASE36, 96)
 
 
-def over(function: Callable[[pl.Series], pl.Series], dtype: type[pl.DataType]) -> Callable[[pl.Expr], pl.Expr]:
+def over(
+    function: Callable[[pl.Series], pl.Series], dtype: type[pl.DataType]
+) -> Callable[[pl.Expr], pl.Expr]:
     """One of the functions above as an expression; it sees batches, and nothing but single values matters."""
 
     def apply(text: pl.Expr) -> pl.Expr:
@@ -65,7 +67,9 @@ def positions(texts: pl.Series, width: int, alphabet: str) -> Codes:
     """An (n, width) array of each character's place in ``alphabet``: -1 for another character, -2 past the end.
 
     A text longer than ``width``, one with characters beyond ASCII, and null count as a row of -1."""
-    fits = ((texts.str.len_bytes() <= width) & (texts.str.len_bytes() == texts.str.len_chars())).fill_null(value=False)
+    fits = ((texts.str.len_bytes() <= width) & (texts.str.len_bytes() == texts.str.len_chars())).fill_null(
+        value=False
+    )
     padded = texts.zip_with(fits, pl.Series(["?"] * len(texts), dtype=pl.String)).str.pad_end(width, "\0")
     array = padded.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     offsets = np.frombuffer(array.buffers()[1], dtype=np.int64)[array.offset : array.offset + len(texts) + 1]

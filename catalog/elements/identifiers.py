@@ -60,12 +60,16 @@ def organisation_code_of(credit_code: pl.Expr) -> pl.Expr:
 
 def resident_checks_out(value: pl.Expr) -> pl.Expr:
     """Shape and check character of a standardised resident id."""
-    return value.str.contains(RESIDENT_SHAPE) & (value.str.slice(17, 1) == _resident_check(value)).fill_null(value=False)
+    return value.str.contains(RESIDENT_SHAPE) & (value.str.slice(17, 1) == _resident_check(value)).fill_null(
+        value=False
+    )
 
 
 def credit_checks_out(value: pl.Expr) -> pl.Expr:
     """Alphabet, length and check character of a standardised credit code."""
-    return value.str.contains(CREDIT_SHAPE) & (value.str.slice(17, 1) == _credit_check(value)).fill_null(value=False)
+    return value.str.contains(CREDIT_SHAPE) & (value.str.slice(17, 1) == _credit_check(value)).fill_null(
+        value=False
+    )
 
 
 def organisation_checks_out(value: pl.Expr) -> pl.Expr:
@@ -76,7 +80,9 @@ def organisation_checks_out(value: pl.Expr) -> pl.Expr:
 def is_person(value: pl.Expr) -> pl.Expr:
     """Whether a subject code has the shape of a resident id (17 digits; a credit code's 9th to 17th may be digits
     too, but it never begins a valid birth date where a resident id does)."""
-    return value.str.contains(RESIDENT_SHAPE) & birth_date_of(value).is_not_null() & resident_checks_out(value)
+    return (
+        value.str.contains(RESIDENT_SHAPE) & birth_date_of(value).is_not_null() & resident_checks_out(value)
+    )
 
 
 RESIDENT_ID = Element(
@@ -90,12 +96,22 @@ RESIDENT_ID = Element(
         Check(
             "check_digit",
             resident_checks_out,
-            Title(zh="不是有效的公民身份号码（位数或校验码不对），请核对证件后重报", en="not a valid resident id (length or check digit): check the document"),
+            Title(
+                zh="不是有效的公民身份号码（位数或校验码不对），请核对证件后重报",
+                en="not a valid resident id (length or check digit): check the document",
+            ),
         ),
         Check(
             "birth_date",
-            lambda value: birth_date_of(value).is_between(pl.date(1850, 1, 1), pl.date(2100, 1, 1)).fill_null(value=False),
-            Title(zh="号码中的出生日期不存在，请核对证件后重报", en="the birth date inside the number does not exist: check the document"),
+            lambda value: (
+                birth_date_of(value)
+                .is_between(pl.date(1850, 1, 1), pl.date(2100, 1, 1))
+                .fill_null(value=False)
+            ),
+            Title(
+                zh="号码中的出生日期不存在，请核对证件后重报",
+                en="the birth date inside the number does not exist: check the document",
+            ),
             dimension=Dimension.ACCURACY,
         ),
         Check(
@@ -119,12 +135,18 @@ CREDIT_CODE = Element(
         Check(
             "check_digit",
             credit_checks_out,
-            Title(zh="不是有效的统一社会信用代码（18位、字符集或校验码不对），请核对营业执照", en="not a valid credit code (length, alphabet or check): see the certificate"),
+            Title(
+                zh="不是有效的统一社会信用代码（18位、字符集或校验码不对），请核对营业执照",
+                en="not a valid credit code (length, alphabet or check): see the certificate",
+            ),
         ),
         Check(
             "organisation_code",
             lambda value: organisation_checks_out(organisation_code_of(value)),
-            Title(zh="代码中第9至17位的组织机构代码校验不通过", en="the organisation code inside fails its own check"),
+            Title(
+                zh="代码中第9至17位的组织机构代码校验不通过",
+                en="the organisation code inside fails its own check",
+            ),
             severity=Severity.WARN,
             dimension=Dimension.ACCURACY,
         ),
@@ -142,7 +164,10 @@ ORGANISATION_CODE = Element(
         Check(
             "check_digit",
             lambda value: value.str.contains(r"^[0-9A-Z]{8}[0-9X]$") & organisation_checks_out(value),
-            Title(zh="不是有效的组织机构代码（9位或校验码不对）", en="not a valid organisation code (length or check)"),
+            Title(
+                zh="不是有效的组织机构代码（9位或校验码不对）",
+                en="not a valid organisation code (length or check)",
+            ),
         ),
     ),
 )
@@ -176,7 +201,10 @@ SUBJECT_CODE = Element(
         Check(
             "check_digit",
             lambda value: resident_checks_out(value) | credit_checks_out(value),
-            Title(zh="既不是有效的公民身份号码，也不是有效的统一社会信用代码", en="neither a valid resident id nor a valid credit code"),
+            Title(
+                zh="既不是有效的公民身份号码，也不是有效的统一社会信用代码",
+                en="neither a valid resident id nor a valid credit code",
+            ),
         ),
     ),
 )
@@ -197,8 +225,13 @@ LICENCE_ID = Element(
     (
         Check(
             "shape",
-            lambda value: value.str.contains(r"^1\.2\.156\.3005\.2\.[0-9A-Z]{21}\.[0-9A-Z]{6,18}\.[0-9A-Z]{1,32}\.\d{3}\.[0-9A-Z]$"),
-            Title(zh="电子证照标识的结构不符合 GB/T 36904（根、类型、机构、流水号、版本、校验）", en="not of the structure of GB/T 36904"),
+            lambda value: value.str.contains(
+                r"^1\.2\.156\.3005\.2\.[0-9A-Z]{21}\.[0-9A-Z]{6,18}\.[0-9A-Z]{1,32}\.\d{3}\.[0-9A-Z]$"
+            ),
+            Title(
+                zh="电子证照标识的结构不符合 GB/T 36904（根、类型、机构、流水号、版本、校验）",
+                en="not of the structure of GB/T 36904",
+            ),
         ),
         Check(
             "check_digit",
@@ -219,7 +252,10 @@ LICENCE_TYPE_CODE = Element(
         Check(
             "shape",
             lambda value: value.str.contains(r"^[0-9A-Z]{18}\d{3}$"),
-            Title(zh="证照类型代码应为21位：机构统一社会信用代码加3位顺序号", en="21 characters: the authority's credit code and a sequence of 3"),
+            Title(
+                zh="证照类型代码应为21位：机构统一社会信用代码加3位顺序号",
+                en="21 characters: the authority's credit code and a sequence of 3",
+            ),
         ),
     ),
 )
@@ -236,7 +272,9 @@ DIVISION_CODE = Element(
         Check(
             "shape",
             lambda value: value.str.contains(r"^(\d{2}|\d{4}|\d{6}|\d{9}|\d{12})$"),
-            Title(zh="行政区划代码应为2、4、6、9或12位数字", en="a division code has 2, 4, 6, 9 or 12 digits"),
+            Title(
+                zh="行政区划代码应为2、4、6、9或12位数字", en="a division code has 2, 4, 6, 9 or 12 digits"
+            ),
         ),
         Check(
             "province",
@@ -259,7 +297,10 @@ IDENTIFIER = Element(
         Check(
             "not_a_float",
             lambda value: ~value.str.contains(r"^\d(\.\d+)?E\+\d+$"),
-            Title(zh="编号被电子表格转成了科学计数，位数已丢失，请以文本格式重新导出", en="a spreadsheet made the number a float and lost digits: export it as text"),
+            Title(
+                zh="编号被电子表格转成了科学计数，位数已丢失，请以文本格式重新导出",
+                en="a spreadsheet made the number a float and lost digits: export it as text",
+            ),
             dimension=Dimension.ACCURACY,
         ),
         Check(
@@ -290,7 +331,12 @@ BANK_ACCOUNT = Element(
 
 def standard_mobile(raw: pl.Expr) -> pl.Expr:
     """11 digits: country code, a leading 0 and separators gone."""
-    return squeeze(raw).str.replace_all(r"[-()]", "").str.replace(r"^(\+?86|0086)", "").str.replace(r"^0(1\d{10})$", "${1}")
+    return (
+        squeeze(raw)
+        .str.replace_all(r"[-()]", "")
+        .str.replace(r"^(\+?86|0086)", "")
+        .str.replace(r"^0(1\d{10})$", "${1}")
+    )
 
 
 MOBILE = Element(

@@ -17,9 +17,66 @@ from catalog.elements.base import Check, Companion, Element, Mask, clean, squeez
 from catalog.model import Dimension, Grade, Severity, Title
 
 #: The 56 ethnic groups of GB/T 3304, with the names that appear beside them on documents.
-ETHNIC_GROUPS = tuple(
-    "汉 蒙古 回 藏 维吾尔 苗 彝 壮 布依 朝鲜 满 侗 瑶 白 土家 哈尼 哈萨克 傣 黎 傈僳 佤 畲 高山 拉祜 水 东乡 纳西 景颇 柯尔克孜 土 达斡尔 "
-    "仫佬 羌 布朗 撒拉 毛南 仡佬 锡伯 阿昌 普米 塔吉克 怒 乌孜别克 俄罗斯 鄂温克 德昂 保安 裕固 京 塔塔尔 独龙 鄂伦春 赫哲 门巴 珞巴 基诺 穿青人 其他 外国血统".split()
+ETHNIC_GROUPS = (
+    "汉",
+    "蒙古",
+    "回",
+    "藏",
+    "维吾尔",
+    "苗",
+    "彝",
+    "壮",
+    "布依",
+    "朝鲜",
+    "满",
+    "侗",
+    "瑶",
+    "白",
+    "土家",
+    "哈尼",
+    "哈萨克",
+    "傣",
+    "黎",
+    "傈僳",
+    "佤",
+    "畲",
+    "高山",
+    "拉祜",
+    "水",
+    "东乡",
+    "纳西",
+    "景颇",
+    "柯尔克孜",
+    "土",
+    "达斡尔",
+    "仫佬",
+    "羌",
+    "布朗",
+    "撒拉",
+    "毛南",
+    "仡佬",
+    "锡伯",
+    "阿昌",
+    "普米",
+    "塔吉克",
+    "怒",
+    "乌孜别克",
+    "俄罗斯",
+    "鄂温克",
+    "德昂",
+    "保安",
+    "裕固",
+    "京",
+    "塔塔尔",
+    "独龙",
+    "鄂伦春",
+    "赫哲",
+    "门巴",
+    "珞巴",
+    "基诺",
+    "穿青人",
+    "其他",
+    "外国血统",
 )
 MIDDLE_DOTS = r"[•‧∙⋅・･．.●·]"
 #: What a department may write for a currency, and its ISO 4217 code; the first that occurs in the text counts.
@@ -41,8 +98,10 @@ def standard_person_name(raw: pl.Expr) -> pl.Expr:
     """A name without blanks, its separator always ``·`` (U+00B7); a Latin name keeps single blanks."""
     text = clean(raw)
     latin = text.str.contains(r"^[A-Za-z][A-Za-z .,'-]*$")
-    return pl.when(latin).then(text.str.to_uppercase().str.replace_all(r"\s+", " ")).otherwise(
-        squeeze(raw).str.replace_all(MIDDLE_DOTS, "·")
+    return (
+        pl.when(latin)
+        .then(text.str.to_uppercase().str.replace_all(r"\s+", " "))
+        .otherwise(squeeze(raw).str.replace_all(MIDDLE_DOTS, "·"))
     )
 
 
@@ -60,11 +119,19 @@ def standard_text(raw: pl.Expr) -> pl.Expr:
 def standard_date(raw: pl.Expr) -> pl.Expr:
     """Date from the spellings that exports contain: 2020-01-05, 2020/1/5, 20200105, 2020.1.5, 2020年1月5日, with or
     without a time behind it, and Excel's day numbers (five digits, from 1900-01-01 as 1)."""
-    text = clean(raw).str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2})日?[ T].*$", "${1}").str.replace_all(r"[年月/.]", "-")
+    text = (
+        clean(raw)
+        .str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2})日?[ T].*$", "${1}")
+        .str.replace_all(r"[年月/.]", "-")
+    )
     text = text.str.replace("日", "", literal=True)
     dashed = text.str.to_date("%Y-%m-%d", strict=False)
     packed = pl.when(text.str.contains(r"^\d{8}$")).then(text).str.to_date("%Y%m%d", strict=False)
-    serial = pl.when(text.str.contains(r"^[1-6]\d{4}(-0)?$")).then(text.str.slice(0, 5)).cast(pl.Int32, strict=False)
+    serial = (
+        pl.when(text.str.contains(r"^[1-6]\d{4}(-0)?$"))
+        .then(text.str.slice(0, 5))
+        .cast(pl.Int32, strict=False)
+    )
     return pl.coalesce(dashed, packed, pl.date(1899, 12, 30) + pl.duration(days=serial)).cast(pl.Date)
 
 
@@ -97,7 +164,13 @@ def standard_month(raw: pl.Expr) -> pl.Expr:
 def number(raw: pl.Expr, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
     """A number: thousands separators, currency signs and a unit behind it gone; 万 and 亿 multiply."""
     text = squeeze(raw).str.replace_all(r"[,¥￥$]|人民币|RMB", "").str.replace(r"元整?$", "")
-    scale = pl.when(text.str.ends_with("亿")).then(100_000_000).when(text.str.ends_with("万")).then(10_000).otherwise(1)
+    scale = (
+        pl.when(text.str.ends_with("亿"))
+        .then(100_000_000)
+        .when(text.str.ends_with("万"))
+        .then(10_000)
+        .otherwise(1)
+    )
     plain = text.str.replace(r"(亿|万)$", "")
     # an exact decimal, never by way of a float: 0.1 + 0.2 must be 0.3 where money is counted
     exact = plain.cast(pl.Decimal(24, 6), strict=False) * scale.cast(pl.Decimal(24, 0))
@@ -108,7 +181,13 @@ def capital_amount(raw: pl.Expr) -> pl.Expr:
     """The amount in units of its currency: ``200(万元人民币)`` → 2,000,000; ``5,000(万元)``; ``100万港元``."""
     text = squeeze(raw).str.replace_all(",", "", literal=True)
     figure = text.str.extract(r"(\d+(?:\.\d+)?)")
-    scale = pl.when(text.str.contains("亿", literal=True)).then(100_000_000).when(text.str.contains("万", literal=True)).then(10_000).otherwise(1)
+    scale = (
+        pl.when(text.str.contains("亿", literal=True))
+        .then(100_000_000)
+        .when(text.str.contains("万", literal=True))
+        .then(10_000)
+        .otherwise(1)
+    )
     exact = figure.cast(pl.Decimal(24, 6), strict=False) * scale.cast(pl.Decimal(24, 0))
     readable = text.str.contains(r"^[^\d]*\d+(\.\d+)?\D*$")
     return pl.when(readable).then(exact).cast(pl.Decimal(20, 2), strict=False)
@@ -160,7 +239,15 @@ def _geometry_valid(values: pl.Series) -> pl.Series:
 
 
 def _element(
-    code: str, zh: str, en: str, dtype: Any, grade: Grade, mask: Mask, standardise: Any, *checks: Check, **more: Any
+    code: str,
+    zh: str,
+    en: str,
+    dtype: Any,
+    grade: Grade,
+    mask: Mask,
+    standardise: Any,
+    *checks: Check,
+    **more: Any,
 ) -> Element:
     return Element(code, Title(zh=zh, en=en), dtype, grade, mask, standardise, tuple(checks), **more)
 
@@ -174,7 +261,9 @@ def _length(limit: int) -> Check:
 
 
 def _within(code: str, low: float, high: float, zh: str, en: str) -> Check:
-    return Check(code, lambda value: value.is_between(low, high), Title(zh=zh, en=en), dimension=Dimension.ACCURACY)
+    return Check(
+        code, lambda value: value.is_between(low, high), Title(zh=zh, en=en), dimension=Dimension.ACCURACY
+    )
 
 
 PUBLIC, LOW, SENSITIVE, HIGHLY = Grade.PUBLIC, Grade.LOW, Grade.SENSITIVE, Grade.HIGHLY_SENSITIVE
@@ -193,7 +282,7 @@ VALUES = (
     ),
     _element("organisation_name", "机构名称", "organisation name", pl.String(), PUBLIC, Mask("keep"), standard_organisation_name, _length(200)),
     _element("text", "文本", "text", pl.String(), LOW, Mask("scrub"), standard_text, _length(20_000)),
-    _element("address", "地址", "address", pl.String(), SENSITIVE, Mask("generalise_address", {"to": "town"}), lambda raw: standard_organisation_name(raw), _length(300)),
+    _element("address", "地址", "address", pl.String(), SENSITIVE, Mask("generalise_address", {"to": "town"}), standard_organisation_name, _length(300)),
     _element("category", "分类", "category", pl.String(), LOW, Mask("keep"), squeeze),
     _element(
         "sex", "性别", "sex (GB/T 2261.1)", pl.String(), LOW, Mask("keep"), standard_sex,

@@ -1,0 +1,135 @@
+"""``ops``: where each resource stands against its promise, as a table that everybody may ask.
+
+Here belongs the gathering from ledger, lake and calendar. What makes a push late is decided in ``quality.freshness``;
+who sees the table is decided in ``analyst``. It holds counts, dates and states, never a value out of a row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import polars as pl
+
+from assets.build import Build, Built, Context
+from catalog.load import Catalogue
+from catalog.model import Dimension, Entry, Title
+from lake.ledger import Push, PushState, open_ledger
+from lake.locks import writing
+from lake.tables import Lake
+from quality.freshness import Freshness, Received, State, judge
+from quality.plan import compile_entry
+from quality.score import overall, scores
+
+#: A push counts for the clocks from its receipt, unless it was refused or withdrawn.
+COUNTING = (PushState.APPLIED, PushState.HELD, PushState.RECEIVED)
+
+
+@dataclass(frozen=True)
+class ResourceState:
+    """One resource: its newest push, its freshness, its rows, and its newest applied push's quality."""
+
+    resource: str
+    title: str
+    department: str
+    frequency: str
+    state: State
+    last_push: datetime | None
+    last_push_state: PushState | None
+    data_date: date | None
+    next_due: date | None
+    working_days_late: int
+    data_age_days: int | None
+    calendar_known: bool
+    rows_standard: int
+    rows_quarantined: int
+    quality: float | None
+    dimensions: dict[Dimension, float | None]
+
+
+def builds(catalogue: Catalogue) -> list[Build]:
+    """The freshness table, made after every standard table."""
+    return [
+        Build(
+            makes=(("ops", "freshness"),),
+            reads=tuple(("standard", code) for code in catalogue.entries),
+            title=Title(zh="更新时效", en="Freshness"),
+            description="每个数据资源的推送时效、数据日期、行数和合格率。How each resource stands against its update frequency (Art. 19).",
+            owner="data_bureau",
+            run=publish_freshness,
+        )
+    ]
+
+
+def resource_states(
+    context: Context, department: str | None = None, now: datetime | None = None
+) -> list[ResourceState]:
+    """Every resource (of one department), in code order, at an instant (default: now)."""
+    catalogue, ledger = context.catalogue, open_ledger(context.home)
+    entries = catalogue.of_department(department) if department else list(catalogue.entries.values())
+    return [
+        _state(entry, ledger.history(entry.code), context.lake, now or datetime.now(UTC)) for entry in entries
+    ]
+
+
+def publish_freshness(context: Context) -> Built:
+    """Make ``ops.freshness`` say how things stand now."""
+    rows = freshness_rows(resource_states(context))
+    with writing(context.home, "ops.freshness"):
+        commit = context.lake.publish("ops", "freshness", rows, key=["resource"])
+    counts = rows.group_by("state").len().sort("state").iter_rows()
+    return Built({("ops", "freshness"): commit}, {str(state): int(count) for state, count in counts})
+
+
+def freshness_rows(states: list[ResourceState]) -> pl.DataFrame:
+    """The states as a frame; a dimension that was not assessed is null, never full marks."""
+    plain = [
+        {**{k: v for k, v in vars(state).items() if k != "dimensions"}, "state": state.state.value}
+        | {"last_push_state": state.last_push_state.value if state.last_push_state else None}
+        | {dimension.value: value for dimension, value in state.dimensions.items()}
+        for state in states
+    ]
+    schema = {
+        **dict.fromkeys(("resource", "title", "department", "frequency", "state"), pl.String()),
+        "last_push": pl.Datetime("us", "UTC"),
+        "last_push_state": pl.String(),
+        "data_date": pl.Date(),
+        "next_due": pl.Date(),
+        **dict.fromkeys(("working_days_late", "data_age_days"), pl.Int64()),
+        "calendar_known": pl.Boolean(),
+        **dict.fromkeys(("rows_standard", "rows_quarantined"), pl.Int64()),
+        "quality": pl.Float64(),
+        **{dimension.value: pl.Float64() for dimension in Dimension},
+    }
+    return pl.DataFrame(plain, schema=schema, orient="row")
+
+
+def _state(entry: Entry, pushes: list[Push], lake: Lake, now: datetime) -> ResourceState:
+    counted = [push for push in pushes if push.state in COUNTING]
+    fresh = _freshness(entry, counted, now)
+    applied = [push for push in pushes if push.state is PushState.APPLIED]
+    plan, last = compile_entry(entry), pushes[-1] if pushes else None
+    rows = applied[-1].rows or 0 if applied else 0
+    return ResourceState(
+        resource=entry.code,
+        title=entry.title.zh,
+        department=entry.department,
+        frequency=entry.frequency.value,
+        state=fresh.state,
+        last_push=last.received_at if last else None,
+        last_push_state=last.state if last else None,
+        data_date=max((push.data_date for push in counted), default=None),
+        next_due=fresh.next_due,
+        working_days_late=fresh.working_days_late,
+        data_age_days=fresh.data_age_days,
+        calendar_known=fresh.calendar_known,
+        rows_standard=lake.rows("standard", entry.code),
+        rows_quarantined=lake.rows("quarantine", entry.code),
+        quality=overall(plan, rows, applied[-1].accepted if applied else None),
+        dimensions=scores(plan, rows, (applied[-1].failures if applied else None) or {}),
+    )
+
+
+def _freshness(entry: Entry, counted: list[Push], now: datetime) -> Freshness:
+    received = [Received(push.received_at, push.data_date, push.state is PushState.HELD) for push in counted]
+    return judge(entry.frequency, received, now)

@@ -159,7 +159,7 @@ def _inspect(path: Path, layout: _Layout) -> _Lines:
     counts = (
         _whole_lines(path, layout)
         .select(
-            (line.is_null() | (wrong_width & ~quoted)).sum().alias("ragged"),
+            (wrong_width & ~quoted).sum().alias("ragged"),
             quoted.sum().alias("quoted"),
             (line.str.strip_chars(_BLANK + layout.delimiter) == "").sum().alias("blank"),
             line.str.contains_any(["\0", "\r", "\x1a"]).sum().alias("odd"),
@@ -185,16 +185,7 @@ def _quotes_are_regular(path: Path, layout: _Layout) -> bool:
 
 
 def _whole_lines(path: Path, layout: _Layout) -> pl.LazyFrame:
-    return pl.scan_csv(
-        path,
-        has_header=False,
-        skip_lines=layout.header_lines,
-        separator="\x01",
-        quote_char=None,
-        infer_schema=False,
-        schema={"line": pl.String},
-        truncate_ragged_lines=True,
-    )
+    return pl.scan_lines(path, name="line").slice(layout.header_lines)
 
 
 def _gather(text: Text, layout: _Layout, work: Path) -> Delimited:

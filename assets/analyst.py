@@ -354,8 +354,11 @@ def replace_file(target: Path, views: Sequence[View], work: Path) -> None:
     draft = work / f"{target.name}.draft"
     draft.unlink(missing_ok=True)
     with duckdb.connect(str(draft)) as connection:
+        # one transaction: hundreds of comments, each committed by itself, would take seconds
+        connection.begin()
         for view in views:
             _create(connection, view)
+        connection.commit()
     draft.chmod(0o640)
     draft.replace(target)
 

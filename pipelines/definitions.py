@@ -36,12 +36,13 @@ def assemble(context: Context) -> dg.Definitions:
     """All assets, sensors and schedules over one context."""
     standard = [standard_asset(context, entry) for entry in context.catalogue.entries.values()]
     built = [build_asset(context, build) for build in all_builds(context.catalogue)]
-    deps = {
-        spec.key: {dep.asset_key for dep in spec.deps}
+    steps = [
+        {spec.key: {dep.asset_key for dep in spec.deps} for spec in asset.specs}
         for asset in (*standard, *built)
-        for spec in asset.specs
-    }
-    prompt = [key for key in deps if key.path[0] in PROMPT_LAYERS]
+    ]
+    deps = {key: reads for step in steps for key, reads in step.items()}
+    # a step that also makes a masked copy is none of the prompt ones, whichever its first table
+    prompt = [key for step in steps if all(key.path[0] in PROMPT_LAYERS for key in step) for key in step]
     return dg.Definitions(
         assets=[
             *(landing_spec(context, entry) for entry in context.catalogue.entries.values()),

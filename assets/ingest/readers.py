@@ -7,6 +7,7 @@ row that cannot be parsed stays, marked, so that it ends in quarantine and nothi
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -304,20 +305,16 @@ class _Records:
 
 
 def _cell(value: object) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return encodable(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    if value is None or isinstance(value, str):
+        return encodable(value) if value else value
     if isinstance(value, _Number):
         # 2020.0 is how some exports write a whole number in a column that has gaps
         return _WHOLE.sub(r"\1", value.text)
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return None if value != value else str(value)  # NaN is how some exports write nothing
-    return encodable(json.dumps(value, ensure_ascii=False))
+    if isinstance(value, float) and math.isnan(value):
+        return None  # NaN is how some exports write nothing
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return encodable(json.dumps(value, ensure_ascii=False))
+    return str(value)
 
 
 def _spreadsheet(path: Path, entry: Entry, _: Path) -> Table:

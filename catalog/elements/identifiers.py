@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from catalog.elements import check_digits
-from catalog.elements.base import Check, Element, Mask, squeeze
+from catalog.elements.base import Check, Element, Mask, already, clean, shortcut, squeeze
 from catalog.model import Dimension, Grade, Severity, Title
 
 LICENCE_ROOT = "1.2.156.3005.2."
@@ -20,12 +20,15 @@ PROVINCES = (
     *("41", "42", "43", "44", "45", "46", "50", "51", "52", "53", "54", "61", "62", "63", "64", "65"),
     *("71", "81", "82", "83"),
 )
-RESIDENT_SHAPE = r"^\d{17}[\dX]$"
+RESIDENT_SHAPE = "^[0-9]{17}[0-9X]$"
+#: What every code's cleaning leaves as it is: a digit is asked for, so that no word for «nothing» is among them.
+PLAIN_CODE = "^[A-Z]*[0-9][0-9A-Z]*$"
 CREDIT_SHAPE = f"^[{check_digits.CREDIT_ALPHABET}]{{18}}$"
 
 _resident_check = check_digits.over(check_digits.resident_check, pl.String)
-_credit_check = check_digits.over(check_digits.credit_check, pl.String)
-_organisation_check = check_digits.over(check_digits.organisation_check, pl.String)
+_passes_resident = check_digits.over(check_digits.passes_resident, pl.Boolean)
+_passes_credit = check_digits.over(check_digits.passes_credit, pl.Boolean)
+_passes_organisation = check_digits.over(check_digits.passes_organisation, pl.Boolean)
 _mod_11_10 = check_digits.over(check_digits.passes_mod_11_10, pl.Boolean)
 _mod_37_36 = check_digits.over(check_digits.passes_mod_37_36, pl.Boolean)
 
@@ -34,12 +37,22 @@ def standard_resident_id(raw: pl.Expr) -> pl.Expr:
     """18 characters: blanks gone, ``x`` in upper case, an old 15-digit number completed (19 + check)."""
     text = upper_code(raw)
     long = text.str.slice(0, 6) + "19" + text.str.slice(6)
-    return pl.when(text.str.contains(r"^\d{15}$")).then(long + _resident_check(long)).otherwise(text)
+    return pl.when(text.str.contains(r"^[0-9]{15}$")).then(long + _resident_check(long)).otherwise(text)
 
 
 def upper_code(raw: pl.Expr) -> pl.Expr:
-    """A code without blanks, in upper case."""
-    return squeeze(raw).str.to_uppercase()
+    """A code without blanks, and without the quote that spreadsheets put before text, in upper case."""
+    return clean(squeeze(raw).str.to_uppercase().str.strip_chars("'‘’`"))
+
+
+def without_hyphens(raw: pl.Expr) -> pl.Expr:
+    """:func:`upper_code`, with the hyphens gone that some write between groups."""
+    return clean(upper_code(raw).str.replace_all("-", "", literal=True))
+
+
+def standard_division_code(raw: pl.Expr) -> pl.Expr:
+    """Statistical codes come padded with zeros to 12 digits; the shortest form that names the level is the standard one."""
+    return squeeze(raw).str.replace(r"^(\d{6})0{6}$", "${1}").str.replace(r"^(\d{9})000$", "${1}")
 
 
 def birth_date_of(resident_id: pl.Expr) -> pl.Expr:
@@ -59,22 +72,18 @@ def organisation_code_of(credit_code: pl.Expr) -> pl.Expr:
 
 
 def resident_checks_out(value: pl.Expr) -> pl.Expr:
-    """Shape and check character of a standardised resident id."""
-    return value.str.contains(RESIDENT_SHAPE) & (value.str.slice(17, 1) == _resident_check(value)).fill_null(
-        value=False
-    )
+    """Shape and check character of a standardised resident id; False where there is none."""
+    return _passes_resident(value)
 
 
 def credit_checks_out(value: pl.Expr) -> pl.Expr:
-    """Alphabet, length and check character of a standardised credit code."""
-    return value.str.contains(CREDIT_SHAPE) & (value.str.slice(17, 1) == _credit_check(value)).fill_null(
-        value=False
-    )
+    """Alphabet, length and check character of a standardised credit code; False where there is none."""
+    return _passes_credit(value)
 
 
 def organisation_checks_out(value: pl.Expr) -> pl.Expr:
-    """The check character of a 9-character organisation code."""
-    return (value.str.slice(8, 1) == _organisation_check(value)).fill_null(value=False)
+    """Shape and check character of a 9-character organisation code; False where there is none."""
+    return _passes_organisation(value)
 
 
 def is_person(value: pl.Expr) -> pl.Expr:
@@ -91,7 +100,7 @@ RESIDENT_ID = Element(
     pl.String(),
     Grade.HIGHLY_SENSITIVE,
     Mask("partial", {"left": 4, "right": 4}),
-    standard_resident_id,
+    shortcut(already(RESIDENT_SHAPE), standard_resident_id, pl.String()),
     (
         Check(
             "check_digit",
@@ -130,7 +139,7 @@ CREDIT_CODE = Element(
     pl.String(),
     Grade.PUBLIC,
     Mask("keep"),
-    upper_code,
+    shortcut(already(PLAIN_CODE), upper_code, pl.String()),
     (
         Check(
             "check_digit",
@@ -159,7 +168,7 @@ ORGANISATION_CODE = Element(
     pl.String(),
     Grade.PUBLIC,
     Mask("keep"),
-    lambda raw: upper_code(raw).str.replace_all("-", "", literal=True),
+    shortcut(already(PLAIN_CODE), without_hyphens, pl.String()),
     (
         Check(
             "check_digit",
@@ -178,7 +187,7 @@ REGISTRATION_NO = Element(
     pl.String(),
     Grade.PUBLIC,
     Mask("keep"),
-    upper_code,
+    shortcut(already(PLAIN_CODE), upper_code, pl.String()),
     (
         Check(
             "check_digit",
@@ -196,11 +205,12 @@ SUBJECT_CODE = Element(
     pl.String(),
     Grade.HIGHLY_SENSITIVE,
     Mask("partial", {"left": 4, "right": 4}),
-    standard_resident_id,
+    shortcut(already(f"{RESIDENT_SHAPE}|{CREDIT_SHAPE}"), standard_resident_id, pl.String()),
     (
         Check(
             "check_digit",
-            lambda value: resident_checks_out(value) | credit_checks_out(value),
+            # the date is asked for too: a company's old 15-digit registration number would else be taken for a person
+            lambda value: is_person(value) | credit_checks_out(value),
             Title(
                 zh="既不是有效的公民身份号码，也不是有效的统一社会信用代码",
                 en="neither a valid resident id nor a valid credit code",
@@ -221,7 +231,7 @@ LICENCE_ID = Element(
     pl.String(),
     Grade.LOW,
     Mask("pseudonym"),
-    upper_code,
+    shortcut(already(r"^1\.2\.[0-9A-Z.]+$"), upper_code, pl.String()),
     (
         Check(
             "shape",
@@ -247,7 +257,7 @@ LICENCE_TYPE_CODE = Element(
     pl.String(),
     Grade.PUBLIC,
     Mask("keep"),
-    upper_code,
+    shortcut(already(PLAIN_CODE), upper_code, pl.String()),
     (
         Check(
             "shape",
@@ -266,8 +276,7 @@ DIVISION_CODE = Element(
     pl.String(),
     Grade.PUBLIC,
     Mask("generalise_division", {"to": "county"}),
-    # statistical codes come padded with zeros to 12 digits; the shortest form that names the level is the standard one
-    lambda raw: squeeze(raw).str.replace(r"^(\d{6})0{6}$", "${1}").str.replace(r"^(\d{9})000$", "${1}"),
+    shortcut(already(r"^(\d{6}|\d{9}(\d\d[1-9]|\d[1-9]\d|[1-9]\d\d))$"), standard_division_code, pl.String()),
     (
         Check(
             "shape",
@@ -292,7 +301,7 @@ IDENTIFIER = Element(
     pl.String(),
     Grade.LOW,
     Mask("pseudonym"),
-    squeeze,
+    shortcut(already(PLAIN_CODE), squeeze, pl.String()),
     (
         Check(
             "not_a_float",
@@ -317,7 +326,7 @@ BANK_ACCOUNT = Element(
     pl.String(),
     Grade.HIGHLY_SENSITIVE,
     Mask("redact"),
-    lambda raw: squeeze(raw).str.replace_all("-", "", literal=True),
+    shortcut(already(r"^[0-9]+$"), without_hyphens, pl.String()),
     (
         Check(
             "shape",
@@ -331,12 +340,14 @@ BANK_ACCOUNT = Element(
 
 def standard_mobile(raw: pl.Expr) -> pl.Expr:
     """11 digits: country code, a leading 0 and separators gone."""
-    return (
-        squeeze(raw)
-        .str.replace_all(r"[-()]", "")
-        .str.replace(r"^(\+?86|0086)", "")
-        .str.replace(r"^0(1\d{10})$", "${1}")
-    )
+    text = clean(squeeze(raw).str.replace_all(r"[-()]", ""))
+    return text.str.replace(r"^(\+?86|0086)?0?(1\d{10})$", "${2}")
+
+
+def standard_phone(raw: pl.Expr) -> pl.Expr:
+    """Country code and brackets gone, every dash a hyphen, the extension (转) behind one; a mobile as a mobile."""
+    text = squeeze(raw).str.replace_all("[‐‑–—―]|转", "-").str.replace(r"^((\+86|0086)-?)+", "")
+    return clean(text.str.replace_all(r"[()]", "").str.replace(r"^(86)?0?(1[3-9]\d{9})$", "${2}"))
 
 
 MOBILE = Element(
@@ -345,7 +356,7 @@ MOBILE = Element(
     pl.String(),
     Grade.SENSITIVE,
     Mask("partial", {"left": 3, "right": 4}),
-    standard_mobile,
+    shortcut(already(r"^1\d{10}$"), standard_mobile, pl.String()),
     (
         Check(
             "shape",
@@ -369,11 +380,13 @@ PHONE = Element(
     pl.String(),
     Grade.SENSITIVE,
     Mask("partial", {"left": 3, "right": 2}),
-    lambda raw: squeeze(raw).str.replace(r"^(\+?86|0086)", "").str.replace_all(r"[()]", ""),
+    shortcut(already(r"^(1[3-9]\d{9}|0[1-9]\d{1,2}-?[2-9]\d{6,7})$"), standard_phone, pl.String()),
     (
         Check(
             "shape",
-            lambda value: value.str.contains(r"^(1[3-9]\d{9}|(0\d{2,3}-?)?[2-9]\d{6,7}(-\d{1,6})?)$"),
+            lambda value: value.str.contains(
+                r"^(1[3-9]\d{9}|(0\d{2,3}-?)?[2-9]\d{6,7}(-\d{1,6})?|400-?\d{3}-?\d{4}|1?[129]\d{4})$"
+            ),
             Title(zh="不是有效的电话号码", en="not a phone number"),
             severity=Severity.WARN,
         ),

@@ -13,7 +13,18 @@ import polars as pl
 import shapely
 from shapely.errors import ShapelyError
 
-from catalog.elements.base import Check, Companion, Element, Mask, clean, squeeze
+from catalog.elements.base import (
+    Check,
+    Companion,
+    Element,
+    Expression,
+    Mask,
+    already,
+    clean,
+    shortcut,
+    squeeze,
+)
+from catalog.elements.identifiers import PLAIN_CODE
 from catalog.model import Dimension, Grade, Severity, Title
 
 #: The 56 ethnic groups of GB/T 3304, with the names that appear beside them on documents.
@@ -81,17 +92,37 @@ ETHNIC_GROUPS = (
 MIDDLE_DOTS = r"[•‧∙⋅・･．.●·]"
 #: What a department may write for a currency, and its ISO 4217 code; the first that occurs in the text counts.
 CURRENCIES = {
-    "美元": "USD",
-    "港": "HKD",
-    "欧": "EUR",
-    "日元": "JPY",
-    "英镑": "GBP",
-    "新加坡": "SGD",
-    "澳门": "MOP",
-    "澳元": "AUD",
-    "加元": "CAD",
-    "台币": "TWD",
+    **dict.fromkeys(("美元", "美金", "USD"), "USD"),
+    **dict.fromkeys(("港", "HKD"), "HKD"),
+    **dict.fromkeys(("欧", "EUR"), "EUR"),
+    **dict.fromkeys(("日元", "日圆", "日币", "JPY"), "JPY"),
+    **dict.fromkeys(("英镑", "GBP"), "GBP"),
+    **dict.fromkeys(("新加坡", "SGD"), "SGD"),
+    **dict.fromkeys(("澳门", "MOP"), "MOP"),
+    **dict.fromkeys(("澳大利亚", "澳元", "AUD"), "AUD"),
+    **dict.fromkeys(("加拿大", "加元", "CAD"), "CAD"),
+    **dict.fromkeys(("台币", "TWD"), "TWD"),
+    **dict.fromkeys(("瑞士", "CHF"), "CHF"),
+    **dict.fromkeys(("韩", "KRW"), "KRW"),
+    **dict.fromkeys(("人民币", "CNY"), "CNY"),
 }
+SEXES = {
+    "男": "1",
+    "女": "2",
+    "M": "1",
+    "F": "2",
+    "MALE": "1",
+    "FEMALE": "2",
+    "未知": "0",
+    "未说明": "9",
+    **{code: code for code in "0129"},
+    **{f"0{code}": code for code in "0129"},
+}
+#: Chinese characters that no normalisation changes.
+HAN = "[\u4e00-\u9fa5]"
+#: What cleaning leaves as it is: a second character is asked for, so that 无 and 空 are not among them.
+PLAIN_WORD = f"^{HAN}[0-9A-Z\u4e00-\u9fa5]+$"
+PLAIN_NAME = f"^{HAN}[-0-9A-Za-z（）、\u4e00-\u9fa5]+$"
 
 
 def standard_person_name(raw: pl.Expr) -> pl.Expr:
@@ -107,23 +138,25 @@ def standard_person_name(raw: pl.Expr) -> pl.Expr:
 
 def standard_organisation_name(raw: pl.Expr) -> pl.Expr:
     """A name without blanks, brackets always full width (NFKC makes all of them half width first)."""
-    text = squeeze(raw).str.replace_all(r"[(\[【〔]", "（").str.replace_all(r"[)\]】〕]", "）")
-    return text.str.strip_chars("〓")
+    text = (
+        squeeze(raw)
+        .str.replace_all(r"[(\[【〔]", "(")
+        .str.replace_all(r"[)\]】〕]", ")")
+        .str.strip_chars("〓")
+    )
+    return clean(text).str.replace_all("(", "（", literal=True).str.replace_all(")", "）", literal=True)
 
 
 def standard_text(raw: pl.Expr) -> pl.Expr:
     """Text on one line, blanks single, fillers at the end gone."""
-    return clean(raw).str.replace_all(r"\s+", " ").str.strip_chars("〓 ")
+    return clean(clean(raw).str.replace_all(r"\s+", " ").str.strip_chars("〓 "))
 
 
 def standard_date(raw: pl.Expr) -> pl.Expr:
     """Date from the spellings that exports contain: 2020-01-05, 2020/1/5, 20200105, 2020.1.5, 2020年1月5日, with or
     without a time behind it, and Excel's day numbers (five digits, from 1900-01-01 as 1)."""
-    text = (
-        clean(raw)
-        .str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2})日?[ T].*$", "${1}")
-        .str.replace_all(r"[年月/.]", "-")
-    )
+    text = clean(raw).str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2})日?[ T]+\d{1,2}([:时].*)?$", "${1}")
+    text = text.str.replace(r"^(\d{8})\d{4}(\d\d)?$", "${1}").str.replace_all(r"[年月/.]", "-")
     text = text.str.replace("日", "", literal=True)
     dashed = text.str.to_date("%Y-%m-%d", strict=False)
     packed = pl.when(text.str.contains(r"^\d{8}$")).then(text).str.to_date("%Y%m%d", strict=False)
@@ -135,22 +168,38 @@ def standard_date(raw: pl.Expr) -> pl.Expr:
     return pl.coalesce(dashed, packed, pl.date(1899, 12, 30) + pl.duration(days=serial)).cast(pl.Date)
 
 
+def _iso_date(raw: pl.Expr) -> pl.Expr:
+    return pl.when(raw.str.len_bytes() == 10).then(raw).str.to_date("%Y-%m-%d", strict=False)
+
+
 def standard_datetime(raw: pl.Expr) -> pl.Expr:
     """An instant in UTC: local text is Asia/Shanghai, an offset or Z is obeyed, a date alone is its midnight there."""
-    text = clean(raw).str.replace_all("/", "-", literal=True).str.replace("T", " ", literal=True)
+    text = clean(raw).str.replace_all("[年月/]", "-").str.replace_all(r"[日T]\s*", " ")
+    text = text.str.replace_all("[时分]", ":").str.replace_all("秒|:$", "").str.strip_chars()
     zoned = pl.when(text.str.contains(r"(Z|[+-]\d{2}:?\d{2})$")).then(text.str.replace(r"Z$", "+0000"))
     absolute = pl.coalesce(
         zoned.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", strict=False, time_zone="UTC", time_unit="us"),
         zoned.str.to_datetime("%Y-%m-%d %H:%M%z", strict=False, time_zone="UTC", time_unit="us"),
     )
+    # a time that does not exist must not pass as midnight of its day
+    dateless = pl.when(~text.str.contains(":", literal=True)).then(text)
     naive = pl.coalesce(
         text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us"),
         text.str.to_datetime("%Y-%m-%d %H:%M", strict=False, time_unit="us"),
         text.str.to_datetime("%Y%m%d%H%M%S", strict=False, time_unit="us"),
-        standard_date(raw).cast(pl.Datetime("us")),
+        standard_date(dateless).cast(pl.Datetime("us")),
     )
+    return pl.coalesce(absolute, _from_shanghai(naive))
+
+
+def _iso_datetime(raw: pl.Expr) -> pl.Expr:
+    text = pl.when(raw.str.len_bytes() == 19).then(raw)
+    return _from_shanghai(text.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us"))
+
+
+def _from_shanghai(naive: pl.Expr) -> pl.Expr:
     local = naive.dt.replace_time_zone("Asia/Shanghai", ambiguous="earliest", non_existent="null")
-    return pl.coalesce(absolute, local.dt.convert_time_zone("UTC"))
+    return local.dt.convert_time_zone("UTC")
 
 
 def standard_month(raw: pl.Expr) -> pl.Expr:
@@ -161,53 +210,84 @@ def standard_month(raw: pl.Expr) -> pl.Expr:
     return pl.coalesce(month, standard_date(raw)).dt.strftime("%Y-%m")
 
 
-def number(raw: pl.Expr, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
-    """A number: thousands separators, currency signs and a unit behind it gone; 万 and 亿 multiply."""
-    text = squeeze(raw).str.replace_all(r"[,¥￥$]|人民币|RMB", "").str.replace(r"元整?$", "")
-    scale = (
-        pl.when(text.str.ends_with("亿"))
-        .then(100_000_000)
-        .when(text.str.ends_with("万"))
-        .then(10_000)
-        .otherwise(1)
-    )
-    plain = text.str.replace(r"(亿|万)$", "")
-    # an exact decimal, never by way of a float: 0.1 + 0.2 must be 0.3 where money is counted
-    exact = plain.cast(pl.Decimal(24, 6), strict=False) * scale.cast(pl.Decimal(24, 0))
-    return exact.cast(dtype, strict=False)
+def plain_number(raw: pl.Expr) -> pl.Expr:
+    """The digits of a number as text: thousands separators, currency signs and yuan gone; 万 and 亿 stay."""
+    text = squeeze(raw).str.replace_all(r"[,¥￥$]|人民币|RMB", "")
+    return text.str.replace(r"[元圆]整?$", "")
 
 
-def capital_amount(raw: pl.Expr) -> pl.Expr:
-    """The amount in units of its currency: ``200(万元人民币)`` → 2,000,000; ``5,000(万元)``; ``100万港元``."""
-    text = squeeze(raw).str.replace_all(",", "", literal=True)
-    figure = text.str.extract(r"(\d+(?:\.\d+)?)")
-    scale = (
+def scale_of(text: pl.Expr) -> pl.Expr:
+    """What the unit in a text multiplies by: 亿 10^8, 万 10^4, else 1."""
+    return (
         pl.when(text.str.contains("亿", literal=True))
         .then(100_000_000)
         .when(text.str.contains("万", literal=True))
         .then(10_000)
         .otherwise(1)
     )
-    exact = figure.cast(pl.Decimal(24, 6), strict=False) * scale.cast(pl.Decimal(24, 0))
-    readable = text.str.contains(r"^[^\d]*\d+(\.\d+)?\D*$")
-    return pl.when(readable).then(exact).cast(pl.Decimal(20, 2), strict=False)
+
+
+def money(raw: pl.Expr) -> pl.Expr:
+    """An exact decimal, never by way of a float: 0.1 + 0.2 must be 0.3 where money is counted."""
+    text = plain_number(raw)
+    return _exact(text.str.replace("[亿万]$", "")) * scale_of(text).cast(pl.Decimal(24, 0))
+
+
+def measure(raw: pl.Expr) -> pl.Expr:
+    """A number that is measured, not counted: a finite Float64."""
+    text = plain_number(raw)
+    return _finite(text.str.replace("[亿万]$", "")) * scale_of(text)
+
+
+def _exact(text: pl.Expr) -> pl.Expr:
+    return text.cast(pl.Decimal(24, 6), strict=False)
+
+
+def _finite(text: pl.Expr) -> pl.Expr:
+    value = text.cast(pl.Float64, strict=False)
+    return pl.when(value.is_finite()).then(value)
+
+
+def _whole(text: pl.Expr) -> pl.Expr:
+    return text.cast(pl.Int64, strict=False)
+
+
+def area(raw: pl.Expr) -> pl.Expr:
+    """Square metres, whose sign may stand behind; an area in another unit is not readable."""
+    return measure(squeeze(raw).str.replace(r"(平方米|m2|M2)$", ""))
+
+
+def capital_amount(raw: pl.Expr) -> pl.Expr:
+    """The amount in units of its currency: ``200(万元人民币)`` → 2,000,000; ``5,000(万元)``; ``100万港元``."""
+    text = squeeze(raw).str.replace_all(",", "", literal=True)
+    figure = _exact(text.str.extract(r"(\d+(?:\.\d+)?)")) * scale_of(text).cast(pl.Decimal(24, 0))
+    return pl.when(text.str.contains(r"^[^\d-]*\d+(\.\d+)?\D*$")).then(figure)
 
 
 def capital_currency(raw: pl.Expr) -> pl.Expr:
-    """The ISO code of the currency named beside an amount; CNY where none is named; null where there is no amount."""
-    text = squeeze(raw)
-    code = pl.lit("CNY")
-    for word, iso in reversed(CURRENCIES.items()):
-        code = pl.when(text.str.contains(word, literal=True)).then(pl.lit(iso)).otherwise(code)
+    """The ISO code of the currency named beside an amount; CNY where none is named; null where it is unknown, or where
+    there is no amount."""
+    text = squeeze(raw).str.to_uppercase()
+    yuan = text.str.contains(r"^([\d.,()万亿元圆整]|人民币|RMB|CNY)*$")
+    named = [
+        pl.when(text.str.contains(word, literal=True)).then(pl.lit(iso)) for word, iso in CURRENCIES.items()
+    ]
+    code = pl.coalesce(pl.when(yuan).then(pl.lit("CNY")), *named)
     return pl.when(capital_amount(raw).is_not_null()).then(code)
+
+
+def _plain_currency(raw: pl.Expr) -> pl.Expr:
+    return pl.when(raw.str.contains(r"^\d+(\.\d+)?$")).then(pl.lit("CNY"))
+
+
+def sex_code(word: pl.Expr) -> pl.Expr:
+    """GB/T 2261.1 from a code, a Chinese or an English word; null for any other text."""
+    return word.replace_strict(list(SEXES), list(SEXES.values()), default=None, return_dtype=pl.String)
 
 
 def standard_sex(raw: pl.Expr) -> pl.Expr:
     """GB/T 2261.1: 0 unknown, 1 male, 2 female, 9 not stated; from codes, Chinese and English words."""
-    text = squeeze(raw).str.to_uppercase().str.strip_suffix("性")
-    words = {"男": "1", "女": "2", "M": "1", "F": "2", "MALE": "1", "FEMALE": "2", "未知": "0", "未说明": "9"}
-    words |= {code: code for code in "0129"} | {f"0{code}": code for code in "0129"}
-    return text.replace_strict(list(words), list(words.values()), default=None, return_dtype=pl.String)
+    return sex_code(squeeze(raw).str.to_uppercase().str.strip_suffix("性"))
 
 
 def standard_ethnicity(raw: pl.Expr) -> pl.Expr:
@@ -252,6 +332,10 @@ def _element(
     return Element(code, Title(zh=zh, en=en), dtype, grade, mask, standardise, tuple(checks), **more)
 
 
+def _text(pattern: str, thorough: Expression) -> Expression:
+    return shortcut(already(pattern), thorough, pl.String())
+
+
 def _length(limit: int) -> Check:
     return Check(
         "length",
@@ -270,7 +354,7 @@ PUBLIC, LOW, SENSITIVE, HIGHLY = Grade.PUBLIC, Grade.LOW, Grade.SENSITIVE, Grade
 
 VALUES = (
     _element(
-        "person_name", "姓名", "person name", pl.String(), SENSITIVE, Mask("partial", {"left": 1, "right": 0}), standard_person_name,
+        "person_name", "姓名", "person name", pl.String(), SENSITIVE, Mask("partial", {"left": 1, "right": 0}), _text(f"^{HAN}{{2,}}(·{HAN}+)*$", standard_person_name),
         _length(60),
         Check(
             "characters",
@@ -280,15 +364,15 @@ VALUES = (
             dimension=Dimension.ACCURACY,
         ),
     ),
-    _element("organisation_name", "机构名称", "organisation name", pl.String(), PUBLIC, Mask("keep"), standard_organisation_name, _length(200)),
-    _element("text", "文本", "text", pl.String(), LOW, Mask("scrub"), standard_text, _length(20_000)),
-    _element("address", "地址", "address", pl.String(), SENSITIVE, Mask("generalise_address", {"to": "town"}), standard_organisation_name, _length(300)),
-    _element("category", "分类", "category", pl.String(), LOW, Mask("keep"), squeeze),
+    _element("organisation_name", "机构名称", "organisation name", pl.String(), PUBLIC, Mask("keep"), _text(PLAIN_NAME, standard_organisation_name), _length(200)),
+    _element("text", "文本", "text", pl.String(), LOW, Mask("scrub"), _text(PLAIN_WORD, standard_text), _length(20_000)),
+    _element("address", "地址", "address", pl.String(), SENSITIVE, Mask("generalise_address", {"to": "town"}), _text(PLAIN_NAME, standard_organisation_name), _length(300)),
+    _element("category", "分类", "category", pl.String(), LOW, Mask("keep"), _text(f"{PLAIN_WORD}|{PLAIN_CODE}", squeeze)),
     _element(
-        "sex", "性别", "sex (GB/T 2261.1)", pl.String(), LOW, Mask("keep"), standard_sex,
+        "sex", "性别", "sex (GB/T 2261.1)", pl.String(), LOW, Mask("keep"), shortcut(sex_code, standard_sex, pl.String()),
     ),
     _element(
-        "ethnicity", "民族", "ethnic group (GB/T 3304)", pl.String(), SENSITIVE, Mask("redact"), standard_ethnicity,
+        "ethnicity", "民族", "ethnic group (GB/T 3304)", pl.String(), SENSITIVE, Mask("redact"), _text(f"^{HAN}+族$", standard_ethnicity),
         Check(
             "known",
             lambda value: value.str.strip_suffix("族").is_in(ETHNIC_GROUPS),
@@ -297,7 +381,7 @@ VALUES = (
         ),
     ),
     _element(
-        "date", "日期", "date", pl.Date(), LOW, Mask("generalise_date", {"to": "month"}), standard_date,
+        "date", "日期", "date", pl.Date(), LOW, Mask("generalise_date", {"to": "month"}), shortcut(_iso_date, standard_date, pl.Date()),
         Check(
             "plausible",
             lambda value: value.is_between(pl.date(1850, 1, 1), pl.date(2199, 12, 31)),
@@ -305,15 +389,15 @@ VALUES = (
             dimension=Dimension.ACCURACY,
         ),
     ),
-    _element("datetime", "日期时间", "instant", pl.Datetime("us", "UTC"), LOW, Mask("generalise_date", {"to": "month"}), standard_datetime),
-    _element("month", "年月", "month", pl.String(), LOW, Mask("generalise_date", {"to": "year"}), standard_month),
+    _element("datetime", "日期时间", "instant", pl.Datetime("us", "UTC"), LOW, Mask("generalise_date", {"to": "month"}), shortcut(_iso_datetime, standard_datetime, pl.Datetime("us", "UTC"))),
+    _element("month", "年月", "month", pl.String(), LOW, Mask("generalise_date", {"to": "year"}), _text(r"^[12]\d{3}-(0[1-9]|1[0-2])$", standard_month)),
     _element(
         "year", "年份", "year", pl.Int32(), PUBLIC, Mask("keep"),
         lambda raw: clean(raw).str.extract(r"^(\d{4})(?:\.0)?年?$").cast(pl.Int32, strict=False),
         _within("plausible", 1000, 2199, "年份不在1000至2199之间", "before 1000 or after 2199"),
     ),
     _element(
-        "amount", "金额", "amount in yuan", pl.Decimal(18, 2), SENSITIVE, Mask("band", {"width": 1000}), lambda raw: number(raw, pl.Decimal(18, 2)),
+        "amount", "金额", "amount in yuan", pl.Decimal(18, 2), SENSITIVE, Mask("band", {"width": 1000}), shortcut(_exact, money, pl.Decimal(18, 2)),
         Check(
             "not_negative",
             lambda value: value >= 0,
@@ -323,17 +407,17 @@ VALUES = (
         ),
     ),
     _element(
-        "capital", "注册资金", "capital", pl.Decimal(20, 2), PUBLIC, Mask("keep"), capital_amount,
-        companions=(Companion("_currency", "币种", pl.String(), capital_currency),),
+        "capital", "注册资金", "capital", pl.Decimal(20, 2), PUBLIC, Mask("keep"), shortcut(_exact, capital_amount, pl.Decimal(20, 2)),
+        companions=(Companion("_currency", "币种", pl.String(), shortcut(_plain_currency, capital_currency, pl.String())),),
     ),
     _element(
         "integer", "整数", "integer", pl.Int64(), LOW, Mask("keep"),
-        lambda raw: squeeze(raw).str.replace_all(",", "", literal=True).str.replace(r"\.0+$", "").cast(pl.Int64, strict=False),
+        shortcut(_whole, lambda raw: _whole(squeeze(raw).str.replace_all(",", "", literal=True).str.replace(r"\.0+$", "")), pl.Int64()),
     ),
-    _element("decimal", "小数", "decimal number", pl.Float64(), LOW, Mask("keep"), lambda raw: number(raw, pl.Float64)),
+    _element("decimal", "小数", "decimal number", pl.Float64(), LOW, Mask("keep"), shortcut(_finite, measure, pl.Float64())),
     _element(
         "area", "面积", "area in m²", pl.Float64(), LOW, Mask("band", {"width": 50}),
-        lambda raw: number(squeeze(raw).str.replace(r"(平方米|㎡|m2|m²|M2)$", ""), pl.Float64),
+        shortcut(_finite, area, pl.Float64()),
         Check(
             "positive",
             lambda value: value > 0,
@@ -344,12 +428,12 @@ VALUES = (
     ),
     _element(
         "longitude", "经度", "longitude in degrees", pl.Float64(), PUBLIC, Mask("grid", {"degrees": 0.01}),
-        lambda raw: clean(raw).cast(pl.Float64, strict=False),
+        lambda raw: _finite(clean(raw)),
         _within("range", 73, 136, "经度不在中国范围内，请检查经纬度是否颠倒", "outside China: are longitude and latitude swapped?"),
     ),
     _element(
         "latitude", "纬度", "latitude in degrees", pl.Float64(), PUBLIC, Mask("grid", {"degrees": 0.01}),
-        lambda raw: clean(raw).cast(pl.Float64, strict=False),
+        lambda raw: _finite(clean(raw)),
         _within("range", 3, 54, "纬度不在中国范围内，请检查经纬度是否颠倒", "outside China: are longitude and latitude swapped?"),
     ),
     _element(

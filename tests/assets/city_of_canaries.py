@@ -78,6 +78,8 @@ def _rows(catalogue: Catalogue, entry: Entry, number: int) -> pl.DataFrame:
         for companion in element.companions:
             columns[name + companion.suffix] = pl.Series([None] * SUBJECTS, dtype=companion.dtype)
     frame = pl.DataFrame(columns)
+    if entry.delivery.key:
+        frame = frame.unique(list(entry.delivery.key), keep="first", maintain_order=True)
     return frame.with_columns(
         pl.lit(f"{PUSH}-{entry.code}").alias("_push"),
         pl.int_range(pl.len(), dtype=pl.Int64).alias("_row"),
@@ -151,11 +153,10 @@ def _canaries(entry: Entry, rows: pl.DataFrame) -> Iterator[Canary]:
 def found(canaries: Iterable[Canary], readable: bytes) -> list[Canary]:
     """The canaries that stand in the readable bytes, in any form."""
     listed = list(canaries)
-    seen = {
-        value
-        for value in {canary.value for canary in listed}
-        if any(form in readable for form in forms(value))
-    }
+    # every byte becomes one character, so that all forms of all canaries are sought in one pass
+    needles = {form.decode("latin-1"): canary.value for canary in listed for form in forms(canary.value)}
+    haystack = pl.Series([readable.decode("latin-1")])
+    seen = {needles[hit] for hit in haystack.str.extract_many(list(needles), overlapping=True)[0]}
     return [canary for canary in listed if canary.value in seen]
 
 
@@ -190,7 +191,8 @@ def _decoded(file: Path) -> Iterator[bytes]:
         footer = pq.ParquetFile(file).metadata
         for group in range(footer.num_row_groups):
             for index in range(footer.num_columns):
-                yield repr(footer.row_group(group).column(index).to_dict()).encode()
+                bounds = footer.row_group(group).column(index).statistics
+                yield from _cells([bounds.min, bounds.max] if bounds and bounds.has_min_max else [])
         yield from _cells(pq.read_table(file).to_pylist())
     if file.suffix == ".duckdb":
         with duckdb.connect(str(file), read_only=True) as connection:

@@ -70,7 +70,7 @@ def test_file_folders_and_ledger_are_made_durable_in_that_order(
     real = os.fsync
 
     def note(descriptor: int) -> None:
-        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
         assert ledger.waiting() == []
         real(descriptor)
 

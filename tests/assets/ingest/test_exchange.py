@@ -21,8 +21,7 @@ from lake.landing import landed_file
 from lake.ledger import open_ledger
 
 DAY = date(2024, 6, 30)
-# the embedded server warns when no session directory is set; it then takes one in /tmp
-pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning"), pytest.mark.xdist_group("exchange")]
+pytestmark = pytest.mark.xdist_group("exchange")
 
 
 @pytest.fixture(scope="module")

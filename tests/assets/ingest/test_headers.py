@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.ingest.headers import match, normal, refusal
+from assets.ingest.headers import match, refusal
 from catalog.model import Entry
 
 

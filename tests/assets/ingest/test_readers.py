@@ -270,7 +270,7 @@ def test_a_few_broken_characters_mark_their_rows_only(reading: Read) -> None:
 def test_bytes_far_down_that_are_not_utf8_change_the_encoding_of_the_whole(reading: Read) -> None:
     filler = "".join(f"{number},abc,1\n" for number in range(120_000))
     frame = reading(
-        ("身份号码,姓名,金额\n".encode("gb18030") + filler.encode() + "x,张三,2\n".encode("gb18030"))
+        "身份号码,姓名,金额\n".encode("gb18030") + filler.encode() + "x,张三,2\n".encode("gb18030")
     ).frame
     assert frame.tail(1).collect()["name"].to_list() == ["张三"]
     ascii_head = ("person_id,name,amount\n" + filler).encode() + "x,张三,2\n".encode("gb18030")

@@ -278,7 +278,15 @@ def test_the_pages_need_nothing_from_elsewhere(client: httpx.Client) -> None:
     assert document["components"]["securitySchemes"]
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "gateway.example"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "0.0.0.0",  # noqa: S104 - this is what must be refused
+        "::",
+        "192.168.1.2",
+        "gateway.example",
+    ],
+)
 def test_beyond_loopback_only_with_tls(home: Home, host: str) -> None:
     with pytest.raises(gateway.ExposedError):
         gateway.run(home, host=host)

@@ -98,7 +98,7 @@ def test_killed_in_the_middle_of_a_body_nothing_is_registered(
 def test_killed_at_random_every_receipt_is_kept_and_each_push_is_there_once(
     home: Home, ledger: Ledger, header: Callable[..., dict[str, str]]
 ) -> None:
-    mine, luck = header(), random.Random(44)
+    mine, luck = header(), random.Random(44)  # noqa: S311 - when to kill is no secret
     receipts: dict[int, str] = {}
     wanted = range(40)
     for kill in range(KILLS + 1):

@@ -6,6 +6,7 @@ who sees the table is decided in ``analyst``. It holds counts, dates and states,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -68,7 +69,10 @@ def resource_states(
     catalogue, ledger = context.catalogue, open_ledger(context.home)
     entries = catalogue.of_department(department) if department else list(catalogue.entries.values())
     return [
-        _state(entry, ledger.history(entry.code), context.lake, now or datetime.now(UTC)) for entry in entries
+        state_of(
+            entry, ledger.history(entry.code), rows_of(context.lake, entry.code), now or datetime.now(UTC)
+        )
+        for entry in entries
     ]
 
 
@@ -104,7 +108,13 @@ def freshness_rows(states: list[ResourceState]) -> pl.DataFrame:
     return pl.DataFrame(plain, schema=schema, orient="row")
 
 
-def _state(entry: Entry, pushes: list[Push], lake: Lake, now: datetime) -> ResourceState:
+def rows_of(lake: Lake, resource: str) -> tuple[int, int]:
+    """How many rows the resource has in standard and in quarantine."""
+    return lake.rows("standard", resource), lake.rows("quarantine", resource)
+
+
+def state_of(entry: Entry, pushes: Sequence[Push], rows_now: tuple[int, int], now: datetime) -> ResourceState:
+    """One resource at an instant, from all its pushes in the order they came and its row counts."""
     counted = [push for push in pushes if push.state in COUNTING]
     fresh = _freshness(entry, counted, now)
     applied = [push for push in pushes if push.state is PushState.APPLIED]
@@ -123,8 +133,8 @@ def _state(entry: Entry, pushes: list[Push], lake: Lake, now: datetime) -> Resou
         working_days_late=fresh.working_days_late,
         data_age_days=fresh.data_age_days,
         calendar_known=fresh.calendar_known,
-        rows_standard=lake.rows("standard", entry.code),
-        rows_quarantined=lake.rows("quarantine", entry.code),
+        rows_standard=rows_now[0],
+        rows_quarantined=rows_now[1],
         quality=overall(plan, rows, applied[-1].accepted if applied else None),
         dimensions=scores(plan, rows, (applied[-1].failures if applied else None) or {}),
     )

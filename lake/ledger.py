@@ -229,6 +229,10 @@ class Ledger:
         """Every push of a resource, in the order they came."""
         return self._select(_pushes.c.resource == resource)
 
+    def changed_since(self, at: datetime) -> list[Push]:
+        """Every push received or settled after an instant, in the order they came."""
+        return self._select((_pushes.c.received_at > at) | (_pushes.c.settled_at > at))
+
     def latest(self, resource: str, way: Way | None = None) -> Push | None:
         """The resource's newest push (that came this way), whatever became of it."""
         with self.engine.connect() as connection:

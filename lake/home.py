@@ -9,6 +9,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+#: What this process makes is closed to others; a role's folder is opened to its group by whoever owns the grant.
+UMASK = 0o027
+#: All that others may ever do with the home is pass through it, to a role's folder or to the exchange database.
+PASS_THROUGH = 0o711
+
 
 @dataclass(frozen=True)
 class Home:
@@ -18,11 +23,18 @@ class Home:
 
     @classmethod
     def open(cls, root: Path | str | None = None) -> Home:
-        """The home at ``root``, else ``$CITYLAKE_HOME``, else ``.citylake``; created with mode 0700."""
-        path = Path(root or os.environ.get("CITYLAKE_HOME") or ".citylake").absolute()
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.chmod(0o700)
-        return cls(path)
+        """The home at ``root``, else ``$CITYLAKE_HOME``, else ``.citylake``; created with mode 0700.
+
+        From here on this process, and what it starts, makes no file that others may read."""
+        os.umask(UMASK)
+        home = cls(Path(root or os.environ.get("CITYLAKE_HOME") or ".citylake").absolute())
+        home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        home.close()
+        return home
+
+    def close(self) -> None:
+        """Take from others what they may not have of the folder itself; an administrator's o+x stays."""
+        self.root.chmod(self.root.stat().st_mode & PASS_THROUGH)
 
     @property
     def landing(self) -> Path:

@@ -6,7 +6,8 @@ when its run has settled it, so a failed run is tried again and nothing is skipp
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import dagster as dg
 
@@ -22,16 +23,17 @@ PUSHES_TAG = "citylake/pushes"
 #: Rebuilt as soon as a push is in. Products and role tables are published on a schedule, in batches:
 #: a copy that follows every push tells its reader who changed.
 PROMPT_LAYERS = ("standard", "quarantine", "base", "theme", "ops")
+#: What one step makes, all of it or none: each of its tables, with the tables that one is made from.
+Step = Mapping[dg.AssetKey, AbstractSet[dg.AssetKey]]
 
 
-def push_sensor(
-    context: Context, prompt: Sequence[dg.AssetKey], deps: dict[dg.AssetKey, set[dg.AssetKey]]
-) -> dg.SensorDefinition:
-    """Start one run for all pushes that wait, over their resources and what is built from them."""
+def push_sensor(context: Context, steps: Sequence[Step]) -> dg.SensorDefinition:
+    """Start one run for all pushes that wait, over their resources and what is promptly built from them."""
+    prompt = prompt_steps(steps)
 
     @dg.sensor(
         name="waiting_pushes",
-        target=list(prompt),
+        target=[key for step in prompt for key in step],
         minimum_interval_seconds=10,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
@@ -43,8 +45,8 @@ def push_sensor(
         reason = _reason_to_wait(tick.instance, digest)
         if reason:
             return dg.SkipReason(reason)
-        selection = downstream({asset_key(("standard", push.resource)) for push in waiting}, deps)
-        return dg.RunRequest(asset_selection=sorted(selection & set(prompt)), tags={PUSHES_TAG: digest})
+        selection = downstream({asset_key(("standard", push.resource)) for push in waiting}, prompt)
+        return dg.RunRequest(asset_selection=sorted(selection), tags={PUSHES_TAG: digest})
 
     return waiting_pushes
 
@@ -84,11 +86,19 @@ def failure_sensor() -> dg.SensorDefinition:
     return failed_runs
 
 
-def downstream(keys: set[dg.AssetKey], deps: dict[dg.AssetKey, set[dg.AssetKey]]) -> set[dg.AssetKey]:
-    """The keys and everything that is built from them; ``deps`` maps an asset to what it reads."""
+def prompt_steps(steps: Sequence[Step]) -> list[Step]:
+    """The steps that run as soon as a push is in: one that also makes a masked copy is none of them."""
+    return [step for step in steps if all(key.path[0] in PROMPT_LAYERS for key in step)]
+
+
+def downstream(keys: AbstractSet[dg.AssetKey], steps: Sequence[Step]) -> set[dg.AssetKey]:
+    """The keys and everything that is built from them, in whole steps: half of one cannot be run."""
     reached = set(keys)
     while True:
-        more = {key for key, reads in deps.items() if reads & reached} - reached
+        touched = (
+            step for step in steps if any(key in reached or reads & reached for key, reads in step.items())
+        )
+        more = {key for step in touched for key in step} - reached
         if not more:
             return reached
         reached |= more

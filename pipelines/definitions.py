@@ -13,13 +13,7 @@ from assets.recipes import all_builds
 from catalog.load import Catalogue, load
 from lake.home import Home
 from lake.tables import Lake
-from pipelines.automation import (
-    PROMPT_LAYERS,
-    delivery_sensor,
-    failure_sensor,
-    publication_schedule,
-    push_sensor,
-)
+from pipelines.automation import delivery_sensor, failure_sensor, publication_schedule, push_sensor
 from pipelines.checks import refuse_faults
 from pipelines.graph import build_asset, landing_spec, standard_asset
 
@@ -40,9 +34,6 @@ def assemble(context: Context) -> dg.Definitions:
         {spec.key: {dep.asset_key for dep in spec.deps} for spec in asset.specs}
         for asset in (*standard, *built)
     ]
-    deps = {key: reads for step in steps for key, reads in step.items()}
-    # a step that also makes a masked copy is none of the prompt ones, whichever its first table
-    prompt = [key for step in steps if all(key.path[0] in PROMPT_LAYERS for key in step) for key in step]
     return dg.Definitions(
         assets=[
             *(landing_spec(context, entry) for entry in context.catalogue.entries.values()),
@@ -50,7 +41,7 @@ def assemble(context: Context) -> dg.Definitions:
             *built,
         ],
         jobs=[dg.define_asset_job("everything", selection=dg.AssetSelection.all())],
-        sensors=[push_sensor(context, prompt, deps), delivery_sensor(context), failure_sensor()],
+        sensors=[push_sensor(context, steps), delivery_sensor(context), failure_sensor()],
         schedules=[publication_schedule()],
         # a step in a process of its own costs seconds before it does anything; ours take less than that
         executor=dg.in_process_executor,

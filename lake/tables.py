@@ -12,7 +12,7 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,20 @@ import polars_hash as plh
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import Schema as DeltaSchema
+from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 
 MASKED_LAYERS = ("shared", "open", "role")
 LAYERS = ("standard", "quarantine", "base", "theme", "shared", "open", "role", "ops")
 ROW_HASH = "_row_hash"
-#: Above this share of changed rows, rewriting the table costs less than merging into it.
-MERGE_UP_TO = 0.2
+#: More files than this, each with fewer rows than that, are folded into one by the next change.
+SMALL_FILES, SMALL_ROWS = 16, 100_000
+#: How often a commit is planned anew because another writer was faster.
+ATTEMPTS = 20
+#: Every commit carries this application transaction: of two made from one version, Delta refuses the second.
+_WRITER = "citylake.writer"
+_FILE = "_file:"
 _CONFIGURATION = {"delta.enableChangeDataFeed": "false", "delta.logRetentionDuration": "interval 30 days"}
 
 
@@ -37,6 +44,16 @@ class TableMissingError(LookupError):
 
     def __init__(self, layer: str, name: str) -> None:
         super().__init__(f"{layer}.{name} has not been built yet: run `citylake materialize {layer}/{name}`")
+
+
+class SchemaChangeError(TypeError):
+    """A column of the table cannot become what its new rows have; the table is unchanged."""
+
+    def __init__(self, table: str, column: str, held: str, new: str) -> None:
+        super().__init__(
+            f"{table}: column {column} holds {held}, the new rows have {new}; give the column another name in the "
+            "catalogue, or rebuild the table from landing"
+        )
 
 
 @dataclass(frozen=True)
@@ -89,11 +106,12 @@ class Lake:
         """The rows, lazily; raises :class:`TableMissingError`."""
         if not self.exists(layer, name):
             raise TableMissingError(layer, name)
-        return pl.scan_delta(str(self.path(layer, name)), version=version)
+        table = DeltaTable(str(self.path(layer, name)), version=version)
+        return _scan(table, self.path(layer, name), _files(table)["path"])
 
     def files(self, layer: str, name: str) -> list[Path]:
         """The Parquet files of the current version: what a plain ``read_parquet`` may read."""
-        return [Path(uri.removeprefix("file://")) for uri in self.table(layer, name).file_uris()]
+        return [self.path(layer, name) / path for path in _files(self.table(layer, name))["path"]]
 
     def version(self, layer: str, name: str) -> int | None:
         """The current version, or None where the table does not exist."""
@@ -110,7 +128,9 @@ class Lake:
         )
 
     def create(self, layer: str, name: str, schema: pl.Schema, description: str = "") -> DeltaTable:
-        """The table, made empty with this schema where it does not exist yet."""
+        """The table, made empty with this schema where it does not exist yet, and given the columns it lacks.
+
+        Raises :class:`SchemaChangeError` where a column has another type."""
         path = self.path(layer, name)
         if not self.exists(layer, name):
             path.mkdir(parents=True, exist_ok=True)
@@ -122,29 +142,36 @@ class Lake:
                 description=description or None,
                 configuration=_CONFIGURATION,
             )
-        return DeltaTable(str(path))
+        table = DeltaTable(str(path))
+        missing = _missing_columns(table, schema, f"{layer}.{name}")
+        if missing:
+            table.alter.add_columns(DeltaSchema.from_arrow(arrow_schema(missing)).fields)
+            table = DeltaTable(str(path))
+        return table
 
     def append(
         self, layer: str, name: str, rows: pl.LazyFrame | pl.DataFrame, *, transaction: str | None = None
     ) -> Commit:
         """Add rows in one commit that carries ``transaction``; a transaction already in the table adds nothing."""
         lazy = rows.lazy()
-        table = self.create(layer, name, lazy.collect_schema())
-        if transaction and table.transaction_version(transaction) is not None:
-            return Commit(table.version(), table.count(), changed=False)
-        part = write_part(lazy, self.path(layer, name))
-        if part.rows == 0 and transaction is None:
-            return Commit(table.version(), table.count(), changed=False)
-        return self._commit(table, [part] if part.rows else [], "append", transaction, inserted=part.rows)
+        schema = lazy.collect_schema()
+        if transaction and self.applied(layer, name, transaction):
+            return Commit(self.version(layer, name) or 0, self.rows(layer, name), changed=False)
+        return self.append_part(
+            layer, name, write_part(lazy, self.path(layer, name)), schema, transaction=transaction
+        )
 
     def append_part(
-        self, layer: str, name: str, part: Part, schema: pl.Schema, *, transaction: str
+        self, layer: str, name: str, part: Part, schema: pl.Schema, *, transaction: str | None
     ) -> Commit:
         """Commit a Parquet part that already lies in the table's folder (see :func:`write_part`)."""
-        table = self.create(layer, name, schema)
-        if table.transaction_version(transaction) is not None:
-            return Commit(table.version(), table.count(), changed=False)
-        return self._commit(table, [part] if part.rows else [], "append", transaction, inserted=part.rows)
+        self.create(layer, name, schema)
+        nothing = part.rows == 0 and transaction is None
+        planned = _Planned([part] if part.rows else [], inserted=part.rows)
+        commit = self._commit(layer, name, transaction, lambda _: None if nothing else planned)
+        if not commit.changed or not part.rows:
+            part.path.unlink()
+        return commit
 
     def change(
         self,
@@ -159,31 +186,12 @@ class Lake:
         """Insert and update ``rows`` by ``key`` and delete the keys in ``delete``, in one commit.
 
         Rows whose :data:`ROW_HASH` is already in the table are not written: an identical re-push makes no new
-        version. Where more than :data:`MERGE_UP_TO` of the table changes, it is rewritten instead of merged into.
-        """
-        table = self.create(layer, name, rows.schema)
-        if transaction and table.transaction_version(transaction) is not None:
-            return Commit(table.version(), table.count(), changed=False)
-        held = self.scan(layer, name).select(*key, pl.col(ROW_HASH).alias("_held")).collect()
-        matched = rows.join(held, on=list(key), how="left", nulls_equal=True, maintain_order="left")
-        inserted = matched.filter(pl.col("_held").is_null()).drop("_held")
-        updated = matched.filter(pl.col("_held") != pl.col(ROW_HASH)).drop("_held")
-        gone = (
-            held.join(delete.select(key), on=list(key), how="semi", nulls_equal=True).select(key)
-            if delete is not None
-            else held.select(key).clear()
+        version. Only files in which something changes are rewritten, and small ones once there are many."""
+        self.create(layer, name, rows.schema)
+        folder = self.path(layer, name)
+        return self._commit(
+            layer, name, transaction, lambda table: _plan_change(table, folder, rows, list(key), delete)
         )
-        counts = {"inserted": inserted.height, "updated": updated.height, "deleted": gone.height}
-        if not any(counts.values()):
-            return Commit(table.version(), held.height, changed=False)
-        if not updated.height and not gone.height:
-            part = write_part(inserted.lazy(), self.path(layer, name))
-            return self._commit(table, [part], "append", transaction, **counts)
-        touched = pl.concat([updated.select(key), gone])
-        kept = self.scan(layer, name).join(touched.lazy(), on=list(key), how="anti", nulls_equal=True)
-        after = pl.concat([kept, updated.lazy(), inserted.lazy()], how="vertical")
-        part = write_part(after, self.path(layer, name))
-        return self._commit(table, [part], "overwrite", transaction, **counts)
 
     def publish(
         self,
@@ -195,22 +203,28 @@ class Lake:
         statistics: Collection[str] | None = None,
         description: str = "",
     ) -> Commit:
-        """Make the table equal ``rows``, in one commit; equal content makes no new version.
+        """Make the table equal ``rows``, schema and all, in one commit; equal content makes no new version.
 
         ``statistics`` names the columns that may have minima and maxima in the log and the Parquet footer
-        (None: all): a masked table keeps them only where the values themselves may be seen.
-        """
+        (None: all). A footer has them for all or none: a masked table keeps them only where all may be seen."""
         lazy = rows.lazy()
         schema = lazy.collect_schema()
-        old = self.exists(layer, name)
-        if old and self.scan(layer, name).collect_schema() != schema:
-            return self._republish(layer, name, lazy, schema, statistics)
-        table = self.create(layer, name, schema, description)
+        if not self.exists(layer, name):
+            self.create(layer, name, schema, description)
         part = write_part(lazy.sort(key), self.path(layer, name), statistics)
-        if old and fingerprint(pl.scan_parquet(part.path)) == fingerprint(self.scan(layer, name)):
+
+        def plan(table: DeltaTable) -> _Planned | None:
+            held = _scan(table, self.path(layer, name), _files(table)["path"])
+            same = _schema(table) == schema and table.version() > 0
+            if same and fingerprint(pl.scan_parquet(part.path)) == fingerprint(held):
+                return None
+            parts = [part] if part.rows else []
+            return _Planned(parts, "overwrite", schema=arrow_schema(schema), inserted=part.rows)
+
+        commit = self._commit(layer, name, None, plan)
+        if not commit.changed or not part.rows:
             part.path.unlink()
-            return Commit(table.version(), part.rows, changed=False)
-        return self._commit(table, [part] if part.rows else [], "overwrite", None, inserted=part.rows)
+        return commit
 
     def forget(self, layer: str, name: str) -> None:
         """Remove all but the current version: superseded Parquet files, and the log entries that tell their bounds.
@@ -231,26 +245,139 @@ class Lake:
             raise ValueError(msg)
         shutil.rmtree(self.path(layer, name))
 
-    def _republish(
-        self, layer: str, name: str, rows: pl.LazyFrame, schema: pl.Schema, statistics: Collection[str] | None
+    def _commit(
+        self,
+        layer: str,
+        name: str,
+        transaction: str | None,
+        plan: Callable[[DeltaTable], _Planned | None],
     ) -> Commit:
-        path = self.path(layer, name)
-        part = write_part(rows, path, statistics)
-        DeltaTable.create(str(path), arrow_schema(schema), mode="overwrite", configuration=_CONFIGURATION)
-        return self._commit(
-            DeltaTable(str(path)), [part] if part.rows else [], "append", None, inserted=part.rows
+        """Commit what ``plan`` makes of the current version (None: nothing); where another writer was faster,
+        plan again on what it left. A transaction that the table has changes nothing."""
+        for attempt in range(1, ATTEMPTS + 1):
+            table = self.table(layer, name)
+            known = transaction is not None and table.transaction_version(transaction) is not None
+            planned = None if known else plan(table)
+            if planned is None:
+                break
+            try:
+                planned.commit(table, transaction)
+            except CommitFailedError:
+                if attempt == ATTEMPTS:
+                    raise
+                continue
+            table.update_incremental()
+            counts = (planned.inserted, planned.updated, planned.deleted)
+            return Commit(table.version(), int(table.count()), True, *counts)
+        return Commit(table.version(), int(table.count()), changed=False)
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """One commit on a known version of a table: files in, files out, and what that does to its rows."""
+
+    parts: Sequence[Part]
+    mode: str = "append"
+    removed: Sequence[RemoveAction] = ()
+    schema: pa.Schema | None = None
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+    def commit(self, table: DeltaTable, transaction: str | None) -> None:
+        """Write it; raises ``CommitFailedError`` where the table has a newer version."""
+        now = int(time.time() * 1000)
+        names = [_WRITER, *([transaction] if transaction else [])]
+        table.create_write_transaction(
+            [*(part.action() for part in self.parts), *self.removed],
+            self.mode,
+            self.schema or table.schema(),
+            commit_properties=CommitProperties(
+                app_transactions=[Transaction(name, table.version() + 1, now) for name in names]
+            ),
         )
 
-    def _commit(
-        self, table: DeltaTable, parts: Sequence[Part], mode: str, transaction: str | None, **counts: int
-    ) -> Commit:
-        actions: list[AddAction | RemoveAction] = [part.action() for part in parts]
-        transactions = [Transaction(transaction, 1, int(time.time() * 1000))] if transaction else None
-        table.create_write_transaction(
-            actions, mode, table.schema(), commit_properties=CommitProperties(app_transactions=transactions)
+
+def _plan_change(
+    table: DeltaTable, folder: Path, rows: pl.DataFrame, key: list[str], delete: pl.DataFrame | None
+) -> _Planned | None:
+    """What ``rows`` change in this version of the table, and a part with that and what stands beside it."""
+    files = _files(table)
+    held = _held(folder, files, rows.schema, key)
+    matched = rows.join(held, on=key, how="left", nulls_equal=True, maintain_order="left")
+    inserted = matched.filter(pl.col(_FILE).is_null())
+    updated = matched.filter(pl.col(_FILE).is_not_null() & pl.col("_held").ne_missing(pl.col(ROW_HASH)))
+    leaving = delete.select(key) if delete is not None else held.select(key).clear()
+    gone = held.join(leaving, on=key, how="semi", nulls_equal=True)
+    if not (inserted.height or updated.height or gone.height):
+        return None
+    touched = set(updated[_FILE]) | set(gone[_FILE])
+    rewritten = files.filter(pl.col("path").is_in(list(touched)) | _too_many_small())
+    changed = pl.concat([updated.select(key), gone.select(key)])
+    fresh = pl.concat([updated, inserted]).select(rows.columns).lazy()
+    if rewritten.height:
+        kept = _scan(table, folder, rewritten["path"]).join(
+            changed.lazy(), on=key, how="anti", nulls_equal=True
         )
-        table.update_incremental()
-        return Commit(table.version(), int(table.count()), changed=True, **counts)
+        fresh = pl.concat([kept, fresh], how="diagonal")
+    part = write_part(fresh, folder)
+    return _Planned(
+        [part] if part.rows else [],
+        removed=[_removed(*file) for file in rewritten.select("path", "size_bytes").iter_rows()],
+        inserted=inserted.height,
+        updated=updated.height,
+        deleted=gone.height,
+    )
+
+
+def _files(table: DeltaTable) -> pl.DataFrame:
+    """The files of this version: ``path`` in its folder, ``size_bytes``, ``num_records``."""
+    files = pl.DataFrame(table.get_add_actions())
+    return files.select("path", "size_bytes", "num_records")
+
+
+def _too_many_small() -> pl.Expr:
+    small = pl.col("num_records") < SMALL_ROWS
+    return small & (small.sum() > SMALL_FILES)
+
+
+def _held(folder: Path, files: pl.DataFrame, schema: pl.Schema, key: Sequence[str]) -> pl.DataFrame:
+    """Of each row its key, its hash as ``_held``, and the file it is in."""
+    paths = [folder / path for path in files["path"]]
+    if not paths:
+        keys = {column: schema[column] for column in key}
+        return pl.DataFrame(schema={**keys, "_held": pl.Int64(), _FILE: pl.String()})
+    rows = pl.scan_parquet(paths, include_file_paths=_FILE, missing_columns="insert", extra_columns="ignore")
+    name = pl.col(_FILE).str.split("/").list.last()
+    return rows.select(*key, pl.col(ROW_HASH).alias("_held"), name).collect(engine="streaming")
+
+
+def _schema(table: DeltaTable) -> pl.Schema:
+    return pl.Schema(table.schema().to_arrow())
+
+
+def _scan(table: DeltaTable, folder: Path, paths: Iterable[str]) -> pl.LazyFrame:
+    """The rows of these of the table's files, with the table's columns; a file older than a column has it null.
+
+    ``scan_delta`` would do the same, but finds no file under a folder with a Chinese name or a blank in it."""
+    files = [folder / path for path in paths]
+    schema = _schema(table)
+    if not files:
+        return pl.LazyFrame(schema=schema)
+    return pl.scan_parquet(files, schema=schema, missing_columns="insert")
+
+
+def _removed(path: str, size: int) -> RemoveAction:
+    return RemoveAction(path, True, int(time.time() * 1000), size, {})
+
+
+def _missing_columns(table: DeltaTable, schema: pl.Schema, name: str) -> pl.Schema:
+    """What the table lacks of ``schema``; raises :class:`SchemaChangeError` for what differs."""
+    held = _schema(table)
+    for column, dtype in schema.items():
+        if column in held and held[column] != dtype:
+            raise SchemaChangeError(name, column, str(held[column]), str(dtype))
+    return pl.Schema({column: dtype for column, dtype in schema.items() if column not in held})
 
 
 @dataclass(frozen=True)
@@ -276,36 +403,31 @@ def new_part(folder: Path) -> Path:
 def write_part(rows: pl.LazyFrame, folder: Path, statistics: Collection[str] | None = None) -> Part:
     """Stream rows into a new Parquet file in ``folder``; it becomes visible only when it is committed."""
     path = new_part(folder)
-    names = rows.collect_schema().names()
-    wanted: bool | dict[str, bool] = (
-        True
-        if statistics is None
-        else dict.fromkeys(("min", "max", "null_count", "distinct_count"), False)
-        if not set(statistics) & set(names)
-        else True
-    )
+    wanted = statistics is None or set(rows.collect_schema().names()) <= set(statistics)
     rows.sink_parquet(path, compression="zstd", statistics=wanted, sync_on_close="all")
-    return describe_part(path, statistics)
+    return describe_part(path)
 
 
-def describe_part(path: Path, statistics: Collection[str] | None = None) -> Part:
+def describe_part(path: Path) -> Part:
     """Row count and statistics of a Parquet file, from its footer."""
     footer = pq.ParquetFile(path).metadata
-    return Part(path, footer.num_rows, json.dumps(_stats(footer, statistics), ensure_ascii=False))
+    return Part(path, footer.num_rows, json.dumps(_stats(footer), ensure_ascii=False))
 
 
-def _stats(footer: Any, wanted: Collection[str] | None) -> dict[str, Any]:
-    """The log's statistics: row count always; minima, maxima and nulls of top-level plain columns where wanted."""
+def _stats(footer: Any) -> dict[str, Any]:
+    """The log's statistics: row count always; minima, maxima and nulls of top-level plain columns that have them."""
     stats: dict[str, Any] = {"numRecords": footer.num_rows, "minValues": {}, "maxValues": {}, "nullCount": {}}
     for index in range(footer.num_columns):
         name = footer.schema.column(index).path
-        if "." in name or (wanted is not None and name not in wanted):
+        if "." in name:
             continue
         chunks = [footer.row_group(group).column(index).statistics for group in range(footer.num_row_groups)]
         if not chunks or any(chunk is None for chunk in chunks):
             continue
         stats["nullCount"][name] = sum(chunk.null_count or 0 for chunk in chunks)
         bounds = [chunk for chunk in chunks if chunk.has_min_max]
+        if any(not chunk.has_min_max and chunk.num_values for chunk in chunks):
+            continue  # bounds of some row groups only would hide the rows of the others
         low, high = (
             (_json(min(c.min for c in bounds)), _json(max(c.max for c in bounds))) if bounds else (None, None)
         )
@@ -346,8 +468,6 @@ def _hashable(name: str, dtype: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     if dtype == pl.Binary:
         return column.bin.encode("hex")
-    if isinstance(dtype, pl.List):
-        return column.list.eval(pl.element().cast(pl.String)).list.join("\x1d")
     return column.cast(pl.String)
 
 

@@ -12,18 +12,30 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from assets.build import Build, Built, Context
+from assets.build import Build, Built, Context, TableName
 from catalog.load import Catalogue
 from catalog.model import Dimension, Entry, Title
 from lake.ledger import Push, PushState, open_ledger
 from lake.locks import writing
-from lake.tables import Lake
-from quality.freshness import Freshness, Received, State, judge
+from lake.tables import Commit, Lake
+from quality.freshness import CITY_TIME, Received, State, judge, outcomes
 from quality.plan import compile_entry
 from quality.score import overall, scores
 
 #: A push counts for the clocks from its receipt, unless it was refused or withdrawn.
 COUNTING = (PushState.APPLIED, PushState.HELD, PushState.RECEIVED)
+FRESHNESS: TableName = ("ops", "freshness")
+#: Every period's outcome, for ever: compliance can be proved years later, whatever the catalogue says then.
+PERIODS: TableName = ("ops", "period")
+PERIOD_SCHEMA = pl.Schema(
+    {
+        **dict.fromkeys(("resource", "department", "frequency"), pl.String()),
+        **dict.fromkeys(("period_start", "period_end", "due", "received_on"), pl.Date()),
+        "working_days_late": pl.Int64(),
+        "verdict": pl.String(),
+        "recorded_at": pl.Datetime("us", "UTC"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -49,13 +61,14 @@ class ResourceState:
 
 
 def builds(catalogue: Catalogue) -> list[Build]:
-    """The freshness table, made after every standard table."""
+    """The freshness table and the record of periods, made after every standard table."""
     return [
         Build(
-            makes=(("ops", "freshness"),),
+            makes=(FRESHNESS, PERIODS),
             reads=tuple(("standard", code) for code in catalogue.entries),
             title=Title(zh="更新时效", en="Freshness"),
-            description="每个数据资源的推送时效、数据日期、行数和合格率。How each resource stands against its update frequency (Art. 19).",
+            description="每个数据资源的推送时效、数据日期、行数和合格率；以及每个周期是否按时报送，只增不改。"
+            "How each resource stands against its update frequency (Art. 19), and what became of every period.",
             owner="data_bureau",
             run=publish_freshness,
         )
@@ -77,12 +90,59 @@ def resource_states(
 
 
 def publish_freshness(context: Context) -> Built:
-    """Make ``ops.freshness`` say how things stand now."""
+    """Make ``ops.freshness`` say how things stand now, and record the periods that have ended since."""
     rows = freshness_rows(resource_states(context))
     with writing(context.home, "ops.freshness"):
         commit = context.lake.publish("ops", "freshness", rows, key=["resource"])
     counts = rows.group_by("state").len().sort("state").iter_rows()
-    return Built({("ops", "freshness"): commit}, {str(state): int(count) for state, count in counts})
+    commits = {FRESHNESS: commit, PERIODS: record_periods(context)}
+    return Built(commits, {str(state): int(count) for state, count in counts})
+
+
+def record_periods(context: Context, now: datetime | None = None) -> Commit:
+    """Append to ``ops.period`` what became of each period whose due day is over, where that is not recorded yet or was
+    recorded otherwise (a missed push that came at last). Nothing in it is ever changed or deleted."""
+    with writing(context.home, "ops.period"):
+        found = period_rows(context, now or datetime.now(UTC))
+        said = latest_periods(context.lake).drop("recorded_at", strict=False)
+        return context.lake.append(
+            "ops", "period", found.join(said, on=said.columns, how="anti", nulls_equal=True)
+        )
+
+
+def period_rows(context: Context, now: datetime) -> pl.DataFrame:
+    """Every period of every resource that is over at an instant, as the ledger of pushes and the catalogue say now."""
+    ledger = open_ledger(context.home)
+    pushes = {code: ledger.history(code) for code in context.catalogue.entries}
+    opened = min((history[0].received_at for history in pushes.values() if history), default=None)
+    rows = [
+        {
+            "resource": entry.code,
+            "department": entry.department,
+            "frequency": entry.frequency.value,
+            **vars(outcome),
+            "verdict": outcome.verdict.value,
+            "recorded_at": now,
+        }
+        for entry in context.catalogue.entries.values()
+        if opened
+        for outcome in outcomes(entry.frequency, _received(pushes[entry.code]), _since(entry, opened), now)
+    ]
+    return pl.DataFrame(rows, schema=PERIOD_SCHEMA, orient="row")
+
+
+def latest_periods(lake: Lake) -> pl.DataFrame:
+    """What was recorded last of each period; empty where nothing is recorded yet."""
+    if not lake.exists(*PERIODS):
+        return pl.DataFrame(schema=PERIOD_SCHEMA)
+    recorded = lake.scan(*PERIODS).sort("recorded_at")
+    return recorded.unique(["resource", "period_end"], keep="last").sort("resource", "period_end").collect()
+
+
+def _since(entry: Entry, opened: datetime) -> date:
+    """From when a resource owes anything: the day its entry was published, but not before the city's first push."""
+    first = opened.astimezone(CITY_TIME).date()
+    return max(entry.published, first) if entry.published else first
 
 
 def freshness_rows(states: list[ResourceState]) -> pl.DataFrame:
@@ -116,7 +176,7 @@ def rows_of(lake: Lake, resource: str) -> tuple[int, int]:
 def state_of(entry: Entry, pushes: Sequence[Push], rows_now: tuple[int, int], now: datetime) -> ResourceState:
     """One resource at an instant, from all its pushes in the order they came and its row counts."""
     counted = [push for push in pushes if push.state in COUNTING]
-    fresh = _freshness(entry, counted, now)
+    fresh = judge(entry.frequency, _received(pushes), now)
     applied = [push for push in pushes if push.state is PushState.APPLIED]
     plan, last = compile_entry(entry), pushes[-1] if pushes else None
     rows = applied[-1].rows or 0 if applied else 0
@@ -140,6 +200,10 @@ def state_of(entry: Entry, pushes: Sequence[Push], rows_now: tuple[int, int], no
     )
 
 
-def _freshness(entry: Entry, counted: list[Push], now: datetime) -> Freshness:
-    received = [Received(push.received_at, push.data_date, push.state is PushState.HELD) for push in counted]
-    return judge(entry.frequency, received, now)
+def _received(pushes: Sequence[Push]) -> list[Received]:
+    """The pushes that count, as the clocks see them."""
+    return [
+        Received(push.received_at, push.data_date, push.state is PushState.HELD)
+        for push in pushes
+        if push.state in COUNTING
+    ]

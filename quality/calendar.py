@@ -16,6 +16,7 @@ class UnknownYearError(LookupError):
     """The State Council's calendar of this year is not known here; says how to enter it."""
 
     def __init__(self, year: int) -> None:
+        self.year = year
         super().__init__(f"the working days of {year} are not published here yet: enter them as an override")
 
 

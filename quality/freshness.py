@@ -6,7 +6,8 @@ push is, and how old its data is; running the pipeline again on old data moves n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -28,6 +29,19 @@ DUE_WORKING_DAYS: Mapping[Frequency, int] = {
 }
 _MONTHS = {Frequency.MONTHLY: 1, Frequency.QUARTERLY: 3, Frequency.HALF_YEARLY: 6, Frequency.YEARLY: 12}
 DUE_SOON_DAYS = 2
+
+
+class Verdict(StrEnum):
+    """What became of one period once its due day is over."""
+
+    ON_TIME = "on_time"
+    LATE = "late"
+    MISSED = "missed"
+
+    @property
+    def title(self) -> str:  # type: ignore[override] # the word people see, not str.title
+        """The screens' word for it."""
+        return dict(zip(Verdict, ("按时", "逾期", "缺报"), strict=True))[self]
 
 
 class State(StrEnum):
@@ -68,6 +82,25 @@ class Freshness:
     calendar_known: bool = True
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """One period whose due day is over: its days, when the first push that speaks for it was received (None: not yet),
+    and by how many working days that was late."""
+
+    period_start: date
+    period_end: date
+    due: date
+    received_on: date | None
+    working_days_late: int
+
+    @property
+    def verdict(self) -> Verdict:
+        """On time, late, or missed so far."""
+        if self.received_on is None:
+            return Verdict.MISSED
+        return Verdict.LATE if self.working_days_late else Verdict.ON_TIME
+
+
 def judge(
     frequency: Frequency,
     received: Sequence[Received],
@@ -80,41 +113,75 @@ def judge(
     age = (today - newest.data_date).days if newest else None
     if frequency is Frequency.IRREGULAR:
         return Freshness(State.IRREGULAR if newest else State.NEVER, None, 0, age)
+    owed = period_end(frequency, next_period(frequency, newest.data_date) if newest else today)
     try:
-        return _judge(frequency, newest, today, age, override)
+        due = due_day(frequency, owed, override)
     except UnknownYearError:
-        state = (
-            State.NEVER
-            if newest is None
-            else State.ON_TIME
-            if age is not None and age <= 1
-            else State.DUE_SOON
-        )
-        return Freshness(state, None, 0, age, calendar_known=False)
+        # no calendar can bring the due day forward beyond this: until then the push is not late, whatever is published
+        earliest = owed + timedelta(days=DUE_WORKING_DAYS[frequency])
+        return Freshness(_state(frequency, newest, 0, earliest, today), None, 0, age, calendar_known=False)
+    late, known = _working_days_late(due, today, override)
+    return Freshness(_state(frequency, newest, late, due, today), due, late if newest else 0, age, known)
 
 
-def _judge(
-    frequency: Frequency,
-    newest: Received | None,
-    today: date,
-    age: int | None,
-    override: Mapping[date, bool] | None,
-) -> Freshness:
+def _state(frequency: Frequency, newest: Received | None, late: int, due: date, today: date) -> State:
     if newest is None:
-        return Freshness(State.NEVER, due_day(frequency, period_end(frequency, today), override), 0, age)
-    due = due_day(frequency, period_end(frequency, next_period(frequency, newest.data_date)), override)
-    late = working_days_between(due, today, override)
+        return State.NEVER
     if late:
-        state = State.LATE
-    elif newest.held:
-        state = State.HELD
-    else:
-        state = (
-            State.DUE_SOON
-            if (due - today).days <= DUE_SOON_DAYS and frequency not in _QUICK
-            else State.ON_TIME
-        )
-    return Freshness(state, due, late, age)
+        return State.LATE
+    if newest.held:
+        return State.HELD
+    soon = frequency not in _QUICK and (due - today).days <= DUE_SOON_DAYS
+    return State.DUE_SOON if soon else State.ON_TIME
+
+
+def _working_days_late(due: date, today: date, override: Mapping[date, bool] | None) -> tuple[int, bool]:
+    """Working days after the due day, as far as the calendar is known, and whether it is known up to today."""
+    try:
+        return working_days_between(due, today, override), True
+    except UnknownYearError as unknown:
+        return working_days_between(due, date(unknown.year - 1, 12, 31), override), False
+
+
+def outcomes(
+    frequency: Frequency,
+    received: Sequence[Received],
+    since: date,
+    now: datetime,
+    override: Mapping[date, bool] | None = None,
+) -> Iterator[Outcome]:
+    """What became of every period from the one that ``since`` lies in, up to the last whose due day is over.
+
+    A push speaks for the period of its data date and for all before it, as it does in :func:`judge`. Periods that
+    are due in a year whose calendar is not known are left out until it is."""
+    if frequency is Frequency.IRREGULAR:
+        return
+    today = now.astimezone(CITY_TIME).date()
+    dates, earliest = _earliest_receipts(received)
+    start = period_start(frequency, since)
+    while True:
+        end = period_end(frequency, start)
+        try:
+            due = due_day(frequency, end, override)
+            if due >= today:
+                return
+            place = bisect_left(dates, start)
+            came = earliest[place] if place < len(dates) else None
+            late = working_days_between(due, came, override) if came else 0
+        except UnknownYearError:
+            return
+        yield Outcome(start, end, due, came, late)
+        start = end + timedelta(days=1)
+
+
+def _earliest_receipts(received: Sequence[Received]) -> tuple[list[date], list[date]]:
+    """Data dates in order, and for each the earliest day on which a push of that date or a later one was received."""
+    ordered = sorted(received, key=lambda push: push.data_date)
+    days: list[date] = []
+    for push in reversed(ordered):
+        day = push.received_at.astimezone(CITY_TIME).date()
+        days.append(min(day, days[-1]) if days else day)
+    return [push.data_date for push in ordered], days[::-1]
 
 
 _QUICK = (Frequency.REALTIME, Frequency.DAILY)
@@ -129,6 +196,16 @@ def period_end(frequency: Frequency, day: date) -> date:
     months = _MONTHS[frequency]
     last_month = (day.month - 1) // months * months + months
     return (date(day.year, last_month, 28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+
+
+def period_start(frequency: Frequency, day: date) -> date:
+    """The first day of the period that ``day`` lies in."""
+    if frequency in _QUICK or frequency is Frequency.IRREGULAR:
+        return day
+    if frequency is Frequency.WEEKLY:
+        return day - timedelta(days=day.weekday())
+    months = _MONTHS[frequency]
+    return date(day.year, (day.month - 1) // months * months + 1, 1)
 
 
 def next_period(frequency: Frequency, day: date) -> date:

@@ -4,7 +4,6 @@ Here belongs who may ask what, and the way from HTTP to landing and back. A body
 answers are in ``answers.py``. A receipt is sent only when landing and ledger are durable.
 """
 
-import ipaddress
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -29,6 +28,7 @@ from lake.tables import Lake
 from pipelines.gateway import answers, limits
 from pipelines.gateway.bodies import land_body, require_room
 from pipelines.gateway.problems import Problem, on_bug, on_http_error, on_invalid, on_problem
+from pipelines.listening import require_guarded
 
 FORMATS = {
     "text/csv": "csv",
@@ -244,10 +244,6 @@ def _attachment(filename: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{filename}"'}
 
 
-class ExposedError(RuntimeError):
-    """Beyond loopback the gateway listens only with TLS."""
-
-
 def run(
     home: Home,
     *,
@@ -256,10 +252,8 @@ def run(
     tls_certificate: Path | None = None,
     tls_key: Path | None = None,
 ) -> None:
-    """Serve until interrupted; raises :class:`ExposedError` for another address than loopback without TLS."""
-    if not _is_loopback(host) and not (tls_certificate and tls_key):
-        msg = f"the gateway does not listen on {host} without TLS: give --tls-certificate and --tls-key, or use 127.0.0.1"
-        raise ExposedError(msg)
+    """Serve until interrupted; raises ``ExposedError`` for another address than loopback without TLS."""
+    require_guarded("gateway", host, tls_certificate, tls_key)
     sweep(home, open_ledger(home))
     uvicorn.run(
         create_app(home, load()),
@@ -273,11 +267,3 @@ def run(
         h11_max_incomplete_event_size=16384,
         log_level="warning",
     )
-
-
-def _is_loopback(host: str) -> bool:
-    """Only an address says where it is; another name than localhost may resolve to anything."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

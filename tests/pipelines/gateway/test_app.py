@@ -26,6 +26,7 @@ from lake.ledger import Ledger, PushState
 from lake.tables import Lake
 from pipelines.gateway import app as gateway
 from pipelines.gateway import limits
+from pipelines.listening import ExposedError
 
 Send = Callable[..., httpx.Response]
 Header = Callable[..., dict[str, str]]
@@ -288,7 +289,7 @@ def test_the_pages_need_nothing_from_elsewhere(client: httpx.Client) -> None:
     ],
 )
 def test_beyond_loopback_only_with_tls(home: Home, host: str) -> None:
-    with pytest.raises(gateway.ExposedError):
+    with pytest.raises(ExposedError):
         gateway.run(home, host=host)
 
 

@@ -19,6 +19,7 @@ from rich.table import Table
 from catalog.load import CatalogueError, UnknownResourceError
 from lake.home import Home
 from lake.tables import TableMissingError
+from pipelines.dashboard.accounts import Role
 from pipelines.query import Format, QueryError, query, render
 
 app = typer.Typer(
@@ -35,12 +36,16 @@ catalogue_app = typer.Typer(
 token_app = typer.Typer(
     help="推送令牌 · the tokens departments push with.", no_args_is_help=True, rich_markup_mode=None
 )
+user_app = typer.Typer(
+    help="看板账号 · who may log in to the page.", no_args_is_help=True, rich_markup_mode=None
+)
 hold_app = typer.Typer(
     help="待定推送 · decide on pushes that are held.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(token_app, name="token")
 app.add_typer(hold_app, name="hold")
+app.add_typer(user_app, name="user")
 
 console = Console()
 #: What a user can mend: printed as a message, with exit code 1.
@@ -69,16 +74,17 @@ def demo(
 @app.command()
 def up(
     gateway_port: Annotated[int, typer.Option(help="where departments push to")] = 8640,
+    page_port: Annotated[int, typer.Option(help="where the data bureau's page is")] = 8641,
     dagster_port: Annotated[int, typer.Option(help="where Dagster's pages are")] = 3640,
 ) -> None:
-    """Start the gateway, Dagster's webserver and its daemon on loopback; one Ctrl-C stops all.
+    """Start the gateway, the data bureau's page, Dagster's webserver and its daemon on loopback; one Ctrl-C stops all.
 
     Example: citylake up
     """
     from pipelines.services import PortTakenError, supervise
 
     try:
-        raise typer.Exit(supervise(Home.open(), gateway_port, dagster_port, say))
+        raise typer.Exit(supervise(Home.open(), gateway_port, dagster_port, page_port, say))
     except PortTakenError as error:
         _fail(error)
 
@@ -97,6 +103,33 @@ def gateway(
     from pipelines.gateway.app import run
 
     run(Home.open(), host=host, port=port, tls_certificate=tls_certificate, tls_key=tls_key)
+
+
+@app.command(hidden=True)
+def dashboard(
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8641,
+    name: Annotated[
+        list[str] | None, typer.Option(help="host name it is reached by, besides loopback")
+    ] = None,
+    tls_certificate: Annotated[Path | None, typer.Option()] = None,
+    tls_key: Annotated[Path | None, typer.Option()] = None,
+) -> None:
+    """Run the data bureau's page alone; beyond loopback it listens only with TLS.
+
+    Example: citylake dashboard --host 0.0.0.0 --name board.city.example --tls-certificate cert.pem --tls-key key.pem
+    """
+    from pipelines.dashboard.app import run
+    from pipelines.definitions import open_context
+
+    run(
+        open_context(),
+        host=host,
+        port=port,
+        names=name or [],
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
+    )
 
 
 @app.command()
@@ -314,6 +347,52 @@ def token_create(
     from pipelines.delivering import new_token
 
     say(new_token(Home.open(), department, days))
+
+
+@user_app.command("create")
+def user_create(
+    name: Annotated[str, typer.Argument(help="what the person logs in with")],
+    role: Annotated[Role, typer.Option(help="bureau, department or auditor")],
+    department: Annotated[str | None, typer.Option(help="the department's code, for that role")] = None,
+) -> None:
+    """Make an account, or give an existing one a new password: shown once, to be changed at the first login.
+
+    Example: citylake user create zhang --role bureau
+    """
+    from pipelines.dashboard.accounts import AccountError, new_account
+
+    try:
+        password = new_account(Home.open(), name, role, department)
+    except AccountError as error:
+        _fail(error)
+    say(f"账号 name {name} · 初始密码 first password: {password}")
+
+
+@user_app.command("list")
+def user_list() -> None:
+    """Everybody who may log in.
+
+    Example: citylake user list
+    """
+    from pipelines.dashboard.accounts import open_accounts
+
+    table = Table("账号 name", "角色 role", "部门 department", header_style="bold")
+    for account in open_accounts(Home.open()).names():
+        table.add_row(account.name, account.role.value, account.department or "")
+    console.print(table)
+
+
+@user_app.command("disable")
+def user_disable(name: Annotated[str, typer.Argument(help="whose account")]) -> None:
+    """Let an account in no more; its sessions end.
+
+    Example: citylake user disable zhang
+    """
+    from pipelines.dashboard.accounts import open_accounts
+
+    if not open_accounts(Home.open()).disable(name):
+        _fail(LookupError(f"没有账号 {name} · no account {name}: `citylake user list` shows all"))
+    say(f"{name}: 已停用 disabled")
 
 
 @hold_app.command("list")

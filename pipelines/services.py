@@ -1,4 +1,4 @@
-"""``citylake up``: the gateway, Dagster's webserver and its daemon, started together and stopped together.
+"""``citylake up``: the gateway, the data bureau's page, Dagster's webserver and its daemon, started together and stopped together.
 
 Here belongs only the supervision of processes. Every listener binds to loopback; what they do is elsewhere.
 """
@@ -49,12 +49,17 @@ class Service:
         return f"{self.name}.log"
 
 
-def services(gateway_port: int, dagster_port: int) -> list[Service]:
-    """The three processes of a running city."""
+def services(gateway_port: int, dagster_port: int, page_port: int) -> list[Service]:
+    """The four processes of a running city."""
     workspace = ["-w", str(settings_file("workspace.yaml"))]
     python = sys.executable
     return [
         gateway_service(gateway_port),
+        Service(
+            "dashboard",
+            [python, "-m", "pipelines.cli", "dashboard", "--port", str(page_port)],
+            f"http://{LOOPBACK}:{page_port}/healthz",
+        ),
         Service(
             "dagster-webserver",
             [python, "-m", "dagster_webserver", "-h", LOOPBACK, "-p", str(dagster_port), *workspace],
@@ -127,12 +132,15 @@ def wait_until_up(
         time.sleep(0.2)
 
 
-def supervise(home: Home, gateway_port: int, dagster_port: int, say: Callable[[str], None]) -> int:
+def supervise(
+    home: Home, gateway_port: int, dagster_port: int, page_port: int, say: Callable[[str], None]
+) -> int:
     """Run all services until Ctrl-C, or until one of them dies; returns the exit code."""
     require_free(gateway_port, "gateway", "--gateway-port")
+    require_free(page_port, "data bureau's page", "--page-port")
     require_free(dagster_port, "Dagster webserver", "--dagster-port")
     dg.Definitions.validate_loadable(assemble(open_context(home)))
-    wanted = services(gateway_port, dagster_port)
+    wanted = services(gateway_port, dagster_port, page_port)
     stopping = False
 
     def stop(*_: object) -> None:
@@ -145,6 +153,7 @@ def supervise(home: Home, gateway_port: int, dagster_port: int, say: Callable[[s
         for service, process in zip(wanted, processes, strict=True):
             wait_until_up(home, service, process)
         say(f"网关 gateway     http://{LOOPBACK}:{gateway_port}/docs")
+        say(f"看板 page        http://{LOOPBACK}:{page_port}  （账号 accounts: citylake user create）")
         say(f"Dagster          http://{LOOPBACK}:{dagster_port}/asset-groups")
         say(f"日志 logs        {home.root / 'logs'}")
         say("按 Ctrl-C 停止全部 · Ctrl-C stops all")

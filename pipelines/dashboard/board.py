@@ -1,0 +1,159 @@
+"""What the pages show, held in memory: every resource's state, all pushes, the record of periods.
+
+Here belongs the keeping up to date: the ledger is followed by what changed in it, a table is read again when it has a new
+version, and a resource is judged again when it had a push or a new day began. A page never waits for more than that.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import Any, TypeVar
+
+import polars as pl
+
+from assets.build import Context, TableName
+from assets.operations import PERIOD_SCHEMA, PERIODS, ResourceState, latest_periods, rows_of, state_of
+from lake.ledger import Push, PushState, open_ledger
+from quality.freshness import CITY_TIME
+
+#: A picture younger than this is shown as it is.
+FRESH_SECONDS = 3.0
+#: Transactions may become visible after the instant they wrote down.
+_OVERLAP = timedelta(minutes=2)
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The city at one instant."""
+
+    at: datetime
+    states: Mapping[str, ResourceState]
+    pushes: Mapping[str, Sequence[Push]]
+    periods: pl.DataFrame
+
+    @property
+    def today(self) -> date:
+        """The city's date."""
+        return self.at.astimezone(CITY_TIME).date()
+
+    def states_of(self, department: str | None) -> list[ResourceState]:
+        """A department's resources (None: all), in code order."""
+        return [state for state in self.states.values() if department in (None, state.department)]
+
+    def pushes_of(self, department: str | None) -> list[Push]:
+        """A department's pushes (None: all), newest first."""
+        if department is None:
+            return list(self.newest_first)
+        return [push for push in self.newest_first if push.department == department]
+
+    def pushes_on(self, day: date, department: str | None) -> list[Push]:
+        """What was received on a day, newest first."""
+        found = []
+        for push in self.newest_first:
+            received = push.received_at.astimezone(CITY_TIME).date()
+            if received < day:
+                break
+            if received == day and department in (None, push.department):
+                found.append(push)
+        return found
+
+    @cached_property
+    def newest_first(self) -> list[Push]:
+        """Every push of every resource."""
+        every = (push for pushes in self.pushes.values() for push in pushes)
+        return sorted(every, key=lambda push: push.sequence, reverse=True)
+
+    def periods_of(self, department: str | None) -> pl.DataFrame:
+        """What became of the periods of a department (None: all)."""
+        return self.periods if department is None else self.periods.filter(pl.col("department") == department)
+
+    def held(self, department: str | None) -> list[Push]:
+        """Pushes that wait for a person, oldest first."""
+        return [push for push in reversed(self.pushes_of(department)) if push.state is PushState.HELD]
+
+
+class Board:
+    """Keeps the newest :class:`Picture`, and what pages have worked out from tables, until those change."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._lock = threading.Lock()
+        self._picture: Picture | None = None
+        self._looked = 0.0
+        self._read: tuple[int | None, pl.DataFrame] = (None, pl.DataFrame(schema=PERIOD_SCHEMA))
+        self._worked_out: dict[tuple[str, tuple[object, ...]], Any] = {}
+
+    def picture(self, *, now: bool = False) -> Picture:
+        """The city as it is, at most :data:`FRESH_SECONDS` ago (``now``: looked at anew)."""
+        with self._lock:
+            if self._picture is None or now or time.monotonic() - self._looked > FRESH_SECONDS:
+                self._picture = self._look(self._picture)
+                self._looked = time.monotonic()
+            return self._picture
+
+    def worked_out(
+        self, name: str, tables: Sequence[TableName], compute: Callable[[Context], Value]
+    ) -> Value:
+        """``compute``'s answer, worked out once for each version of the tables it reads."""
+        versions = tuple(self.context.lake.version(*table) for table in tables)
+        with self._lock:
+            kept = self._worked_out.get((name, versions))
+        if kept is not None:
+            value: Value = kept
+            return value
+        value = compute(self.context)
+        with self._lock:
+            self._worked_out = {key: old for key, old in self._worked_out.items() if key[0] != name}
+            self._worked_out[name, versions] = value
+        return value
+
+    def _look(self, before: Picture | None) -> Picture:
+        at = datetime.now(UTC)
+        if before is None or before.today != at.astimezone(CITY_TIME).date():
+            return self._first_look(at)
+        changed = self._changed(before)
+        pushes, states = {**before.pushes, **changed}, dict(before.states)
+        for code, mine in changed.items():
+            states[code] = self._state(code, mine, at)
+        return Picture(at, states, pushes, self._periods())
+
+    def _first_look(self, at: datetime) -> Picture:
+        ledger, entries = open_ledger(self.context.home), self.context.catalogue.entries
+        pushes = {code: ledger.history(code) for code in entries}
+        states = {code: self._state(code, mine, at) for code, mine in pushes.items()}
+        return Picture(at, states, pushes, self._periods())
+
+    def _state(self, code: str, pushes: Sequence[Push], at: datetime) -> ResourceState:
+        return state_of(self.context.catalogue.entry(code), pushes, rows_of(self.context.lake, code), at)
+
+    def _changed(self, before: Picture) -> dict[str, list[Push]]:
+        """The pushes, old and new, of each resource that had a push received, settled or decided on since."""
+        ledger = open_ledger(self.context.home)
+        touched = (
+            *ledger.changed_since(before.at - _OVERLAP),
+            *ledger.waiting(),
+            *ledger.in_state(PushState.HELD),
+        )
+        by_resource: dict[str, dict[str, Push]] = defaultdict(dict)
+        for push in touched:
+            if push.resource in before.pushes:
+                by_resource[push.resource][push.id] = push
+        changed = {}
+        for code, news in by_resource.items():
+            merged = {push.id: push for push in before.pushes[code]} | news
+            if list(merged.values()) != list(before.pushes[code]):
+                changed[code] = sorted(merged.values(), key=lambda push: push.sequence)
+        return changed
+
+    def _periods(self) -> pl.DataFrame:
+        version = self.context.lake.version(*PERIODS)
+        if version != self._read[0]:
+            self._read = (version, latest_periods(self.context.lake))
+        return self._read[1]

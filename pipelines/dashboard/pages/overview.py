@@ -1,0 +1,93 @@
+"""The first page: how many resources are on time, late, held; the board of departments; what changed today.
+
+Here belongs the gathering of its facts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from fastapi.responses import RedirectResponse, Response
+
+from assets.operations import ResourceState
+from lake.ledger import PushState
+from pipelines.dashboard.board import Picture
+from pipelines.dashboard.rendering import page
+from pipelines.dashboard.timeliness import Tally, due_in, tally
+from pipelines.dashboard.visits import Visitor
+from quality.freshness import State
+
+router = APIRouter()
+#: What needs somebody, the worst first.
+WORST_FIRST = (State.LATE, State.HELD, State.NEVER, State.DUE_SOON)
+_SHOWN_TODAY = 14
+
+
+@dataclass(frozen=True)
+class Row:
+    """A department on the board: its resources, the worst first, and this month's timeliness."""
+
+    department: str
+    states: Sequence[ResourceState]
+    month: Tally
+    quality: float | None
+
+
+@router.get("/")
+def overview(visit: Visitor, state: State | None = None) -> Response:
+    """The bureau's first page; a department is sent to its own."""
+    if visit.department is not None:
+        return RedirectResponse(f"/departments/{visit.department}", 303)
+    picture = visit.site.board.picture()
+    states = picture.states_of(None)
+    counts = Counter(each.state for each in states)
+    today = picture.pushes_on(picture.today, None)
+    return page(
+        visit,
+        "overview.html",
+        counts={each: counts[each] for each in State},
+        total=len(states),
+        chosen=state,
+        rows=board_rows(picture, state),
+        attention=attention(states),
+        today=today[:_SHOWN_TODAY],
+        today_count=len(today),
+        today_rows=sum(push.accepted or 0 for push in today),
+        today_refused=sum(1 for push in today if push.state is PushState.REFUSED),
+        rows_standard=sum(each.rows_standard for each in states),
+        rows_quarantined=sum(each.rows_quarantined for each in states),
+        quality=mean_quality(states),
+    )
+
+
+def board_rows(picture: Picture, only: State | None = None) -> list[Row]:
+    """The departments that owe something (that stands at ``only``), in the order of how bad things are."""
+    rows = []
+    for department in {state.department: None for state in picture.states.values()}:
+        mine = picture.states_of(department)
+        shown = sorted(
+            (state for state in mine if only in (None, state.state)), key=lambda state: _rank(state.state)
+        )
+        month = tally(due_in(picture.periods_of(department), picture.today))
+        if shown:
+            rows.append(Row(department, shown, month, mean_quality(mine)))
+    return sorted(rows, key=lambda row: (_rank(row.states[0].state), -len(row.states), row.department))
+
+
+def attention(states: Sequence[ResourceState]) -> list[ResourceState]:
+    """Resources that need somebody, the worst first."""
+    needing = [state for state in states if state.state in WORST_FIRST]
+    return sorted(needing, key=lambda state: (_rank(state.state), -state.working_days_late))
+
+
+def mean_quality(states: Sequence[ResourceState]) -> float | None:
+    """The mean share of rows that passed, over the resources assessed."""
+    known = [state.quality for state in states if state.quality is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _rank(state: State) -> int:
+    return WORST_FIRST.index(state) if state in WORST_FIRST else len(WORST_FIRST)

@@ -1,0 +1,152 @@
+"""Templates: what each of them may use, and the way from a visit to an HTML answer.
+
+Here belong the template environment, formats of numbers and instants, and the language switch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import date, datetime
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from catalog.model import Title
+from pipelines.dashboard import charts, words
+from pipelines.dashboard.visits import CSRF_FIELD, LANGUAGE_COOKIE, LANGUAGES, Visit, language_of, site_of
+from quality.freshness import CITY_TIME
+
+STATIC = files("pipelines.dashboard") / "static"
+
+
+def page(visit: Visit, template: str, *, status: int = 200, **facts: Any) -> HTMLResponse:
+    """A page for somebody who is logged in."""
+    facts |= {
+        "visit": visit,
+        "account": visit.account,
+        "csrf": visit.session.csrf,
+        "csrf_field": CSRF_FIELD,
+        "picture": visit.site.board.picture(),
+    }
+    return outside(visit.request, template, status=status, **facts)
+
+
+def outside(request: Request, template: str, *, status: int = 200, **facts: Any) -> HTMLResponse:
+    """A page that needs no login, or whose facts are complete."""
+    language = language_of(request)
+    catalogue = site_of(request).context.catalogue
+    facts = (
+        {"visit": None, "account": None}
+        | facts
+        | _helpers(language)
+        | {
+            "language": language,
+            "other_language": LANGUAGES[1 - LANGUAGES.index(language)],
+            "other_address": str(
+                request.url.include_query_params(lang=LANGUAGES[1 - LANGUAGES.index(language)]).replace(
+                    scheme="", netloc=""
+                )
+            ),
+            "path": request.url.path,
+            "departments": catalogue.departments,
+            "entries": catalogue.entries,
+        }
+    )
+    response = HTMLResponse(_environment().get_template(template).render(facts), status)
+    if request.query_params.get("lang") in LANGUAGES:
+        response.set_cookie(
+            LANGUAGE_COOKIE,
+            language,
+            max_age=365 * 86400,
+            httponly=True,
+            samesite="strict",
+            secure=site_of(request).secure,
+        )
+    return response
+
+
+def _helpers(language: str) -> dict[str, Callable[..., str]]:
+    def t(zh: str, en: str) -> str:
+        return en if language == "en" else zh
+
+    def title(value: Title) -> str:
+        return t(value.zh, value.en)
+
+    return {
+        "t": t,
+        "title": title,
+        "short": lambda value: words.short(value, language),
+        "word": lambda value: words.word(value, language),
+        "opening_word": lambda value: title(words.OPENING[value]),
+    }
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pipelines.dashboard"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": number,
+        "share": share,
+        "instant": instant,
+        "clock": clock,
+        "size": size,
+    }
+    environment.globals |= {"charts": charts, "asset": asset}
+    return environment
+
+
+@lru_cache(maxsize=32)
+def asset(name: str) -> str:
+    """A style's or script's address, which changes with its content."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]
+    return f"/static/{name}?v={digest}"
+
+
+def number(value: int | None) -> str:
+    """``12,345``; a dash where there is none."""
+    return "–" if value is None else f"{value:,}"
+
+
+def share(value: float | None, digits: int = 1) -> str:
+    """``98.7%``; a dash where nothing was assessed. All that is not whole stays below 100 %."""
+    if value is None:
+        return "–"
+    if value == 1:
+        return "100%"
+    most = 100 - 10**-digits
+    return f"{min(value * 100, most):.{digits}f}%"
+
+
+def instant(value: datetime | None) -> str:
+    """``2026-11-24 09:30``, in the city's time."""
+    return value.astimezone(CITY_TIME).strftime("%Y-%m-%d %H:%M") if value else "–"
+
+
+def clock(value: datetime | None) -> str:
+    """``09:30``, in the city's time."""
+    return value.astimezone(CITY_TIME).strftime("%H:%M") if value else "–"
+
+
+def size(value: int) -> str:
+    """``1.2 MB``."""
+    for unit in ("B", "KB", "MB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024  # type: ignore[assignment] # shown with one digit
+    return f"{value:.1f} GB"
+
+
+def month_of(day: date) -> str:
+    """``2026-11``."""
+    return day.strftime("%Y-%m")

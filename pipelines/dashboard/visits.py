@@ -1,0 +1,220 @@
+"""Who asks, in which language, and whether they may: from the cookies of a request to a :class:`Visit`.
+
+Here belong permissions and the guards of forms. A department sees its own; what is another's is as unknown to it as what
+does not exist. Every state-changing request carries its session's token and comes from our own pages.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import parse_qsl, urlsplit
+
+from fastapi import Depends, Request
+
+from assets.build import Context
+from catalog.load import UnknownResourceError
+from catalog.model import Entry, Title
+from lake.ledger import Push, UnknownPushError, open_ledger
+from pipelines.dashboard.accounts import Account, Accounts, Role, Session
+from pipelines.dashboard.board import Board
+
+SESSION_COOKIE = "citylake_session"
+LANGUAGE_COOKIE = "citylake_language"
+CSRF_FIELD, CSRF_HEADER = "csrf", "x-csrf-token"
+LANGUAGES = ("zh", "en")
+_MAX_FORM = 64 * 1024
+
+
+class LoginRequiredError(Exception):
+    """Nobody is logged in."""
+
+
+class PasswordChangeRequiredError(Exception):
+    """The account still has the password it was made with."""
+
+
+class DeniedError(Exception):
+    """Not shown: its status, and why, in both languages."""
+
+    def __init__(self, status: int, reason: Title) -> None:
+        self.status = status
+        self.reason = reason
+        super().__init__(reason.en)
+
+
+NOT_FOUND = Title(
+    zh="没有这个页面，或者它不属于贵部门", en="there is no such page, or it is not your department's"
+)
+_FORGED = Title(
+    zh="表单已过期或不是从本页面提交，请返回重试",
+    en="the form is out of date or was not sent from here: go back and try again",
+)
+
+
+@dataclass(frozen=True)
+class Site:
+    """All that the pages work with."""
+
+    context: Context
+    accounts: Accounts
+    board: Board
+    secure: bool = False
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request by somebody who is logged in."""
+
+    request: Request
+    site: Site
+    session: Session
+    language: str
+
+    @property
+    def account(self) -> Account:
+        """Whose request it is."""
+        return self.session.account
+
+    @property
+    def department(self) -> str | None:
+        """The only department that this account sees; None: all."""
+        return self.account.department
+
+    @property
+    def decides(self) -> bool:
+        """Whether this account may decide on held pushes."""
+        return self.account.role is Role.BUREAU
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether this account sees every department."""
+        return self.account.role is not Role.DEPARTMENT
+
+    def sees_values(self, department: str) -> bool:
+        """Whether refused cells are shown whole: to the department that sent them and to the bureau."""
+        return self.account.role is Role.BUREAU or self.department == department
+
+    def t(self, zh: str, en: str) -> str:
+        """The words of the visit's language."""
+        return en if self.language == "en" else zh
+
+    def title(self, title: Title) -> str:
+        """A title in the visit's language."""
+        return self.t(title.zh, title.en)
+
+    def require_department(self, code: str) -> str:
+        """The department's code, where it exists and may be seen; raises :class:`DeniedError`."""
+        if code not in self.site.context.catalogue.departments or (
+            self.department is not None and self.department != code
+        ):
+            raise DeniedError(404, NOT_FOUND)
+        return code
+
+    def require_entry(self, code: str) -> Entry:
+        """The resource, where it exists and its operation may be seen; raises :class:`DeniedError`."""
+        entry = self.require_listed(code)
+        self.require_department(entry.department)
+        return entry
+
+    def require_listed(self, code: str) -> Entry:
+        """The catalogue entry, which everybody may read; raises :class:`DeniedError`."""
+        try:
+            return self.site.context.catalogue.entry(code)
+        except UnknownResourceError:
+            raise DeniedError(404, NOT_FOUND) from None
+
+    def require_push(self, push_id: str) -> Push:
+        """The push, where it exists and is of a department that may be seen; raises :class:`DeniedError`."""
+        try:
+            push = open_ledger(self.site.context.home).get(push_id)
+        except UnknownPushError:
+            raise DeniedError(404, NOT_FOUND) from None
+        self.require_department(push.department)
+        return push
+
+    def require_all(self) -> None:
+        """Refuse departments: the page is over all of them."""
+        if not self.sees_all:
+            raise DeniedError(404, NOT_FOUND)
+
+    def require_decision(self) -> None:
+        """Refuse everybody but the bureau."""
+        if not self.decides:
+            raise DeniedError(
+                403, Title(zh="只有数据局可以做此决定", en="only the data bureau decides on this")
+            )
+
+
+def site_of(request: Request) -> Site:
+    """The site that answers this request."""
+    site: Site = request.app.state.site
+    return site
+
+
+def language_of(request: Request) -> str:
+    """The language asked for in the address, else the one chosen before, else Chinese."""
+    wanted = request.query_params.get("lang") or request.cookies.get(LANGUAGE_COOKIE)
+    return wanted if wanted in LANGUAGES else LANGUAGES[0]
+
+
+def visitor_to_change(request: Request) -> Visit:
+    """Who asks, also where the first password has not been changed yet."""
+    site = site_of(request)
+    token = request.cookies.get(SESSION_COOKIE)
+    session = site.accounts.session(token) if token else None
+    if session is None:
+        raise LoginRequiredError
+    return Visit(request, site, session, language_of(request))
+
+
+def visitor(visit: Annotated[Visit, Depends(visitor_to_change)]) -> Visit:
+    """Who asks; raises :class:`LoginRequiredError`."""
+    if visit.account.must_change:
+        raise PasswordChangeRequiredError
+    return visit
+
+
+Visitor = Annotated[Visit, Depends(visitor)]
+
+
+def require_same_origin(request: Request) -> None:
+    """Refuse a request that another site made a browser send."""
+    origin = request.headers.get("origin")
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise DeniedError(403, _FORGED)
+    if origin and urlsplit(origin).netloc != request.headers.get("host"):
+        raise DeniedError(403, _FORGED)
+
+
+def require_token(given: str, expected: str) -> None:
+    """Refuse a form without its token."""
+    if not expected or not hmac.compare_digest(given.encode(), expected.encode()):
+        raise DeniedError(403, _FORGED)
+
+
+async def read_form(request: Request) -> Mapping[str, str]:
+    """The fields of a small form; of a repeated one the last."""
+    require_same_origin(request)
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_FORM:
+            raise DeniedError(413, Title(zh="表单过大", en="the form is too large"))
+    return dict(parse_qsl(body.decode("utf-8", errors="replace"), keep_blank_values=True))
+
+
+Form = Annotated[Mapping[str, str], Depends(read_form)]
+
+
+def require_posted(visit: Visit, form: Mapping[str, str]) -> None:
+    """Refuse a form that does not carry its session's token."""
+    require_token(form.get(CSRF_FIELD, ""), visit.session.csrf)
+
+
+def require_sent(visit: Visit) -> None:
+    """Refuse an upload that does not carry its session's token in a header."""
+    require_same_origin(visit.request)
+    require_token(visit.request.headers.get(CSRF_HEADER, ""), visit.session.csrf)

@@ -1,0 +1,71 @@
+"""The words on the page that the catalogue does not hold: states, roles, ways, in Chinese and in English.
+
+Here belong labels only. Titles of departments, resources and columns come from the catalogue.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+from catalog.model import Dimension, Frequency, Mode, SharingType, Title, Way
+from lake.ledger import PushState
+from pipelines.dashboard.accounts import Role
+from quality.freshness import State, Verdict
+
+_ENGLISH: dict[type[Enum], tuple[str, ...]] = {
+    State: ("On time", "Due soon", "Late", "Never pushed", "Held", "Irregular"),
+    Verdict: ("On time", "Late", "Missed"),
+    PushState: ("Received", "Applied", "Held", "Refused", "Withdrawn"),
+    Frequency: (
+        "Real time",
+        "Daily",
+        "Weekly",
+        "Monthly",
+        "Quarterly",
+        "Half-yearly",
+        "Yearly",
+        "Irregular",
+    ),
+    SharingType: ("Not shared", "Conditionally shared", "Unconditionally shared"),
+    Dimension: (
+        "Conformity",
+        "Completeness",
+        "Accuracy",
+        "Consistency",
+        "Timeliness",
+        "Accessibility",
+    ),
+    Way: ("API", "Table", "File"),
+    Mode: ("Snapshot", "Upsert", "Append"),
+    Role: ("Data bureau", "Department", "Auditor"),
+}
+_CHINESE: dict[type[Enum], tuple[str, ...]] = {
+    Way: ("接口对接", "库表推送", "文件上传"),
+    Mode: ("全量", "增改", "追加"),
+    Role: ("数据局", "部门", "审计"),
+}
+#: Opening types are the sharing types' three steps towards the public.
+OPENING = {
+    SharingType.NONE: Title(zh="不予开放", en="Not opened"),
+    SharingType.CONDITIONAL: Title(zh="有条件开放", en="Opened on conditions"),
+    SharingType.UNCONDITIONAL: Title(zh="无条件开放", en="Opened"),
+}
+
+
+def word(value: Enum, language: str) -> str:
+    """A member's label in a language (``zh`` or ``en``)."""
+    kind = type(value)
+    words = _ENGLISH if language == "en" else _CHINESE
+    if kind in words:
+        return dict(zip(kind, words[kind], strict=True))[value]
+    return str(value.title)  # type: ignore[attr-defined] # these enumerations carry their Chinese
+
+
+def short(title: Title, language: str) -> str:
+    """A department's name without the city's, as a board has room for."""
+    return (
+        title.en
+        if language == "en"
+        else re.sub(r"^(?:国家税务总局|中共)?\w{2,4}?市(?!委)(?=\w)", "", title.zh)
+    )

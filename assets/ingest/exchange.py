@@ -77,6 +77,8 @@ def _url(home: Home) -> Iterator[str]:
 
         # the server stays up until this process ends: departments write to it between our reads
         server = get_server(home.exchange)
+    # run by root, it opens all folders above its own to everybody so that its own user can pass
+    home.close()
     yield server.get_uri()
 
 

@@ -11,6 +11,7 @@ import gzip
 import re
 import shutil
 import uuid
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +35,9 @@ _MAGIC = (
     (b"PAR1", "parquet"),
     (b"ARROW1", "arrow"),
     (b"\xff\xff\xff\xff", "arrow"),
-    (b"PK\x03\x04", "spreadsheet"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"SQLite format 3\0", "geopackage"),
     (b"\xd0\xcf\x11\xe0", "spreadsheet"),
 )
 _SUFFIXES = {
@@ -44,6 +47,12 @@ _SUFFIXES = {
     ".ipc": "arrow",
     ".xlsx": "spreadsheet",
     ".xls": "spreadsheet",
+    ".xlsm": "spreadsheet",
+    ".xlsb": "spreadsheet",
+    ".ods": "spreadsheet",
+    ".et": "spreadsheet",
+    ".zip": "zip",
+    ".gpkg": "geopackage",
     ".json": "json",
     ".geojson": "json",
     ".ndjson": "ndjson",
@@ -74,6 +83,8 @@ def detect(path: Path, name: str) -> str:
     with path.open("rb") as file:
         head = file.read(4096)
     found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None) or _kind_of_text(head)
+    if found == "zip" and _is_workbook(path, name):
+        found = "spreadsheet"
     suffixes = [suffix.lower() for suffix in Path(name).suffixes if suffix.lower() not in (".gz", ".zst")]
     named = _SUFFIXES.get(suffixes[-1]) if suffixes else None
     if named and _family(named) != _family(found):
@@ -82,6 +93,21 @@ def detect(path: Path, name: str) -> str:
             f"the content is not what the name's ending {suffixes[-1]} says: export again, or mend the ending",
         )
     return named if named and found == "json" else found
+
+
+def _is_workbook(path: Path, name: str) -> bool:
+    """A workbook is a zip too, and its parts tell. A broken one is taken for what its name says."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(part.startswith("xl/") or part == "content.xml" for part in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return not name.lower().endswith(".zip")
+
+
+def is_data(name: str) -> bool:
+    """Whether a file's name promises data that can be read."""
+    suffixes = [suffix.lower() for suffix in Path(name).suffixes if suffix.lower() not in (".gz", ".zst")]
+    return bool(suffixes) and (suffixes[-1] in _SUFFIXES or suffixes[-1] == ".shp")
 
 
 def _family(kind: str) -> str:

@@ -9,18 +9,20 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from assets.ingest.decoding import UnreadableError, detect, plain_file, refuse, utf8_file
+from assets.ingest.archives import Member, unpacked
+from assets.ingest.decoding import UnreadableError, detect, is_data, plain_file, refuse, utf8_file
 from assets.ingest.delimited import read_delimited
 from assets.ingest.gathering import Gathering, encodable
 from assets.ingest.headers import Match, match, refusal
-from catalog.model import Entry
+from assets.ingest.table import Table, best_of, text_table
+from catalog.model import Entry, Title
 from quality.split import PROBLEM
 
 UNKNOWN = "_unknown:"
@@ -62,16 +64,6 @@ def read(path: Path, entry: Entry, *, work: Path) -> Reading:
     return Reading(_named(table, found), found, kind, (*table.notes, *notes))
 
 
-@dataclass(frozen=True)
-class Table:
-    """What a format's reader gives: headers, and a frame of String columns ``c0``, ``c1`` … in their order, with
-    ``_row``, and :data:`~quality.split.PROBLEM` where rows may be unparsable."""
-
-    headers: tuple[str, ...]
-    frame: pl.LazyFrame
-    notes: tuple[str, ...] = ()
-
-
 def _with_blank_headers_named(table: Table) -> Table:
     """A column without a header keeps its cells, if it has any, under its place; without any it is no column."""
     blank = [index for index, header in enumerate(table.headers) if not header.strip()]
@@ -97,42 +89,6 @@ def _named(table: Table, found: Match) -> pl.LazyFrame:
     return table.frame.select("_row", *own[1:], *known, *further)
 
 
-def _numbered(frame: pl.LazyFrame) -> pl.LazyFrame:
-    return frame.with_row_index("_row", 1).with_columns(pl.col("_row").cast(pl.Int64))
-
-
-def _of_text(frame: pl.LazyFrame, headers: Sequence[str]) -> Table:
-    """Any typed frame as a table of text; nested values as JSON."""
-    schema = frame.collect_schema()
-    cells = [_as_text(name, dtype).alias(f"c{index}") for index, (name, dtype) in enumerate(schema.items())]
-    return Table(tuple(headers), _numbered(frame.select(cells)))
-
-
-def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
-    column = pl.col(name)
-    if isinstance(dtype, pl.BaseExtension):
-        # what databases call numeric, uuid or json travels as text or bytes under a name of its own
-        storage = dtype.ext_storage()
-        return _cast_to_text(column.ext.storage(), storage() if isinstance(storage, type) else storage)
-    return _cast_to_text(column, dtype)
-
-
-def _cast_to_text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    if isinstance(dtype, pl.Struct):
-        return column.struct.json_encode()
-    if isinstance(dtype, pl.List | pl.Array):
-        # '{"v":[1,2]}' without what stands around the list
-        text = pl.struct(column.alias("v")).struct.json_encode().str.slice(len('{"v":')).str.head(-1)
-        return pl.when(column.is_not_null()).then(text)
-    if dtype == pl.Binary:
-        return column.bin.encode("hex")
-    if isinstance(dtype, pl.Float64 | pl.Float32):
-        whole = column.cast(pl.Int64, strict=False)
-        exact = (column == whole) & (column.abs() < 2**53)
-        return pl.when(exact).then(whole.cast(pl.String)).otherwise(column.cast(pl.String))
-    return column.cast(pl.String)
-
-
 def _parquet(path: Path, _: Entry, __: Path) -> Table:
     """Scanned lazily, after one look at every page: a damaged one would stop the run that meets it."""
     try:
@@ -140,7 +96,7 @@ def _parquet(path: Path, _: Entry, __: Path) -> Table:
         frame.select(pl.all().null_count()).collect(engine="streaming")
     except _DAMAGED as error:
         raise _broken("Parquet", "Parquet") from error
-    return _of_text(frame, frame.collect_schema().names())
+    return text_table(frame, frame.collect_schema().names())
 
 
 def _arrow(path: Path, _: Entry, __: Path) -> Table:
@@ -148,7 +104,7 @@ def _arrow(path: Path, _: Entry, __: Path) -> Table:
         frame = pl.read_ipc(path) if _is_arrow_file(path) else pl.read_ipc_stream(path)
     except _DAMAGED as error:
         raise _broken("Arrow", "Arrow IPC") from error
-    return _of_text(frame.lazy(), frame.columns)
+    return text_table(frame.lazy(), frame.columns)
 
 
 def _is_arrow_file(path: Path) -> bool:
@@ -320,13 +276,63 @@ def _cell(value: object) -> str | None:
 def _spreadsheet(path: Path, entry: Entry, _: Path) -> Table:
     from assets.ingest.spreadsheets import read_spreadsheet
 
-    found = read_spreadsheet(path, entry)
-    return Table(found.headers, found.frame, found.notes)
+    return read_spreadsheet(path, entry)
 
 
 def _delimited(path: Path, entry: Entry, work: Path) -> Table:
     found = read_delimited(path, work, lambda cells: match(entry, cells).share, entry.title.zh, entry.code)
     return Table(found.headers, found.frame, found.notes)
+
+
+def _geopackage(path: Path, entry: Entry, work: Path) -> Table:
+    from assets.ingest.spatial import read_geopackage
+
+    layers = read_geopackage(path, entry, work)
+    if not layers:
+        raise refuse("GeoPackage 中没有空间图层", "the GeoPackage holds no layer of features")
+    return best_of(layers, entry, Title(zh="图层", en="layers"))
+
+
+def _archive(path: Path, entry: Entry, work: Path) -> Table:
+    """Every data file of a zip, a shapefile's parts as one. What is no data (a letter, a picture) is only counted."""
+    members = unpacked(path, work)
+    shapes = {member.path.stem for member in members if member.path.suffix == ".shp"}
+    tables, other = [], 0
+    for member in members:
+        if member.path.stem in shapes and member.path.suffix != ".shp":
+            continue
+        table = _member(member, entry, work) if is_data(member.path.name) else None
+        if table:
+            tables.append(table)
+        else:
+            other += 1
+    if not tables:
+        raise refuse("压缩包中没有可以读取的数据文件", "the zip holds no file of data")
+    best = best_of(tables, entry, Title(zh="文件", en="files"))
+    note = f"压缩包中有 {other} 个其他文件未读取 · {other} other files in the zip were not read"
+    return replace(best, notes=(*best.notes, *([note] if other else [])))
+
+
+def _member(member: Member, entry: Entry, work: Path) -> Table | None:
+    """A file of a zip as a table; None for a text that is none (读我.txt)."""
+    try:
+        if member.path.suffix == ".shp":
+            from assets.ingest.spatial import read_shapefile
+
+            return read_shapefile(member.path, entry, work)
+        plain = plain_file(member.path, work)
+        kind = detect(plain, member.path.name)
+        if kind == "zip":
+            raise refuse(
+                "压缩包里还有压缩包，请直接打包数据文件", "a zip inside a zip: pack the data files themselves"
+            )
+        return _READERS[kind](plain, entry, work)
+    except UnreadableError as error:
+        if member.path.suffix == ".txt":
+            return None
+        raise refuse(
+            f"压缩包中的“{member.name}”：{error.reason.zh}", f"{member.name} in the zip: {error.reason.en}"
+        ) from error
 
 
 def _broken(zh: str, en: str) -> UnreadableError:
@@ -343,6 +349,8 @@ _READERS: dict[str, Callable[[Path, Entry, Path], Table]] = {
     "ndjson": _ndjson,
     "spreadsheet": _spreadsheet,
     "delimited": _delimited,
+    "geopackage": _geopackage,
+    "zip": _archive,
 }
 
 __all__ = ["Reading", "Table", "UnreadableError", "read"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import fastexcel
@@ -18,7 +18,8 @@ import polars as pl
 from assets.ingest import footnotes
 from assets.ingest.decoding import UnreadableError, refuse
 from assets.ingest.headers import known_headers, match, normal
-from catalog.model import Entry
+from assets.ingest.table import Table, best_of, numbered
+from catalog.model import Entry, Title
 
 HEADER_SEARCH_ROWS = 30
 HEADER_DEPTH = 3
@@ -31,27 +32,7 @@ _CHUNK = 1 << 20
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
 
-@dataclass(frozen=True)
-class Spreadsheet:
-    """Headers, the frame of String columns ``c0`` … with ``_row``, and remarks."""
-
-    headers: tuple[str, ...]
-    frame: pl.LazyFrame
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Sheet:
-    """One sheet with its header: how much of the entry that names, the headers, and the rows under it."""
-
-    name: str
-    share: float
-    headers: tuple[str, ...]
-    body: pl.DataFrame
-    footnotes: int
-
-
-def read_spreadsheet(path: Path, entry: Entry) -> Spreadsheet:
+def read_spreadsheet(path: Path, entry: Entry) -> Table:
     """The sheet whose header names most of the entry's columns, and after it all others that name as much: a large
     register fills several. Raises :class:`UnreadableError`."""
     _refuse_bomb(path)
@@ -61,38 +42,28 @@ def read_spreadsheet(path: Path, entry: Entry) -> Spreadsheet:
     except fastexcel.FastExcelError as error:
         raise _unreadable(path) from error
     found = [sheet for sheet in sheets if sheet]
-    best = max((sheet.share for sheet in found), default=0.0)
-    if not best:
+    if not found:
         raise refuse(
             f"电子表格中找不到表头，请使用目录“{entry.title.zh}”的模板",
             f"no sheet has a header of entry {entry.code}: use its template",
         )
-    taken = [sheet for sheet in found if sheet.share == best]
-    left = [name for name in book.sheet_names if name not in {sheet.name for sheet in taken}]
-    notes = (
-        *((f"已合并 {len(taken)} 个工作表 · {len(taken)} sheets joined",) if len(taken) > 1 else ()),
-        *(
-            (
-                f"有 {len(left)} 个工作表没有本资源的表头，未读取 · {len(left)} sheets without this header were not read",
-            )
-            if left
-            else ()
-        ),
-        *footnotes.note(sum(sheet.footnotes for sheet in taken)),
-    )
-    return Spreadsheet(*_joined(taken), notes)
+    best = best_of(found, entry, Title(zh="工作表", en="sheets"))
+    headless = len(sheets) - len(found)
+    note = f"有 {headless} 个工作表没有表头，未读取 · {headless} sheets without a header were not read"
+    return replace(best, notes=(*best.notes, *([note] if headless else [])))
 
 
-def _sheet(book: fastexcel.ExcelReader, name: str, entry: Entry) -> _Sheet | None:
+def _sheet(book: fastexcel.ExcelReader, name: str, entry: Entry) -> Table | None:
     cells = book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars()
     found = _header(cells, entry)
     if found is None:
         return None
-    share, headers, rows_above = found
+    _, headers, rows_above = found
     body = cells.slice(rows_above).rename({column: f"c{index}" for index, column in enumerate(cells.columns)})
     below = footnotes.count(body.reverse().iter_rows())
     body = _without_false_digits(book, name, body.head(body.height - below), rows_above)
-    return _Sheet(name, share, headers, body, below)
+    filled = pl.any_horizontal(pl.exclude("_row").str.strip_chars().str.len_bytes() > 0)
+    return Table(headers, numbered(body.lazy()).filter(filled), footnotes.note(below))
 
 
 def _header(cells: pl.DataFrame, entry: Entry) -> tuple[float, tuple[str, ...], int] | None:
@@ -165,33 +136,6 @@ def _is_text(book: fastexcel.ExcelReader, name: str, index: int, rows_above: int
     except fastexcel.FastExcelError:
         return False
     return sheet.to_polars().dtypes == [pl.String]
-
-
-def _joined(sheets: Sequence[_Sheet]) -> tuple[tuple[str, ...], pl.LazyFrame]:
-    """The sheets' rows one after another, numbered through, under all their headers."""
-    places: dict[str, int] = {}
-    frames, before = [], 0
-    for sheet in sheets:
-        target = {f"c{index}": f"c{place}" for index, place in enumerate(_places(places, sheet.headers))}
-        numbered = (
-            sheet.body.rename(target)
-            .with_row_index("_row", 1 + before)
-            .with_columns(pl.col("_row").cast(pl.Int64))
-        )
-        frames.append(
-            numbered.filter(pl.any_horizontal(pl.exclude("_row").str.strip_chars().str.len_bytes() > 0))
-        )
-        before += sheet.body.height
-    return tuple(header.partition("\0")[0] for header in places), pl.concat(frames, how="diagonal").lazy()
-
-
-def _places(places: dict[str, int], headers: Sequence[str]) -> Iterator[int]:
-    """The column each header has over all sheets; blank and repeated headers are told apart by where they stand."""
-    seen: set[str] = set()
-    for index, header in enumerate(headers):
-        unique = header if header and header not in seen else f"{header}\0{index}"
-        seen.add(header)
-        yield places.setdefault(unique, len(places))
 
 
 def _refuse_bomb(path: Path) -> None:

@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from assets.ingest import decoding
 from assets.ingest.readers import RAW, UNKNOWN, Reading, UnreadableError, read
 from catalog.model import Entry
+from quality.plan import compile_entry
+from quality.split import split
 
 Rows = Callable[..., list[tuple[Any, ...]]]
 Read = Callable[..., Reading]
@@ -147,6 +149,23 @@ def test_identifiers_that_became_numbers_are_never_given_digits(reading: Read) -
     ids = [441802199001010000, 441802199001011234, 4.41802e17]
     found = reading(workbook([HEADER, *([number, "张三", 1] for number in ids)]), "push.xlsx")
     assert found.frame.collect()["person_id"].to_list() == ["4.41802E+17"] * 3
+
+
+def test_an_identifier_that_became_a_number_is_quarantined_for_that_reason(
+    reading: Read, entry: Entry
+) -> None:
+    cells = [HEADER, [441802199001010000, "张三", 1], ["11010519491231002X", "李四", 1]]
+    for content, name in (
+        (workbook(cells), "push.xlsx"),
+        ("身份号码,姓名\n4.41802E+17,张三\n11010519491231002X,李四\n".encode(), "push.csv"),
+        ("身份号码,姓名\n4.41802e+17,张三\n11010519491231002X,李四\n".encode("gb18030"), "push.csv"),
+    ):
+        parts = split(reading(content, name).frame, compile_entry(entry))
+        rejected = parts.rejected.collect()
+        assert rejected["_row"].to_list() == [1]
+        reasons = {reason["rule"]: reason["reason_zh"] for reason in rejected["reasons"][0]}
+        assert "科学计数" in reasons["person_id.not_a_float"]
+        assert parts.accepted.collect()["name"].to_list() == ["李四"]
 
 
 def test_identifiers_kept_as_text_stay(reading: Read) -> None:

@@ -1,0 +1,162 @@
+"""Shapefile and GeoPackage: features become rows, as those of GeoJSON do.
+
+Here belongs the encoding of a shapefile's table, and the word of a file on its coordinate system. The reading itself is
+GDAL's, in ``gdal.py``; coordinates are not moved here.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from assets.ingest import gdal
+from assets.ingest.decoding import REPLACEMENT, UnreadableError, refuse, scratch
+from assets.ingest.headers import known_headers
+from assets.ingest.table import Table, text_table
+from catalog.model import Entry
+
+#: A file whose features are not read by then never will be.
+PATIENCE_SECONDS = 900
+#: EPSG codes under which files of an entry's coordinate system come. GCJ-02 and BD-09 are in no registry, and their
+#: files say WGS 84.
+_EPSG: Mapping[str, frozenset[int]] = {
+    "cgcs2000": frozenset({4490, 4326}),
+    "wgs84": frozenset({4326, 4490}),
+    "gcj02": frozenset({4326, 4490}),
+    "bd09": frozenset({4326, 4490}),
+    "gk114": frozenset({4547}),
+    "gk111": frozenset({4546}),
+}
+_LANGUAGES = {0x4D: "gb18030", 0x4F: "big5"}
+_CODE_PAGES = {**dict.fromkeys(("936", "ansi 936", "gbk", "gb2312", "cp936"), "gb18030"), "65001": "utf-8"}
+
+
+def read_shapefile(path: Path, entry: Entry, work: Path) -> Table:
+    """The shapefile of which ``path`` is the ``.shp``; its other parts lie beside it."""
+    for suffix in (".dbf", ".shx"):
+        if not path.with_suffix(suffix).is_file():
+            raise refuse(
+                f"Shapefile 缺少 {suffix} 文件，请把 .shp、.shx、.dbf、.prj 一起打包",
+                f"the shapefile lacks its {suffix}: pack .shp, .shx, .dbf and .prj together",
+            )
+    for frame in _layers("ESRI Shapefile", path, entry, work):
+        return _decoded(frame, _declared_encoding(path))
+    raise _broken()
+
+
+def read_geopackage(path: Path, entry: Entry, work: Path) -> list[Table]:
+    """Each layer of a GeoPackage as a table."""
+    found = _layers("GPKG", path, entry, work)
+    return [text_table(frame, frame.collect_schema().names()) for frame in found]
+
+
+def _layers(driver: str, path: Path, entry: Entry, work: Path) -> list[pl.LazyFrame]:
+    """The layers, read in another process: a file that crashes GDAL is refused like any other damaged one."""
+    folder = scratch(work, "layers")
+    folder.mkdir(mode=0o700)
+    command = [sys.executable, "-m", gdal.__name__, driver, str(path), str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=PATIENCE_SECONDS, check=True)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        raise _broken() from error
+    return [_layer(entry, **layer) for layer in json.loads(done.stdout)]
+
+
+def _layer(entry: Entry, *, crs: str, columns: list[str], path: str) -> pl.LazyFrame:
+    """The layer's columns, its shape, and coordinates of points where the entry has columns for them."""
+    _require_system(entry, crs)
+    coordinates = [name for name in (gdal.X, gdal.Y) if name in known_headers(entry)]
+    frame = pl.scan_parquet(path)
+    # by place: of two columns with one name, Parquet has renamed the second
+    stored = frame.collect_schema().names()
+    shape = dict(zip((gdal.SHAPE, gdal.X, gdal.Y), stored[-3:], strict=True))
+    return frame.select(
+        *stored[: len(columns)], *(pl.col(shape[name]).alias(name) for name in (gdal.SHAPE, *coordinates))
+    )
+
+
+def _require_system(entry: Entry, wkt: str) -> None:
+    """Refuse coordinates that the file itself says are of another system than the entry: they would lie elsewhere. A
+    file that says nothing, or something that is in no registry, is taken at the entry's word."""
+    if not wkt or not entry.coordinate_system:
+        return
+    try:
+        system = CRS.from_wkt(wkt)
+    except CRSError:
+        return
+    code = system.to_epsg()
+    expected = _EPSG[entry.coordinate_system]
+    projected = entry.coordinate_system in ("gk114", "gk111")
+    if code in expected or (code is None and system.is_projected == projected):
+        return
+    raise refuse(
+        f"文件的坐标系（{system.name}）与目录规定的 {entry.coordinate_system} 不符，请转换后推送，或修改目录",
+        f"the file is in {system.name}, the entry says {entry.coordinate_system}: convert it, or mend the entry",
+    )
+
+
+def _declared_encoding(path: Path) -> str | None:
+    """What the shapefile says of its text: in its ``.cpg``, or in a byte of its table; None where nothing known."""
+    declared = path.with_suffix(".cpg")
+    if declared.is_file():
+        name = declared.read_bytes()[:40].decode("ascii", "replace").strip().lower()
+        try:
+            return codecs.lookup(_CODE_PAGES.get(name, name)).name
+        except LookupError:
+            pass
+    with path.with_suffix(".dbf").open("rb") as file:
+        return _LANGUAGES.get((file.read(30) + bytes(30))[29])
+
+
+def _decoded(frame: pl.LazyFrame, declared: str | None) -> Table:
+    """The table with texts in the encoding that fits all of them; a row with characters that cannot be decoded is
+    marked."""
+    schema = frame.collect_schema()
+    texts = [name for name, dtype in schema.items() if dtype == pl.String and name != "geometry"]
+    words = {name: frame.select(pl.col(name).unique()).collect().to_series().drop_nulls() for name in texts}
+    encoding = _fitting([*schema.names(), *(word for found in words.values() for word in found)], declared)
+    meant = {
+        name: pl.col(name).replace_strict(
+            found, [_meant(word, encoding) for word in found], default=None, return_dtype=pl.String
+        )
+        for name, found in words.items()
+    }
+    broken = pl.any_horizontal(
+        pl.lit(value=False),
+        *(pl.col(name).str.contains(REPLACEMENT).fill_null(value=False) for name in texts),
+    )
+    return text_table(
+        frame.with_columns(**meant),
+        [_meant(name, encoding) for name in schema.names()],
+        pl.when(broken).then(pl.lit("characters that the file's encoding does not have")),
+    )
+
+
+def _fitting(words: Sequence[str], declared: str | None) -> str:
+    """The first encoding in which all words can be read, save for a last character that its field cut off."""
+    for encoding in (declared, "utf-8", "gb18030"):
+        if encoding and not any(REPLACEMENT in _meant(word, encoding) for word in words):
+            return encoding
+    return declared or "gb18030"
+
+
+def _meant(word: str, encoding: str) -> str:
+    """The word whose bytes came as Latin letters. A field is so many bytes wide: a character cut in two at its end is
+    dropped, as there is nothing left of it to read."""
+    raw = word.encode("latin-1", "replace")
+    return codecs.getincrementaldecoder(encoding)("replace").decode(raw, final=False)
+
+
+def _broken() -> UnreadableError:
+    return refuse(
+        "空间数据文件已损坏或不完整，请重新导出后推送",
+        "the spatial file is broken or cut short: export and push it again",
+    )

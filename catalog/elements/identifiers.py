@@ -94,6 +94,17 @@ def is_person(value: pl.Expr) -> pl.Expr:
     )
 
 
+#: What a spreadsheet leaves of a long number: its first digits. The others cannot be had back.
+NOT_A_FLOAT = Check(
+    "not_a_float",
+    lambda value: ~value.str.contains(r"(?i)^\d(\.\d+)?E\+\d+$"),
+    Title(
+        zh="编号被电子表格转成了科学计数，位数已丢失，请以文本格式重新导出",
+        en="a spreadsheet made the number a float and lost digits: export it as text",
+    ),
+    dimension=Dimension.ACCURACY,
+)
+
 RESIDENT_ID = Element(
     "resident_id",
     Title(zh="公民身份号码", en="resident identity number"),
@@ -102,6 +113,7 @@ RESIDENT_ID = Element(
     Mask("partial", {"left": 4, "right": 4}),
     shortcut(already(RESIDENT_SHAPE), standard_resident_id, pl.String()),
     (
+        NOT_A_FLOAT,
         Check(
             "check_digit",
             resident_checks_out,
@@ -141,6 +153,7 @@ CREDIT_CODE = Element(
     Mask("keep"),
     shortcut(already(PLAIN_CODE), upper_code, pl.String()),
     (
+        NOT_A_FLOAT,
         Check(
             "check_digit",
             credit_checks_out,
@@ -170,6 +183,7 @@ ORGANISATION_CODE = Element(
     Mask("keep"),
     shortcut(already(PLAIN_CODE), without_hyphens, pl.String()),
     (
+        NOT_A_FLOAT,
         Check(
             "check_digit",
             lambda value: value.str.contains(r"^[0-9A-Z]{8}[0-9X]$") & organisation_checks_out(value),
@@ -189,6 +203,7 @@ REGISTRATION_NO = Element(
     Mask("keep"),
     shortcut(already(PLAIN_CODE), upper_code, pl.String()),
     (
+        NOT_A_FLOAT,
         Check(
             "check_digit",
             lambda value: value.str.contains(r"^\d{15}$") & _mod_11_10(value),
@@ -207,6 +222,7 @@ SUBJECT_CODE = Element(
     Mask("partial", {"left": 4, "right": 4}),
     shortcut(already(f"{RESIDENT_SHAPE}|{CREDIT_SHAPE}"), standard_resident_id, pl.String()),
     (
+        NOT_A_FLOAT,
         Check(
             "check_digit",
             # the date is asked for too: a company's old 15-digit registration number would else be taken for a person
@@ -276,8 +292,9 @@ DIVISION_CODE = Element(
     pl.String(),
     Grade.PUBLIC,
     Mask("generalise_division", {"to": "county"}),
-    shortcut(already(r"^(\d{6}|\d{9}(\d\d[1-9]|\d[1-9]\d|[1-9]\d\d))$"), standard_division_code, pl.String()),
+    shortcut(already(r"^(\d{6}|\d{9}|\d{9}(\d\d[1-9]|\d[1-9]\d|[1-9]\d\d))$"), standard_division_code, pl.String()),
     (
+        NOT_A_FLOAT,
         Check(
             "shape",
             lambda value: value.str.contains(r"^(\d{2}|\d{4}|\d{6}|\d{9}|\d{12})$"),
@@ -303,15 +320,7 @@ IDENTIFIER = Element(
     Mask("pseudonym"),
     shortcut(already(PLAIN_CODE), squeeze, pl.String()),
     (
-        Check(
-            "not_a_float",
-            lambda value: ~value.str.contains(r"^\d(\.\d+)?E\+\d+$"),
-            Title(
-                zh="编号被电子表格转成了科学计数，位数已丢失，请以文本格式重新导出",
-                en="a spreadsheet made the number a float and lost digits: export it as text",
-            ),
-            dimension=Dimension.ACCURACY,
-        ),
+        NOT_A_FLOAT,
         Check(
             "length",
             lambda value: value.str.len_chars() <= 64,
@@ -328,6 +337,7 @@ BANK_ACCOUNT = Element(
     Mask("redact"),
     shortcut(already(r"^[0-9]+$"), without_hyphens, pl.String()),
     (
+        NOT_A_FLOAT,
         Check(
             "shape",
             lambda value: value.str.contains(r"^\d{10,30}$"),

@@ -21,7 +21,7 @@ from catalog.model import Entry, Mode, Title
 from lake.landing import landed_file
 from lake.ledger import Ledger, Push, PushState, open_ledger
 from lake.locks import writing
-from lake.tables import Commit, Lake, describe_part, new_part, row_hash
+from lake.tables import ROW_HASH, Commit, Lake, describe_part, new_part, row_hash
 from quality.plan import Plan, compile_entry, content_schema
 from quality.split import REASONS, split, whole_row
 
@@ -35,8 +35,10 @@ SUPERSEDED = (
     "与本次推送中后面的一行主键相同，已保留后一行",
     "a later row of this push has the same key and was kept",
 )
-
-
+NO_ZERO_REPORT = Title(
+    zh="文件只有表头，没有数据行；按目录规定，该资源不接受零报告，请核对导出后重新推送",
+    en="a header and no rows, and the entry accepts no zero report: check the export and push again",
+)
 #: What citylake adds to the entry's columns in a standard table, in this order.
 SYSTEM_SCHEMA = pl.Schema(
     {
@@ -147,18 +149,35 @@ def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, r
     plan = compile_entry(entry)
     staged = _stage(lake, push, entry, plan, reading.frame)
     judged = Outcome(push, PushState.APPLIED, staged.rows, staged.kept, staged.refused, staged.failures)
-    reason = None if ledger.hold_accepted(push.id) else _hold_reason(lake, push, entry, staged)
+    if not staged.rows and not entry.delivery.empty_ok:
+        staged.discard()
+        return replace(judged, state=PushState.REFUSED, reason=NO_ZERO_REPORT)
+    newer = ledger.applied_after(push)
+    reason = None if ledger.hold_accepted(push.id) else _hold_reason(lake, entry, staged, newer)
     if reason:
         staged.discard()
         return replace(judged, state=PushState.HELD, reason=reason)
+    return replace(judged, commit=_write(context, push, entry, staged, newer))
+
+
+def reapply(context: Context, push: Push, entry: Entry) -> Commit:
+    """Apply a push once more as it was decided: nothing is held, nothing settled. For a lake that is built anew from
+    landing, in the order of data dates."""
+    with scratch_folder(context.home.work) as work:
+        reading = read(landed_file(context.home, push), entry, work=work)
+        staged = _stage(context.lake, push, entry, compile_entry(entry), reading.frame)
+        return _write(context, push, entry, staged, newer=())
+
+
+def _write(context: Context, push: Push, entry: Entry, staged: _Staged, newer: Sequence[Push]) -> Commit:
+    """Quarantine first: a push of which it lacks rows is not yet applied, and is written again after a crash."""
     quarantined = describe_part(staged.rejected)
-    schema = pl.read_parquet_schema(staged.rejected)
     if quarantined.rows:
-        lake.append_part("quarantine", entry.code, quarantined, pl.Schema(schema), transaction=push.id)
+        schema = pl.Schema(pl.read_parquet_schema(staged.rejected))
+        context.lake.append_part("quarantine", entry.code, quarantined, schema, transaction=push.id)
     else:
         staged.rejected.unlink()
-    commit = _merge(context, ledger, push, entry, staged.accepted)
-    return replace(judged, commit=commit)
+    return _merge(context, push, entry, staged.accepted, newer)
 
 
 def _stage(lake: Lake, push: Push, entry: Entry, plan: Plan, raw: pl.LazyFrame) -> _Staged:
@@ -188,17 +207,17 @@ def _without_repeated_keys(
     lake: Lake, push: Push, entry: Entry, plan: Plan, raw: pl.LazyFrame, staged: _Staged
 ) -> _Staged:
     """Of rows with one key keep one: the last content, at its first place. The others go to quarantine, whole."""
-    key = list(entry.delivery.key)
-    if not key or staged.kept == 0:
+    key = _key(entry)
+    if staged.kept == 0:
         return staged
-    keys = pl.scan_parquet(staged.accepted).select(*key, "_row", "_row_hash")
+    keys = pl.scan_parquet(staged.accepted).select(list(dict.fromkeys([*key, "_row", ROW_HASH])))
     repeated = keys.filter(pl.len().over(key) > 1).collect() if _has_repeats(keys, key) else pl.DataFrame()
     if repeated.is_empty():
         return staged
-    winner = pl.col("_row_hash").sort_by("_row").last().over(key)
-    stays = pl.col("_row") == pl.col("_row").filter(pl.col("_row_hash") == winner).min().over(key)
+    winner = pl.col(ROW_HASH).sort_by("_row").last().over(key)
+    stays = pl.col("_row") == pl.col("_row").filter(pl.col(ROW_HASH) == winner).min().over(key)
     losers = repeated.filter(~stays.fill_null(value=False)).join(
-        repeated.select("_row", won=pl.col("_row_hash") == winner), on="_row"
+        repeated.select("_row", won=pl.col(ROW_HASH) == winner), on="_row"
     )
     duplicates = losers.filter("won")["_row"]
     superseded = losers.filter(~pl.col("won"))["_row"]
@@ -223,6 +242,12 @@ def _without_repeated_keys(
         raise ConservationError(push, staged.rows, kept, refused)
     failures = staged.failures | {DUPLICATE[0]: len(duplicates), SUPERSEDED[0]: len(superseded)}
     return _Staged(good, bad, staged.rows, kept, refused, failures)
+
+
+def _key(entry: Entry) -> list[str]:
+    """What tells one row from another: the entry's key; without one (append only) the whole content, by its hash, so
+    that what is sent twice is there once."""
+    return list(entry.delivery.key) or [ROW_HASH]
 
 
 def _has_repeats(keys: pl.LazyFrame, key: Sequence[str]) -> bool:
@@ -250,13 +275,15 @@ def _with_provenance(rows: pl.LazyFrame, push: Push, entry: Entry) -> pl.LazyFra
         "_row",
         "_data_date",
         "_received_at",
-        row_hash(content, schema).alias("_row_hash"),
+        row_hash(content, schema).alias(ROW_HASH),
         "_warnings",
     )
 
 
-def _hold_reason(lake: Lake, push: Push, entry: Entry, staged: _Staged) -> Title | None:
-    """Why a person must look first: too few rows, too many bad ones, or a snapshot that lost too many (or None)."""
+def _hold_reason(lake: Lake, entry: Entry, staged: _Staged, newer: Sequence[Push]) -> Title | None:
+    """Why a person must look first: too few rows, too many bad ones, or a snapshot that lost too many (or None).
+
+    An old snapshot, overtaken by a newer one, replaces nothing and so can lose nothing."""
     delivery, volume = entry.delivery, entry.delivery.volume
     if staged.rows < volume.min_rows:
         return Title(
@@ -268,7 +295,8 @@ def _hold_reason(lake: Lake, push: Push, entry: Entry, staged: _Staged) -> Title
             zh=f"{staged.rows} 行中有 {staged.refused} 行不合格，超过 {delivery.max_reject_share:.0%}；请改正后重新推送，或由数据局确认",
             en=f"{staged.refused} of {staged.rows} rows are rejected, over {delivery.max_reject_share:.0%}: correct and re-push",
         )
-    held = lake.rows("standard", entry.code) if delivery.mode is Mode.SNAPSHOT else 0
+    replaces = delivery.mode is Mode.SNAPSHOT and not newer
+    held = lake.rows("standard", entry.code) if replaces else 0
     if held and staged.kept < held * (1 - volume.max_shrink):
         return Title(
             zh=f"合格行由 {held} 减至 {staged.kept}，减少超过 {volume.max_shrink:.0%}；请核实后重新推送，或由数据局确认",
@@ -277,26 +305,24 @@ def _hold_reason(lake: Lake, push: Push, entry: Entry, staged: _Staged) -> Title
     return None
 
 
-def _merge(context: Context, ledger: Ledger, push: Push, entry: Entry, accepted: Path) -> Commit:
+def _merge(context: Context, push: Push, entry: Entry, accepted: Path, newer: Sequence[Push]) -> Commit:
     """Bring the accepted rows into the standard table, as the entry's mode says."""
-    part = describe_part(accepted)
-    schema = pl.Schema(pl.read_parquet_schema(accepted))
-    key = list(entry.delivery.key)
-    lake = context.lake
-    held = lake.rows("standard", entry.code)
-    if not held or not key:
-        return lake.append_part("standard", entry.code, part, schema, transaction=push.id)
-    newer = ledger.applied_after(push)
-    if newer and entry.delivery.mode is Mode.SNAPSHOT:
-        # a newer snapshot is already the whole truth: an older one is kept in landing and changes nothing
+    lake, mode, key = context.lake, entry.delivery.mode, _key(entry)
+    held, part = lake.rows("standard", entry.code), describe_part(accepted)
+    # a newer snapshot is already the whole truth: an older one is kept in landing and changes nothing
+    overtaken = newer and mode is Mode.SNAPSHOT
+    if overtaken or not (held or part.rows):
         accepted.unlink()
         return Commit(lake.version("standard", entry.code) or 0, held, changed=False)
+    if not held:
+        schema = pl.Schema(pl.read_parquet_schema(accepted))
+        return lake.append_part("standard", entry.code, part, schema, transaction=push.id)
     rows = pl.read_parquet(accepted)
-    if newer:
+    if newer and entry.delivery.key:
         rows = rows.join(_overtaken(context, newer, entry), on=key, how="anti")
     gone = (
         lake.scan("standard", entry.code).select(key).collect().join(rows.select(key), on=key, how="anti")
-        if entry.delivery.mode is Mode.SNAPSHOT
+        if mode is Mode.SNAPSHOT
         else None
     )
     commit = lake.change("standard", entry.code, rows, key=key, delete=gone, transaction=push.id)

@@ -38,7 +38,7 @@ class PushState(StrEnum):
     WITHDRAWN = "withdrawn"
 
     @property
-    def title(self) -> str:  # type: ignore[override] # the word people see, not str.title  # type: ignore[override]  # the word on screens
+    def title(self) -> str:  # type: ignore[override]  # the word on screens, not str.title
         """The screens' word for it."""
         return {
             "received": "已接收",
@@ -292,6 +292,21 @@ class Ledger:
                 sa.update(_pushes)
                 .where(_pushes.c.id == push_id)
                 .values(state=PushState.RECEIVED.value, settled_at=None)
+            )
+
+    def withdraw(self, push_id: str, *, reason: str, by: str) -> None:
+        """A department takes a push back: recorded for ever. Its rows are undone by ``assets.replay``."""
+        self.get(push_id)
+        with self.engine.begin() as connection:
+            connection.execute(
+                sa.insert(_decisions).values(
+                    push=push_id, kind="withdraw", reason=reason, by=by, at=datetime.now(UTC)
+                )
+            )
+            connection.execute(
+                sa.update(_pushes)
+                .where(_pushes.c.id == push_id)
+                .values(state=PushState.WITHDRAWN.value, settled_at=datetime.now(UTC))
             )
 
     def hold_accepted(self, push_id: str) -> bool:

@@ -10,7 +10,7 @@ import json
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -21,6 +21,9 @@ from lake.home import Home
 from lake.tables import TableMissingError
 from pipelines.dashboard.accounts import Role
 from pipelines.query import Format, QueryError, query, render
+
+if TYPE_CHECKING:
+    from assets.replay import Replayed
 
 app = typer.Typer(
     name="citylake",
@@ -250,6 +253,68 @@ def upgrade() -> None:
     say(migrate(Home.open()))
 
 
+@app.command()
+def replay(
+    resource: Annotated[str, typer.Argument(help="the resource's code")],
+    write: Annotated[bool, typer.Option("--write", help="put the rebuilt tables in place")] = False,
+) -> None:
+    """Rebuild a resource from landing alone, and say how that differs from its tables.
+
+    Example: citylake replay marriage
+    """
+    from assets.replay import replay as replay_resource
+    from pipelines.definitions import open_context
+
+    done = replay_resource(
+        open_context(), resource, write=write, on_push=lambda push: say(f"    {push.id} {push.data_date}")
+    )
+    _print_replayed(done, written=write)
+    raise typer.Exit(0 if write or all(difference.none for difference in done.differences) else 1)
+
+
+@app.command()
+def withdraw(
+    push_id: Annotated[str, typer.Argument(metavar="PUSH")],
+    reason: Annotated[str, typer.Option(help="why it is taken back; recorded for ever")],
+    by: Annotated[str, typer.Option(help="who takes it back")],
+) -> None:
+    """Undo a push as if it had never come; its bytes stay in landing.
+
+    Example: citylake withdraw p01H… --reason "wrong month exported" --by li
+    """
+    from assets.replay import WithdrawalError
+    from assets.replay import withdraw as withdraw_push
+    from lake.ledger import UnknownPushError
+    from pipelines.definitions import open_context
+
+    try:
+        done = withdraw_push(open_context(), push_id, reason=reason, by=by)
+    except (WithdrawalError, UnknownPushError) as error:
+        _fail(error)
+    _print_replayed(done, written=True)
+    say(f"下一步 next: citylake materialize standard/{done.resource}+")
+
+
+@app.command()
+def tidy(
+    selection: Annotated[
+        list[str] | None, typer.Argument(help="layers or layer/table; default every full table")
+    ] = None,
+) -> None:
+    """Fold small files, write checkpoints, remove what has been superseded for a week.
+
+    Example: citylake tidy standard
+    """
+    from pipelines.definitions import open_context
+    from pipelines.upkeep import tidy_tables
+
+    for done in tidy_tables(open_context(), selection or []):
+        say(
+            f"{done.table}: {done.folded} 个文件并为 files into {done.into}, "
+            f"删除旧文件 removed {done.removed}{', checkpoint' if done.checkpointed else ''}"
+        )
+
+
 @catalogue_app.command("check")
 def catalogue_check(
     root: Annotated[Path | None, typer.Option(help="another catalogue folder than the shipped one")] = None,
@@ -423,6 +488,17 @@ def hold_accept(
 
     open_ledger(Home.open()).accept_hold(push_id, reason=reason, by=by)
     say(f"{push_id}: 已确认 accepted")
+
+
+def _print_replayed(done: Replayed, *, written: bool) -> None:
+    for push_id in done.other_versions:
+        say(f"{push_id}: 按当前目录重放 read by the entry as it is now, not as it was when it came")
+    for difference in done.differences:
+        state = "一致 equal" if difference.none else "已写入 written" if written else "不一致 differs"
+        say(
+            f"{difference.table}: 现有 held {difference.held:,}, 重建 rebuilt {difference.rebuilt:,}, "
+            f"仅现有 only held {difference.only_held:,}, 仅重建 only rebuilt {difference.only_rebuilt:,}: {state}"
+        )
 
 
 def _print_faults(faults: list) -> None:  # type: ignore[type-arg]

@@ -16,6 +16,7 @@ from lake.tables import Lake
 from pipelines.automation import delivery_sensor, failure_sensor, publication_schedule, push_sensor
 from pipelines.checks import refuse_faults
 from pipelines.graph import build_asset, landing_spec, standard_asset
+from pipelines.upkeep import upkeep_schedule
 
 
 def open_context(home: Home | None = None, catalogue: Catalogue | None = None) -> Context:
@@ -42,7 +43,7 @@ def assemble(context: Context) -> dg.Definitions:
         ],
         jobs=[dg.define_asset_job("everything", selection=dg.AssetSelection.all())],
         sensors=[push_sensor(context, steps), delivery_sensor(context), failure_sensor()],
-        schedules=[publication_schedule()],
+        schedules=[publication_schedule(), upkeep_schedule(context)],
         # a step in a process of its own costs seconds before it does anything; ours take less than that
         executor=dg.in_process_executor,
     )

@@ -1,0 +1,125 @@
+"""landing → standard and quarantine, all over again: what the tables would be, had they been lost.
+
+Here belongs rebuilding a resource from its landed pushes and the decisions in the ledger (holds let in, pushes
+withdrawn), and saying how that differs from what is there. Applying one push is ``standard``'s business.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from assets.build import Context
+from assets.ingest.decoding import scratch_folder
+from assets.standard import make_tables, reapply
+from catalog.model import Entry
+from lake.ledger import Ledger, Push, PushState, open_ledger
+from lake.locks import writing
+from lake.tables import ROW_HASH, Lake
+
+
+class WithdrawalError(ValueError):
+    """This push cannot be taken back; says why."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How one table differs from what landing makes of it: rows only there, rows only in the rebuilt one."""
+
+    table: str
+    held: int
+    rebuilt: int
+    only_held: int
+    only_rebuilt: int
+
+    @property
+    def none(self) -> bool:
+        """Whether the two are equal."""
+        return not (self.only_held or self.only_rebuilt)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a replay found: the pushes it applied, those that had come under another version of the entry, and both
+    tables' differences."""
+
+    resource: str
+    pushes: int
+    other_versions: tuple[str, ...]
+    differences: tuple[Difference, ...]
+
+
+def replay(
+    context: Context, resource: str, *, write: bool = False, on_push: Callable[[Push], None] | None = None
+) -> Replayed:
+    """Rebuild a resource's two tables aside from landing, compare, and with ``write`` put them in place.
+
+    Every push is read by the entry as it is now; ``other_versions`` names those that came under another one.
+    Raises ``UnknownResourceError`` and what storage raises."""
+    entry = context.catalogue.entry(resource)
+    pushes = applied_pushes(open_ledger(context.home), resource)
+    with writing(context.home, f"standard.{resource}"), scratch_folder(context.home.work) as work:
+        anew = replace(context, lake=Lake(work / f"replay-{uuid.uuid4().hex}"))
+        make_tables(context, entry)
+        make_tables(anew, entry)
+        for push in pushes:
+            if on_push:
+                on_push(push)
+            reapply(anew, push, entry)
+        differences = tuple(_difference(context, anew, entry, layer) for layer in ("standard", "quarantine"))
+        for difference, layer in zip(differences, ("standard", "quarantine"), strict=True):
+            if write and not difference.none:
+                rows = anew.lake.scan(layer, resource)
+                context.lake.publish(layer, resource, rows, key=["_push", "_row"])
+    other = tuple(push.id for push in pushes if push.entry_version != entry.version)
+    return Replayed(resource, len(pushes), other, differences)
+
+
+def withdraw(context: Context, push_id: str, *, reason: str, by: str) -> Replayed:
+    """Undo a push as if it had never come (撤回): recorded for ever, and the tables rebuilt without it.
+
+    Its bytes stay in landing. Killed after the record, it is finished by calling it again (or by a replay). Raises
+    :class:`WithdrawalError` for a push that was refused, and ``UnknownPushError``."""
+    ledger = open_ledger(context.home)
+    push = ledger.get(push_id)
+    if push.state is PushState.REFUSED:
+        msg = f"推送 {push.id} 已退回，没有入库，无需撤回 · push {push.id} was refused: there is nothing to withdraw"
+        raise WithdrawalError(msg)
+    if push.state is not PushState.WITHDRAWN:
+        ledger.withdraw(push.id, reason=reason, by=by)
+    return replay(context, push.resource, write=True)
+
+
+def applied_pushes(ledger: Ledger, resource: str) -> list[Push]:
+    """The pushes whose rows make up the resource, in the order in which they speak."""
+    applied = [push for push in ledger.history(resource) if push.state is PushState.APPLIED]
+    return sorted(applied, key=lambda push: (push.data_date, push.sequence))
+
+
+def _difference(context: Context, anew: Context, entry: Entry, layer: str) -> Difference:
+    held, rebuilt = (_contents(each.lake.scan(layer, entry.code), layer) for each in (context, anew))
+    return Difference(
+        f"{layer}.{entry.code}",
+        held=int(held["n"].sum()),
+        rebuilt=int(rebuilt["n"].sum()),
+        only_held=_surplus(held, rebuilt),
+        only_rebuilt=_surplus(rebuilt, held),
+    )
+
+
+def _contents(rows: pl.LazyFrame, layer: str) -> pl.DataFrame:
+    """How often each content occurs, by a hash of it. A standard row has one; a quarantined one is its push and row."""
+    if layer == "standard":
+        content = pl.col(ROW_HASH)
+    else:
+        content = pl.struct("_push", "_row", "cells", "reasons").hash(seed=1)
+    return rows.group_by(content.alias("content")).len("n").collect(engine="streaming")
+
+
+def _surplus(left: pl.DataFrame, right: pl.DataFrame) -> int:
+    joined = left.join(right, on="content", how="left", suffix="_right")
+    surplus = pl.col("n").cast(pl.Int64) - pl.col("n_right").fill_null(0).cast(pl.Int64)
+    return int(joined.select(surplus.clip(lower_bound=0).sum()).item())

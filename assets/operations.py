@@ -14,12 +14,12 @@ import polars as pl
 
 from assets.build import Build, Built, Context, TableName
 from catalog.load import Catalogue
-from catalog.model import Dimension, Entry, Title
+from catalog.model import Dimension, Entry, Mode, Title
 from lake.ledger import Push, PushState, open_ledger
 from lake.locks import writing
 from lake.tables import Commit, Lake
 from quality.freshness import CITY_TIME, Received, State, judge, outcomes
-from quality.plan import compile_entry
+from quality.plan import compile_entry, raw_name
 from quality.score import overall, scores
 
 #: A push counts for the clocks from its receipt, unless it was refused or withdrawn.
@@ -137,6 +137,55 @@ def latest_periods(lake: Lake) -> pl.DataFrame:
         return pl.DataFrame(schema=PERIOD_SCHEMA)
     recorded = lake.scan(*PERIODS).sort("recorded_at")
     return recorded.unique(["resource", "period_end"], keep="last").sort("resource", "period_end").collect()
+
+
+@dataclass(frozen=True)
+class OpenRows:
+    """Refused rows of one resource that are still to be corrected, when the oldest was received, and the newest push
+    that has some."""
+
+    resource: str
+    rows: int
+    since: datetime
+    newest: str
+
+
+def open_quarantine(context: Context, entry: Entry) -> OpenRows | None:
+    """What is in quarantine and not yet corrected (None: nothing).
+
+    Of a snapshot these are the newest push's rows, since each push replaces the one before. Else a row is corrected once
+    its key is in standard by a later push, and one key is one row however often it was refused."""
+    lake, code, key = context.lake, entry.code, list(entry.delivery.key)
+    if not lake.rows("quarantine", code):
+        return None
+    refused = lake.scan("quarantine", code).select("key", "_push", "_received_at")
+    if entry.delivery.mode is Mode.SNAPSHOT:
+        applied = [p.id for p in open_ledger(context.home).history(code) if p.state is PushState.APPLIED]
+        waiting = refused.filter(pl.col("_push").is_in(applied[-1:]))
+    elif key:
+        accepted = lake.scan("standard", code).select(*key, later="_received_at")
+        seen = _standardised(entry, refused).join(accepted, on=key, how="left")
+        still = seen.filter(pl.col("later").is_null() | (pl.col("later") <= pl.col("_received_at")))
+        # rows whose key cannot be read are told apart by what came instead of it
+        waiting = still.sort("_received_at").unique([*key, "key"], keep="first", maintain_order=True)
+    else:
+        waiting = refused
+    counted = waiting.select(
+        pl.len().alias("rows"),
+        pl.col("_received_at").min().alias("since"),
+        pl.col("_push").sort_by("_received_at").last().alias("newest"),
+    ).collect(engine="streaming")
+    rows, since, newest = counted.row(0)
+    return OpenRows(code, rows, since, newest) if rows else None
+
+
+def _standardised(entry: Entry, refused: pl.LazyFrame) -> pl.LazyFrame:
+    """The raw key cells of refused rows as the standard table would hold them."""
+    key = entry.delivery.key
+    raw = pl.col("key").str.json_decode(pl.Struct(dict.fromkeys(key, pl.String())))
+    cells = [raw.struct.field(name).alias(raw_name(name)) for name in key]
+    standardise = [expr for expr in compile_entry(entry).standardise if expr.meta.output_name() in key]
+    return refused.with_columns(cells).with_columns(standardise)
 
 
 def _since(entry: Entry, opened: datetime) -> date:

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from catalog.errors import MendableError
 from catalog.load import load
 from catalog.model import Title
 from lake.home import Home
@@ -42,7 +43,7 @@ class Role(StrEnum):
     AUDITOR = "auditor"
 
 
-class AccountError(ValueError):
+class AccountError(MendableError, ValueError):
     """An account or a password that cannot be; ``reason`` says why and what to do."""
 
     def __init__(self, zh: str, en: str) -> None:

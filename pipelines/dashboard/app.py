@@ -13,7 +13,7 @@ from urllib.parse import quote
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import PlainTextResponse, RedirectResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
@@ -22,21 +22,24 @@ from assets.build import Context
 from catalog.model import Title
 from pipelines.dashboard.accounts import open_accounts
 from pipelines.dashboard.board import Board
-from pipelines.dashboard.pages import login, overview
+from pipelines.dashboard.pages import departments, login, overview, pushes, resources, uploads
 from pipelines.dashboard.rendering import STATIC, outside
 from pipelines.dashboard.shield import Shield
 from pipelines.dashboard.visits import (
+    CSRF_HEADER,
     NOT_FOUND,
     DeniedError,
     LoginRequiredError,
     PasswordChangeRequiredError,
     Site,
+    language_of,
 )
+from pipelines.gateway.problems import Problem
 from pipelines.listening import require_guarded
 
 log = logging.getLogger("citylake.dashboard")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
-PAGES = (login, overview)
+PAGES = (login, overview, departments, resources, pushes, uploads)
 _INVALID = Title(zh="地址中的参数不正确", en="a parameter in the address is not right")
 _BUG = Title(
     zh="页面出错，已记入日志，请稍后重试", en="an error of ours, which has been logged: try again later"
@@ -62,7 +65,7 @@ def _answer_failures(app: FastAPI) -> None:
 
     @app.exception_handler(LoginRequiredError)
     def login_required(request: Request, _: Exception) -> Response:
-        if request.method != "GET" or request.headers.get("x-csrf-token"):
+        if request.method != "GET" or request.headers.get(CSRF_HEADER):
             return _failure(request, 401, Title(zh="请重新登录", en="log in again"))
         asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?next={quote(asked)}", 303)
@@ -74,6 +77,10 @@ def _answer_failures(app: FastAPI) -> None:
     @app.exception_handler(DeniedError)
     def denied(request: Request, error: DeniedError) -> Response:
         return _failure(request, error.status, error.reason)
+
+    @app.exception_handler(Problem)
+    def refused(request: Request, error: Problem) -> Response:
+        return _failure(request, error.status, error.detail)
 
     @app.exception_handler(HTTPException)
     def http_error(request: Request, error: HTTPException) -> Response:
@@ -89,6 +96,10 @@ def _answer_failures(app: FastAPI) -> None:
 
 
 def _failure(request: Request, status: int, reason: Title) -> Response:
+    """A page for people; for our own script, which names itself by the token's header, the words alone."""
+    if request.headers.get(CSRF_HEADER):
+        said = reason.en if language_of(request) == "en" else reason.zh
+        return JSONResponse({"reason": said}, status)
     return outside(request, "failure.html", status=status, failed=status, reason=reason)
 
 

@@ -104,10 +104,9 @@ class Board:
         """``compute``'s answer, worked out once for each version of the tables it reads."""
         versions = tuple(self.context.lake.version(*table) for table in tables)
         with self._lock:
-            kept = self._worked_out.get((name, versions))
-        if kept is not None:
-            value: Value = kept
-            return value
+            if (name, versions) in self._worked_out:
+                kept: Value = self._worked_out[name, versions]
+                return kept
         value = compute(self.context)
         with self._lock:
             self._worked_out = {key: old for key, old in self._worked_out.items() if key[0] != name}

@@ -18,6 +18,7 @@ from fastapi.responses import HTMLResponse
 
 from catalog.model import Title
 from pipelines.dashboard import charts, words
+from pipelines.dashboard.lineage import drawing
 from pipelines.dashboard.visits import CSRF_FIELD, LANGUAGE_COOKIE, LANGUAGES, Visit, language_of, site_of
 from quality.freshness import CITY_TIME
 
@@ -83,6 +84,9 @@ def _helpers(language: str) -> dict[str, Callable[..., str]]:
         "short": lambda value: words.short(value, language),
         "word": lambda value: words.word(value, language),
         "opening_word": lambda value: title(words.OPENING[value]),
+        "lineage": lambda nodes: drawing(
+            nodes, language, t("由该资源构建的表", "tables built from the resource")
+        ),
     }
 
 

@@ -5,6 +5,7 @@ Here belong sums over the record; what became of each period was decided when it
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -55,3 +56,13 @@ def months_back(day: date, count: int) -> list[date]:
 def by_month(periods: pl.DataFrame, today: date, count: int = 12) -> dict[date, Tally]:
     """A tally for each of the last months, also for those in which nothing was owed."""
     return {month: tally(due_in(periods, month)) for month in months_back(today, count)}
+
+
+def sum_of(tallies: Iterable[Tally]) -> Tally:
+    """Several tallies as one."""
+    counted = list(tallies)
+    return Tally(
+        sum(each.on_time for each in counted),
+        sum(each.late for each in counted),
+        sum(each.missed for each in counted),
+    )

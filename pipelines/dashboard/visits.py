@@ -9,15 +9,19 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import Depends, Request
 
-from assets.build import Context
+from assets.build import Build, Context
+from assets.recipes import all_builds
+from assets.shared import load_lawful
 from catalog.load import UnknownResourceError
 from catalog.model import Entry, Title
 from lake.ledger import Push, UnknownPushError, open_ledger
+from masking.product import Masking
 from pipelines.dashboard.accounts import Account, Accounts, Role, Session
 from pipelines.dashboard.board import Board
 
@@ -62,6 +66,16 @@ class Site:
     accounts: Accounts
     board: Board
     secure: bool = False
+
+    @cached_property
+    def builds(self) -> list[Build]:
+        """The recipes of all tables: what is built from what."""
+        return all_builds(self.context.catalogue)
+
+    @cached_property
+    def masking(self) -> Masking:
+        """Roles and products: who may see what."""
+        return load_lawful(self.context.catalogue)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,88 @@
+"""A department's page: its resources, its timeliness, its quality, what is in quarantine, its receipts.
+
+Here belongs the gathering of its facts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from assets.operations import OpenRows, ResourceState, open_quarantine
+from catalog.model import Dimension, Entry
+from pipelines.dashboard.charts import Bar
+from pipelines.dashboard.pages.overview import mean_quality
+from pipelines.dashboard.pages.uploads import may_push
+from pipelines.dashboard.rendering import page
+from pipelines.dashboard.timeliness import Tally, by_month, sum_of
+from pipelines.dashboard.visits import Visit, Visitor
+from quality.freshness import CITY_TIME, State
+
+router = APIRouter()
+_RECEIPTS = 15
+
+
+@router.get("/departments/{code}")
+def department(visit: Visitor, code: str) -> Response:
+    """One department."""
+    visit.require_department(code)
+    picture, catalogue = visit.site.board.picture(), visit.site.context.catalogue
+    states = picture.states_of(code)
+    counts = Counter(state.state for state in states)
+    entries = catalogue.of_department(code)
+    months = by_month(picture.periods_of(code), picture.today)
+    waiting = [found for entry in entries if (found := open_rows(visit, entry))]
+    return page(
+        visit,
+        "department.html",
+        code=code,
+        department=catalogue.departments[code],
+        states=states,
+        counts={state: counts[state] for state in State if counts[state]},
+        bars=[month_bar(visit, month, months[month]) for month in months],
+        year=sum_of(months.values()),
+        dimensions=dimension_means(states),
+        quality=mean_quality(states),
+        waiting=sorted(waiting, key=lambda item: item.since),
+        days_since=lambda instant: days_since(instant, picture.today),
+        receipts=picture.pushes_of(code)[:_RECEIPTS],
+        held=picture.held(code),
+        may_push={entry.code: may_push(visit, entry) for entry in entries},
+    )
+
+
+def open_rows(visit: Visit, entry: Entry) -> OpenRows | None:
+    """What is in quarantine and not yet corrected, worked out once for each version of the resource's tables."""
+    tables = [("standard", entry.code), ("quarantine", entry.code)]
+    return visit.site.board.worked_out(
+        f"open {entry.code}", tables, lambda context: open_quarantine(context, entry)
+    )
+
+
+def days_since(instant: datetime, today: date) -> int:
+    """Days from an instant to the city's today."""
+    return (today - instant.astimezone(CITY_TIME).date()).days
+
+
+def month_bar(visit: Visit, month: date, counted: Tally) -> Bar:
+    """A month's periods as one stacked bar."""
+    label = f"{month.year}-{month.month:02d}"
+    words = (
+        ("on_time", counted.on_time, visit.t("按时", "on time")),
+        ("late", counted.late, visit.t("逾期", "late")),
+        ("missed", counted.missed, visit.t("缺报", "missed")),
+    )
+    return Bar(label, tuple((kind, count, f"{label} {said} {count}") for kind, count, said in words))
+
+
+def dimension_means(states: Sequence[ResourceState]) -> dict[Dimension, float | None]:
+    """The mean score of each quality dimension over the resources in which it was assessed."""
+    means: dict[Dimension, float | None] = {}
+    for dimension in Dimension:
+        known = [score for state in states if (score := state.dimensions[dimension]) is not None]
+        means[dimension] = sum(known) / len(known) if known else None
+    return means

@@ -1,0 +1,108 @@
+"""Pushes: the list of all, and each receipt with what became of it, row by row.
+
+Here belong their addresses, the download of refused rows, and the decision on a held push.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import RedirectResponse, Response, StreamingResponse
+
+from catalog.model import Title
+from lake.ledger import LedgerError, PushState, open_ledger
+from pipelines.dashboard.refusals import SHOWN_ROWS, failing, refusals
+from pipelines.dashboard.rendering import page
+from pipelines.dashboard.visits import DeniedError, Form, Visitor, require_posted
+from pipelines.gateway import answers
+
+router = APIRouter()
+PAGE_ROWS = 50
+_NO_REASON = Title(zh="请写明理由，它会永久留存", en="give the reason: it is kept for ever")
+
+
+@router.get("/pushes")
+def pushes(
+    visit: Visitor, state: PushState | None = None, department: str | None = None, at: int = 1
+) -> Response:
+    """All pushes, newest first, a page at a time."""
+    if department is not None:
+        visit.require_department(department)
+    mine = visit.site.board.picture().pushes_of(visit.department or department)
+    found = [push for push in mine if state in (None, push.state)]
+    pages = max(1, -(-len(found) // PAGE_ROWS))
+    at = min(max(at, 1), pages)
+    return page(
+        visit,
+        "pushes.html",
+        pushes=found[(at - 1) * PAGE_ROWS : at * PAGE_ROWS],
+        total=len(found),
+        at=at,
+        pages=pages,
+        chosen=state,
+        chosen_department=department,
+        states=list(PushState),
+    )
+
+
+@router.get("/receipts/{push_id}")
+def receipt(visit: Visitor, push_id: str) -> Response:
+    """What became of one push."""
+    push = visit.require_push(push_id)
+    entry = visit.require_listed(push.resource)
+    shows_cells = visit.sees_values(push.department)
+    return page(
+        visit,
+        "receipt.html",
+        push=push,
+        entry=entry,
+        failing=failing(entry, push.failures),
+        refusals=refusals(visit.site.context.lake, push, with_cells=shows_cells),
+        shows_cells=shows_cells,
+        shown_rows=SHOWN_ROWS,
+        waited=int((datetime.now(UTC) - push.received_at).total_seconds()),
+    )
+
+
+@router.get("/receipts/{push_id}/state")
+def state(visit: Visitor, push_id: str) -> dict[str, str]:
+    """Where the push stands: what a page that follows it asks for."""
+    return {"state": visit.require_push(push_id).state.value}
+
+
+@router.get("/receipts/{push_id}/refused.csv")
+def refused(visit: Visitor, push_id: str) -> Response:
+    """Every refused row with every reason, to correct and push again; whoever may not see values gets none."""
+    push = visit.require_push(push_id)
+    visit.site.accounts.record(visit.account.name, "download_refused", push.id)
+    records = answers.quarantined(visit.site.context.lake, push)
+    shown = records if visit.sees_values(push.department) else _without_cells(records)
+    name = f"{push.resource}-{push.data_date}-{push.id[-6:]}-refused.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(answers.as_csv(shown), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.post("/receipts/{push_id}/accept")
+def accept(visit: Visitor, push_id: str, form: Form) -> Response:
+    """The bureau lets a held push in, with a reason."""
+    require_posted(visit, form)
+    visit.require_decision()
+    push, reason = visit.require_push(push_id), form.get("reason", "").strip()
+    if not reason:
+        raise DeniedError(422, _NO_REASON)
+    try:
+        open_ledger(visit.site.context.home).accept_hold(push.id, reason=reason, by=visit.account.name)
+    except LedgerError as error:
+        zh, _, en = str(error).partition(" · ")
+        raise DeniedError(409, Title(zh=zh, en=en)) from None
+    visit.site.accounts.record(visit.account.name, "accept_hold", push.id)
+    visit.site.board.picture(now=True)
+    return RedirectResponse(f"/receipts/{push.id}", 303)
+
+
+def _without_cells(records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for record in records:
+        yield record | {"cells": ""}

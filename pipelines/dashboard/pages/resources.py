@@ -1,0 +1,112 @@
+"""A resource's page: its catalogue entry for everybody, its pushes and trends for those who may see its operation.
+
+Here belongs the gathering of its facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from catalog.elements import ELEMENTS
+from catalog.model import Entry, Title
+from lake.ledger import Push, PushState
+from masking.product import Masking
+from pipelines.dashboard.charts import Bar, Point
+from pipelines.dashboard.lineage import Node, descendants
+from pipelines.dashboard.pages.departments import month_bar
+from pipelines.dashboard.pages.uploads import may_push
+from pipelines.dashboard.refusals import failing
+from pipelines.dashboard.rendering import number, page, share
+from pipelines.dashboard.timeliness import by_month, sum_of
+from pipelines.dashboard.visits import Visit, Visitor
+
+router = APIRouter()
+_CHARTED = 30
+_LISTED = 30
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who may see something of a resource: who, what, under which conditions, until when."""
+
+    who: Title
+    what: str
+    conditions: str
+    until: str
+
+
+@router.get("/resources/{code}")
+def resource(visit: Visitor, code: str) -> Response:
+    """One resource."""
+    entry = visit.require_listed(code)
+    operated = visit.department in (None, entry.department)
+    return page(
+        visit,
+        "resource.html",
+        entry=entry,
+        elements=ELEMENTS,
+        operated=operated,
+        may_push=may_push(visit, entry),
+        **(_operation(visit, entry) if operated else {}),
+    )
+
+
+def _operation(visit: Visit, entry: Entry) -> dict[str, Any]:
+    """What only the department itself and those who see all are shown."""
+    picture = visit.site.board.picture()
+    pushes = picture.pushes[entry.code]
+    applied = [push for push in pushes if push.state is PushState.APPLIED]
+    months = by_month(picture.periods.filter(resource=entry.code), picture.today)
+    nodes = descendants(visit.site.builds, entry.code, entry.title)
+    return {
+        "state": picture.states[entry.code],
+        "pushes": list(reversed(pushes))[:_LISTED],
+        "push_count": len(pushes),
+        "row_bars": [_row_bar(visit, push) for push in applied[-_CHARTED:]],
+        "quality_points": [_quality_point(push) for push in applied[-_CHARTED:]],
+        "failing": failing(entry, applied[-1].failures if applied else None)[:12],
+        "last_rows": applied[-1].rows if applied else 0,
+        "bars": [month_bar(visit, month, counted) for month, counted in months.items()],
+        "year": sum_of(months.values()),
+        "nodes": nodes,
+        "readers": readers(visit.site.masking, nodes),
+    }
+
+
+def readers(masking: Masking, nodes: Sequence[Node]) -> list[Reader]:
+    """The roles whose grants reach a table built from the resource, and the products made of it."""
+    built = [(node.layer, node.name.rpartition("/")[2]) for node in nodes]
+    found = []
+    for role in masking.roles.values():
+        seen = [f"{layer}.{table}" for layer, table in built if role.covers(layer, table)]
+        if seen:
+            found.append(Reader(role.title, ", ".join(seen), role.purpose, role.ends.isoformat()))
+    for declared in masking.products.values():
+        product = declared.product
+        if (product.source.layer, product.source.table) in built:
+            found.append(
+                Reader(product.title, f"{product.source.layer}.{product.source.table}", product.purpose, "")
+            )
+    return found
+
+
+def _row_bar(visit: Visit, push: Push) -> Bar:
+    accepted, refused = push.accepted or 0, push.rejected or 0
+    day = push.data_date.isoformat()
+    return Bar(
+        push.data_date.strftime("%m-%d"),
+        (
+            ("accepted", accepted, f"{day} {visit.t('入库', 'accepted')} {number(accepted)}"),
+            ("rejected", refused, f"{day} {visit.t('问题', 'refused')} {number(refused)}"),
+        ),
+    )
+
+
+def _quality_point(push: Push) -> Point:
+    passed = push.accepted / push.rows if push.rows and push.accepted is not None else None
+    return Point(push.data_date.strftime("%m-%d"), passed, f"{push.data_date} {share(passed)}")

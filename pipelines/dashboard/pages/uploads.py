@@ -1,0 +1,99 @@
+"""A file from a browser: the page that takes it, its landing, and the template to fill where there is no export.
+
+Here belong the addresses. The body goes to landing as the gateway's do; only a source department pushes its resources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from typing import Annotated, Literal
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Header, Query
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, Response
+
+from assets.ingest.deliveries import today
+from catalog.model import Entry, Title, Way
+from lake.landing import receive, safe_name
+from lake.ledger import Push, open_ledger
+from pipelines.dashboard.rendering import page
+from pipelines.dashboard.visits import DeniedError, Visit, Visitor, require_sent
+from pipelines.gateway import answers, limits
+from pipelines.gateway.bodies import land_body, require_room
+
+router = APIRouter()
+_pool = ThreadPoolExecutor(limits.MAX_CONCURRENT, "upload")
+_slots = limits.Slots()
+_NOT_YOURS = Title(zh="只有数源部门可以推送该资源", en="only the source department pushes this resource")
+
+
+@router.get("/resources/{code}/upload")
+def upload_form(visit: Visitor, code: str) -> Response:
+    """Where a file is dropped."""
+    entry = visit.require_entry(code)
+    _require_source(visit, entry)
+    return page(visit, "upload.html", entry=entry, today=today(), most=limits.MAX_BYTES)
+
+
+@router.post("/resources/{code}/pushes")
+async def upload(
+    visit: Visitor,
+    code: str,
+    data_date: date,
+    x_filename: Annotated[str, Header(max_length=1000)],
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> JSONResponse:
+    """Land the body as the department's push; 201 with the receipt's address once it is durable."""
+    require_sent(visit)
+    entry = visit.require_entry(code)
+    _require_source(visit, entry)
+    home = visit.site.context.home
+    require_room(visit.request, home.root)
+    name = safe_name(unquote(x_filename))
+
+    def land(chunks: Iterator[bytes]) -> Push:
+        return receive(
+            home,
+            open_ledger(home),
+            entry,
+            chunks,
+            way=Way.FILE,
+            filename=name,
+            data_format=name.rpartition(".")[2].lower()[:16] or "unknown",
+            data_date=data_date,
+            idempotency_key=idempotency_key,
+            max_bytes=limits.MAX_BYTES,
+        )
+
+    with _slots.taken(entry.department):
+        landed = await land_body(visit.request, _pool, land)
+    await run_in_threadpool(visit.site.accounts.record, visit.account.name, "upload", landed.id)
+    return JSONResponse({"receipt": landed.id, "address": f"/receipts/{landed.id}"}, 201)
+
+
+@router.get("/resources/{code}/template")
+def template(
+    visit: Visitor, code: str, as_format: Annotated[Literal["csv", "xlsx"], Query(alias="format")] = "xlsx"
+) -> Response:
+    """An empty file with the resource's headers."""
+    entry = visit.require_entry(code)
+    content = answers.xlsx_template(entry) if as_format == "xlsx" else answers.csv_template(entry)
+    media = answers.XLSX if as_format == "xlsx" else "text/csv; charset=utf-8"
+    headers = {"Content-Disposition": f'attachment; filename="{entry.code}.{as_format}"'}
+    return Response(content, media_type=media, headers=headers)
+
+
+def may_push(visit: Visit, entry: Entry) -> bool:
+    """Whether this account pushes the resource: its source department, or the bureau where that is itself one."""
+    if visit.department is not None:
+        return visit.department == entry.department
+    bureaus = {department.bureau for department in visit.site.context.catalogue.departments.values()}
+    return visit.decides and entry.department in bureaus
+
+
+def _require_source(visit: Visit, entry: Entry) -> None:
+    if not may_push(visit, entry):
+        raise DeniedError(403, _NOT_YOURS)

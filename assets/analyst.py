@@ -22,6 +22,7 @@ from assets.build import Build, Built, Context, TableName
 from assets.shared import key_of, load_lawful, today
 from assets.theme import themes
 from assets.theme.themes import Theme, read_themes
+from catalog.errors import MendableError
 from catalog.load import Catalogue
 from catalog.model import SharingType, Title
 from lake.home import Home
@@ -48,7 +49,7 @@ HOW_TO_ASK = {
 }
 
 
-class OpenLogError(RuntimeError):
+class OpenLogError(MendableError, RuntimeError):
     """Somebody has the file open for writing; replacing it would lose what they wrote or mix two files."""
 
     def __init__(self, log: Path) -> None:

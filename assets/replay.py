@@ -15,13 +15,14 @@ import polars as pl
 from assets.build import Context
 from assets.ingest.decoding import scratch_folder
 from assets.standard import make_tables, reapply
+from catalog.errors import MendableError
 from catalog.model import Entry
 from lake.ledger import Ledger, Push, PushState, open_ledger
 from lake.locks import writing
 from lake.tables import ROW_HASH, Lake
 
 
-class WithdrawalError(ValueError):
+class WithdrawalError(MendableError, ValueError):
     """This push cannot be taken back; says why."""
 
 

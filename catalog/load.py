@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from catalog.errors import MendableError
 from catalog.model import Department, Entry
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -37,7 +38,7 @@ class Fault:
         return f"{self.file}:{self.line} {self.field}: {self.problem}{law} → {self.remedy}"
 
 
-class CatalogueError(Exception):
+class CatalogueError(MendableError):
     """The catalogue cannot be used; carries every :class:`Fault`, and prints them all."""
 
     def __init__(self, faults: list[Fault]) -> None:
@@ -45,7 +46,7 @@ class CatalogueError(Exception):
         super().__init__("\n".join(map(str, self.faults)))
 
 
-class UnknownResourceError(KeyError):
+class UnknownResourceError(MendableError, KeyError):
     """No entry has this code."""
 
     def __init__(self, code: str, known: Mapping[str, Entry]) -> None:

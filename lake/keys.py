@@ -12,13 +12,14 @@ import os
 import secrets
 from pathlib import Path
 
+from catalog.errors import MendableError
 from lake.home import Home
 from masking.keys import MASTER_KEY_BYTES
 
 VARIABLE = "CITYLAKE_MASTER_KEY"
 
 
-class KeyFileError(RuntimeError):
+class KeyFileError(MendableError, RuntimeError):
     """The master key cannot be used as it is kept; says what to do."""
 
 

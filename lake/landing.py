@@ -18,6 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from catalog.errors import MendableError
 from catalog.model import Entry, Title, Way
 from lake.home import Home
 from lake.ledger import (
@@ -34,7 +35,7 @@ CITY_TIME = ZoneInfo("Asia/Shanghai")
 _UNSAFE = re.compile(r"[^\w.\-（）()]+")
 
 
-class PushRefusedError(Exception):
+class PushRefusedError(MendableError):
     """A push that cannot be taken in: nothing of it is kept. ``reason`` says why and what to do, in both languages."""
 
     def __init__(self, reason: Title) -> None:

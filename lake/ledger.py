@@ -21,6 +21,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from catalog.errors import MendableError
 from catalog.model import Title, Way
 from lake.home import Home
 
@@ -49,7 +50,7 @@ class PushState(StrEnum):
         }[self.value]
 
 
-class LedgerError(Exception):
+class LedgerError(MendableError):
     """Base of what the ledger refuses."""
 
 

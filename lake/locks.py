@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from catalog.errors import MendableError
 from lake.home import Home
 
 PATIENCE_SECONDS = 600.0
 
 
-class TableBusyError(RuntimeError):
+class TableBusyError(MendableError, RuntimeError):
     """Another process held the table for too long; names it."""
 
     def __init__(self, name: str, holder: str) -> None:

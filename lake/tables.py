@@ -26,6 +26,8 @@ from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 
+from catalog.errors import MendableError
+
 MASKED_LAYERS = ("shared", "open", "role")
 LAYERS = ("standard", "quarantine", "base", "theme", "shared", "open", "role", "ops")
 ROW_HASH = "_row_hash"
@@ -39,14 +41,14 @@ _FILE = "_file:"
 _CONFIGURATION = {"delta.enableChangeDataFeed": "false", "delta.logRetentionDuration": "interval 30 days"}
 
 
-class TableMissingError(LookupError):
+class TableMissingError(MendableError, LookupError):
     """The table has never been written; says which step writes it."""
 
     def __init__(self, layer: str, name: str) -> None:
         super().__init__(f"{layer}.{name} has not been built yet: run `citylake materialize {layer}/{name}`")
 
 
-class SchemaChangeError(TypeError):
+class SchemaChangeError(MendableError, TypeError):
     """A column of the table cannot become what its new rows have; the table is unchanged."""
 
     def __init__(self, table: str, column: str, held: str, new: str) -> None:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.hashes import SM3
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from catalog.errors import MendableError
+
 MASTER_KEY_BYTES = 32
 
 
-class WeakKeyError(ValueError):
+class WeakKeyError(MendableError, ValueError):
     """The master key is shorter than the hash it feeds."""
 
     def __init__(self, length: int) -> None:

@@ -16,11 +16,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from catalog.load import CatalogueError, UnknownResourceError
+from catalog.errors import MendableError
+from catalog.load import CatalogueError
 from lake.home import Home
-from lake.tables import TableMissingError
 from pipelines.dashboard.accounts import Role
-from pipelines.query import Format, QueryError, query, render
+from pipelines.query import Format, query, render
 
 if TYPE_CHECKING:
     from assets.replay import Replayed
@@ -51,8 +51,6 @@ app.add_typer(hold_app, name="hold")
 app.add_typer(user_app, name="user")
 
 console = Console()
-#: What a user can mend: printed as a message, with exit code 1.
-USER_ERRORS = (CatalogueError, UnknownResourceError, TableMissingError, QueryError)
 
 
 def say(text: str) -> None:
@@ -84,12 +82,9 @@ def up(
 
     Example: citylake up
     """
-    from pipelines.services import PortTakenError, supervise
+    from pipelines.services import supervise
 
-    try:
-        raise typer.Exit(supervise(Home.open(), gateway_port, dagster_port, page_port, say))
-    except PortTakenError as error:
-        _fail(error)
+    raise typer.Exit(supervise(Home.open(), gateway_port, dagster_port, page_port, say))
 
 
 @app.command(hidden=True)
@@ -168,15 +163,11 @@ def materialize(
     Example: citylake materialize standard/marriage+
     """
     from pipelines.definitions import assemble, open_context
-    from pipelines.running import SelectionError, run, select
+    from pipelines.running import run, select
 
     home = Home.open()
     definitions = assemble(open_context(home))
-    try:
-        keys = select(definitions, selection or [])
-    except SelectionError as error:
-        _fail(error)
-    summary = run(home, definitions, keys, say)
+    summary = run(home, definitions, select(definitions, selection or []), say)
     say(
         f"运行 run {summary.run_id}: {len(summary.made)} 张表 tables, {len(summary.failed)} 步失败 steps failed"
     )
@@ -282,15 +273,10 @@ def withdraw(
 
     Example: citylake withdraw p01H… --reason "wrong month exported" --by li
     """
-    from assets.replay import WithdrawalError
     from assets.replay import withdraw as withdraw_push
-    from lake.ledger import UnknownPushError
     from pipelines.definitions import open_context
 
-    try:
-        done = withdraw_push(open_context(), push_id, reason=reason, by=by)
-    except (WithdrawalError, UnknownPushError) as error:
-        _fail(error)
+    done = withdraw_push(open_context(), push_id, reason=reason, by=by)
     _print_replayed(done, written=True)
     say(f"下一步 next: citylake materialize standard/{done.resource}+")
 
@@ -424,12 +410,9 @@ def user_create(
 
     Example: citylake user create zhang --role bureau
     """
-    from pipelines.dashboard.accounts import AccountError, new_account
+    from pipelines.dashboard.accounts import new_account
 
-    try:
-        password = new_account(Home.open(), name, role, department)
-    except AccountError as error:
-        _fail(error)
+    password = new_account(Home.open(), name, role, department)
     say(f"账号 name {name} · 初始密码 first password: {password}")
 
 
@@ -526,7 +509,7 @@ def main() -> None:
     """Entry point: errors a user can mend are one message, never a traceback."""
     try:
         app()
-    except USER_ERRORS as error:
+    except MendableError as error:
         Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from assets.ingest.deliveries import today
+from catalog.errors import MendableError
 from catalog.load import load
 from catalog.model import Way
 from lake import tokens
@@ -17,7 +18,7 @@ from lake.landing import file_chunks, receive
 from lake.ledger import Push, open_ledger
 
 
-class UnknownDepartmentError(LookupError):
+class UnknownDepartmentError(MendableError, LookupError):
     """No department has this code."""
 
 

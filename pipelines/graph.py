@@ -16,6 +16,7 @@ from assets.standard import Outcome, apply_waiting, make_tables
 from catalog.model import Dimension, Entry, Frequency, Severity, Way
 from lake.ledger import PushState
 from lake.tables import Commit
+from pipelines.alerts import alert
 from quality.plan import Plan, compile_entry
 
 #: The longest that Dagster lets pass without an accepted push. It only mirrors the promise: the ledger of
@@ -104,6 +105,8 @@ def standard_asset(city: Context, entry: Entry) -> dg.AssetsDefinition:
         _report_landing(context, entry, outcomes)
         for outcome in outcomes:
             context.log.info(_told(outcome))
+            if outcome.state is PushState.HELD:
+                alert("push held", resource=entry.code, push=outcome.push.id, rows=outcome.rows)
         yield from _results(city, entry, outcomes)
         yield _push_check(good, outcomes)
         yield from _dimension_checks(good, plan, outcomes)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 
+from catalog.errors import MendableError
 
-class ExposedError(RuntimeError):
+
+class ExposedError(MendableError, RuntimeError):
     """Beyond loopback a server listens only with TLS; names it."""
 
     def __init__(self, what: str, host: str) -> None:

@@ -15,6 +15,8 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from catalog.errors import MendableError
+
 
 class Format(StrEnum):
     """How a result is printed."""
@@ -24,7 +26,7 @@ class Format(StrEnum):
     JSON = "json"
 
 
-class QueryError(RuntimeError):
+class QueryError(MendableError, RuntimeError):
     """The query could not be run; says why and what to do next."""
 
 

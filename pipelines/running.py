@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from catalog.errors import MendableError
 from lake.home import Home
 from pipelines.instance import instance
 
 LAYER_ORDER = ("standard", "quarantine", "base", "theme", "shared", "open", "role", "ops")
 
 
-class SelectionError(ValueError):
+class SelectionError(MendableError, ValueError):
     """The selection names nothing; says what could be named."""
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import dagster as dg
 import httpx
 
+from catalog.errors import MendableError
 from lake.home import Home
 from pipelines.definitions import assemble, open_context
 from pipelines.instance import prepare, settings_file
@@ -26,7 +27,7 @@ LOOPBACK = "127.0.0.1"
 GRACE_SECONDS = 20
 
 
-class PortTakenError(RuntimeError):
+class PortTakenError(MendableError, RuntimeError):
     """Something else listens there; says which option chooses another port."""
 
     def __init__(self, name: str, port: int, option: str) -> None:

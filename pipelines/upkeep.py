@@ -49,18 +49,20 @@ def prune_runs(instance: dg.DagsterInstance, before: datetime) -> int:
     return count
 
 
-def upkeep_schedule(context: Context) -> dg.ScheduleDefinition:
+def upkeep_schedule(city: Context) -> dg.ScheduleDefinition:
     """Every Sunday night: tidy the tables, and prune Dagster's run history."""
 
     @dg.op(name="tidy_tables")
-    def tidy_all(run: dg.OpExecutionContext) -> None:
-        for done in tidy_tables(context):
-            run.log.info("%s: %s files into %s, %s removed", done.table, done.folded, done.into, done.removed)
+    def tidy_all(context: dg.OpExecutionContext) -> None:
+        for done in tidy_tables(city):
+            context.log.info(
+                "%s: %s files into %s, %s removed", done.table, done.folded, done.into, done.removed
+            )
 
     @dg.op(name="prune_runs")
-    def prune(run: dg.OpExecutionContext) -> None:
-        pruned = prune_runs(run.instance, datetime.now(UTC) - RUN_HISTORY)
-        run.log.info("%s finished runs pruned", pruned)
+    def prune(context: dg.OpExecutionContext) -> None:
+        pruned = prune_runs(context.instance, datetime.now(UTC) - RUN_HISTORY)
+        context.log.info("%s finished runs pruned", pruned)
 
     @dg.job(name="upkeep", executor_def=dg.in_process_executor, description="整理表文件 · tidies the tables")
     def upkeep() -> None:

@@ -139,9 +139,10 @@ def test_a_second_demo_works_and_changes_nothing(citylake: Citylake, told: str) 
 @pytest.fixture
 def services(citylake: Citylake, told: str) -> Iterator[tuple[str, str]]:
     """The gateway's and Dagster's addresses, while ``citylake up`` runs."""
-    gateway, dagster = free_port(), free_port()
+    gateway, page, dagster = free_port(), free_port(), free_port()
+    ports = {"--gateway-port": gateway, "--page-port": page, "--dagster-port": dagster}
     process = subprocess.Popen(
-        [*citylake.command, "up", "--gateway-port", str(gateway), "--dagster-port", str(dagster)],
+        [*citylake.command, "up", *(str(word) for option in ports.items() for word in option)],
         env=citylake.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -10,9 +10,10 @@ import polars as pl
 from assets.base.inputs import standard
 from assets.build import Context
 from catalog.base_model import Base, load_bases
+from catalog.errors import MendableError
 
 
-class UnknownBaseError(LookupError):
+class UnknownBaseError(MendableError, LookupError):
     """No base database with golden records has this name."""
 
 

@@ -24,13 +24,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.ingest.decoding import scratch, scratch_folder
+from catalog.errors import MendableError
 from catalog.model import Entry, Title, Way
 from lake.home import Home
 from lake.landing import file_chunks, receive
 from lake.ledger import Ledger, Push
 
 
-class ExchangeError(RuntimeError):
+class ExchangeError(MendableError, RuntimeError):
     """The exchange database, or one table of it, cannot be read; says what to check, never the password or a value."""
 
     def __init__(self, reason: Title) -> None:

@@ -22,7 +22,18 @@ from assets.build import Context
 from catalog.model import Title
 from pipelines.dashboard.accounts import open_accounts
 from pipelines.dashboard.board import Board
-from pipelines.dashboard.pages import departments, login, overview, pushes, resources, uploads
+from pipelines.dashboard.pages import (
+    bases,
+    bulletin,
+    catalogue,
+    city_map,
+    departments,
+    login,
+    overview,
+    pushes,
+    resources,
+    uploads,
+)
 from pipelines.dashboard.rendering import STATIC, outside
 from pipelines.dashboard.shield import Shield
 from pipelines.dashboard.visits import (
@@ -39,7 +50,7 @@ from pipelines.listening import require_guarded
 
 log = logging.getLogger("citylake.dashboard")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
-PAGES = (login, overview, departments, resources, pushes, uploads)
+PAGES = (login, overview, departments, resources, pushes, uploads, bases, catalogue, city_map, bulletin)
 _INVALID = Title(zh="地址中的参数不正确", en="a parameter in the address is not right")
 _BUG = Title(
     zh="页面出错，已记入日志，请稍后重试", en="an error of ours, which has been logged: try again later"

@@ -82,3 +82,5 @@ if (upload) {
     request.send(file);
   });
 }
+
+for (const button of document.querySelectorAll("[data-print]")) button.addEventListener("click", () => print());

@@ -1,0 +1,122 @@
+"""The monthly bulletin 通报: departments ranked by timeliness and by quality, and what is owed. Made to be printed.
+
+Here belongs the gathering of its facts. It is a draft: an officer signs and sends it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from lake.ledger import PushState
+from pipelines.dashboard.board import Picture
+from pipelines.dashboard.rendering import page
+from pipelines.dashboard.timeliness import Tally, due_in, months_back, tally
+from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Visitor
+from quality.freshness import CITY_TIME, State, Verdict
+
+router = APIRouter()
+_MONTHS = 24
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A department in a month: its periods, the rows it sent and how many passed, and its two ranks (None: nothing
+    to rank)."""
+
+    department: str
+    periods: Tally
+    pushes: int
+    rows: int
+    accepted: int
+    timely_rank: int | None = None
+    quality_rank: int | None = None
+
+    @property
+    def quality(self) -> float | None:
+        """The share of rows that passed."""
+        return self.accepted / self.rows if self.rows else None
+
+
+@router.get("/bulletin")
+def bulletin(visit: Visitor, month: str = "") -> Response:
+    """The bulletin of a month; by default the last whole one, or this one where nothing was due before."""
+    visit.require_all()
+    picture = visit.site.board.picture()
+    chosen = _month(month) if month else _last_with_periods(picture)
+    owed = [each for each in picture.states_of(None) if each.state in (State.LATE, State.NEVER, State.HELD)]
+    missed = due_in(picture.periods, chosen).filter(pl.col("verdict") == Verdict.MISSED.value)
+    standings = ranked(picture, chosen)
+    return page(
+        visit,
+        "bulletin.html",
+        month=chosen,
+        months=months_back(picture.today, _MONTHS)[::-1],
+        standings=standings,
+        whole=tally(due_in(picture.periods, chosen)),
+        owed=sorted(owed, key=lambda each: -each.working_days_late),
+        missed=Counter(missed["resource"].to_list()),
+        pushes=sum(each.pushes for each in standings),
+        rows=sum(each.rows for each in standings),
+        accepted=sum(each.accepted for each in standings),
+    )
+
+
+def ranked(picture: Picture, month: date) -> list[Standing]:
+    """Every department with something due or sent in the month, by timeliness; equal shares have equal ranks."""
+    found = [
+        _standing(picture, code, month) for code in {s.department: None for s in picture.states.values()}
+    ]
+    active = [each for each in found if each.periods.due or each.pushes]
+    timely = _ranks(active, lambda each: each.periods.share)
+    clean = _ranks(active, lambda each: each.quality)
+    standings = [
+        Standing(**{**vars(each), "timely_rank": timely[place], "quality_rank": clean[place]})
+        for place, each in enumerate(active)
+    ]
+    last = len(standings) + 1
+    return sorted(standings, key=lambda each: (each.timely_rank or last, each.quality_rank or last))
+
+
+def _standing(picture: Picture, department: str, month: date) -> Standing:
+    sent = [
+        push
+        for state in picture.states_of(department)
+        for push in picture.pushes[state.resource]
+        if push.received_at.astimezone(CITY_TIME).date().replace(day=1) == month
+    ]
+    applied = [push for push in sent if push.state is PushState.APPLIED]
+    return Standing(
+        department,
+        tally(due_in(picture.periods_of(department), month)),
+        len(sent),
+        sum(push.rows or 0 for push in applied),
+        sum(push.accepted or 0 for push in applied),
+    )
+
+
+def _ranks(standings: Sequence[Standing], of: Callable[[Standing], float | None]) -> list[int | None]:
+    values = [of(each) for each in standings]
+    return [
+        None if value is None else 1 + sum(other > value for other in values if other is not None)
+        for value in values
+    ]
+
+
+def _last_with_periods(picture: Picture) -> date:
+    this = picture.today.replace(day=1)
+    last = (this - timedelta(days=1)).replace(day=1)
+    return last if due_in(picture.periods, last).height else this
+
+
+def _month(text: str) -> date:
+    if not re.fullmatch(r"20\d{2}-(0[1-9]|1[0-2])", text):
+        raise DeniedError(404, NOT_FOUND)
+    return date(int(text[:4]), int(text[5:]), 1)

@@ -19,51 +19,47 @@ RESIDENT_ALPHABET = "0123456789X"
 CREDIT_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 BASE36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 RESIDENT_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-RESIDENT_CHECKS = "10X98765432"
 CREDIT_WEIGHTS = tuple(pow(3, index, 31) for index in range(17))
 ORGANISATION_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
 
 
 def resident_check(texts: pl.Series) -> pl.Series:
     """The check character of each first 17 digits; null where they are not 17 digits."""
-    values = positions(texts.str.slice(0, 17), 17, DIGITS)
-    return _characters(values, _resident_sum(values), RESIDENT_CHECKS)
+    places = positions(texts.str.slice(0, 17), 17, DIGITS)
+    return _characters(places, _resident_check(places), RESIDENT_ALPHABET)
 
 
 def credit_check(texts: pl.Series) -> pl.Series:
     """The check character of each credit code's first 17; null where a character is not of its alphabet."""
-    values = positions(texts.str.slice(0, 17), 17, CREDIT_ALPHABET)
-    return _characters(values, _credit_check(values), CREDIT_ALPHABET)
+    places = positions(texts.str.slice(0, 17), 17, CREDIT_ALPHABET)
+    return _characters(places, _credit_check(places), CREDIT_ALPHABET)
 
 
 def organisation_check(texts: pl.Series) -> pl.Series:
     """The check character of each organisation code's first 8; null where a character is not 0-9, A-Z."""
-    values = positions(texts.str.slice(0, 8), 8, BASE36)
-    return _characters(values, _organisation_check(values), RESIDENT_ALPHABET)
+    places = positions(texts.str.slice(0, 8), 8, BASE36)
+    return _characters(places, _organisation_check(places), RESIDENT_ALPHABET)
 
 
 def passes_resident(texts: pl.Series) -> pl.Series:
     """Whether each whole text is 17 digits and their check character (GB 11643, ISO 7064 MOD 11-2)."""
-    values = positions(texts, 18, RESIDENT_ALPHABET)
-    digits = ((values[:, :17] >= 0) & (values[:, :17] < 10)).all(axis=1)
-    expected = np.asarray([RESIDENT_ALPHABET.index(check) for check in RESIDENT_CHECKS])[
-        _resident_sum(values[:, :17])
-    ]
-    return pl.Series(digits & (values[:, 17] == expected))
+    places = positions(texts, 18, RESIDENT_ALPHABET)
+    digits = _known(places) & (places[:17] < 10).all(axis=0)
+    return pl.Series(digits & (places[17] == _resident_check(places[:17])))
 
 
 def passes_credit(texts: pl.Series) -> pl.Series:
     """Whether each whole text is 17 characters of the credit code's alphabet and their check (GB 32100)."""
-    values = positions(texts, 18, CREDIT_ALPHABET)
-    return pl.Series((values >= 0).all(axis=1) & (values[:, 17] == _credit_check(values[:, :17])))
+    places = positions(texts, 18, CREDIT_ALPHABET)
+    return pl.Series(_known(places) & (places[17] == _credit_check(places[:17])))
 
 
 def passes_organisation(texts: pl.Series) -> pl.Series:
     """Whether each whole text is 8 characters of 0-9, A-Z and their check (GB 11714); 10 is written X."""
-    values = positions(texts, 9, BASE36)
-    check = _organisation_check(values[:, :8])
+    places = positions(texts, 9, BASE36)
+    check = _organisation_check(places[:8])
     expected = np.where(check == 10, BASE36.index("X"), check)
-    return pl.Series((values >= 0).all(axis=1) & (values[:, 8] == expected))
+    return pl.Series(_known(places) & (places[8] == expected))
 
 
 def passes_mod_11_10(texts: pl.Series) -> pl.Series:
@@ -88,48 +84,64 @@ def over(
 
 
 def positions(texts: pl.Series, width: int, alphabet: str) -> Codes:
-    """An (n, width) array of each character's place in ``alphabet``: -1 for another character, -2 past the end.
+    """A (width, n) array of each character's place in ``alphabet``: -1 for another character, -2 past the end.
 
-    A text longer than ``width``, one with characters beyond ASCII, and null count as a row of -1."""
+    A text longer than ``width``, one with characters beyond ASCII, and null count as a column of -1. The characters of
+    one position lie side by side, so that what follows are operations on long rows."""
     table = np.full(256, -1, dtype=np.int8)
     table[0] = -2
     table[np.frombuffer(alphabet.encode(), dtype=np.uint8)] = np.arange(len(alphabet))
-    return table[_bytes(texts.fill_null("?"), width).reshape(len(texts), width)]
+    return np.take(table, _bytes(texts.fill_null("?"), width))
 
 
 def _bytes(texts: pl.Series, width: int) -> npt.NDArray[np.uint8]:
-    """The texts' bytes one after the other, each ``width`` long: filled with zeros, or ``?`` where it cannot be."""
-    if not (texts.str.len_bytes() == width).all():
-        fits = (texts.str.len_bytes() <= width) & (texts.str.len_bytes() == texts.str.len_chars())
-        texts = texts.zip_with(fits, pl.Series(["?"]).new_from_index(0, len(texts))).str.pad_end(width, "\0")
+    """The texts' bytes, (width, n): filled with zeros past a text's end, and ``?`` where a text does not fit."""
+    sizes = texts.str.len_bytes()
+    whole = sizes == width
+    if whole.all():
+        return _columns(texts, width)
+    columns = _columns(texts.zip_with(whole, pl.Series(["?" * width]).new_from_index(0, len(texts))), width)
+    short = ((sizes < width) & (sizes == texts.str.len_chars())).arg_true()
+    if len(short):
+        columns[:, short.to_numpy()] = _columns(texts.gather(short).str.pad_end(width, "\0"), width)
+    return columns
+
+
+def _columns(texts: pl.Series, width: int) -> npt.NDArray[np.uint8]:
+    """A fresh (width, n) array of texts that all have ``width`` bytes."""
     array = texts.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     offsets = np.frombuffer(array.buffers()[1], dtype=np.int64)[array.offset : array.offset + len(texts) + 1]
     data = np.frombuffer(array.buffers()[2] or b"", dtype=np.uint8)
-    return data[offsets[0] : offsets[-1]]
+    return data[offsets[0] : offsets[-1]].reshape(len(texts), width).T.copy()
 
 
-def _resident_sum(values: Codes) -> npt.NDArray[np.int32]:
-    return _weighted(values, RESIDENT_WEIGHTS) % 11
+def _known(places: Codes) -> npt.NDArray[np.bool_]:
+    return np.logical_and.reduce(places >= 0, axis=0)
 
 
-def _credit_check(values: Codes) -> npt.NDArray[np.int32]:
-    return (31 - _weighted(values, CREDIT_WEIGHTS) % 31) % 31
+def _resident_check(places: Codes) -> npt.NDArray[np.int16]:
+    """The check's place in :data:`RESIDENT_ALPHABET`: 12 less the sum, modulo 11."""
+    return (12 - _weighted(places, RESIDENT_WEIGHTS) % 11) % 11
 
 
-def _organisation_check(values: Codes) -> npt.NDArray[np.int32]:
-    return (11 - _weighted(values, ORGANISATION_WEIGHTS) % 11) % 11
+def _credit_check(places: Codes) -> npt.NDArray[np.int16]:
+    return (31 - _weighted(places, CREDIT_WEIGHTS) % 31) % 31
 
 
-def _weighted(values: Codes, weights: Sequence[int]) -> npt.NDArray[np.int32]:
-    # single precision is exact for these sums, and has a fast product where integers have none
-    products: npt.NDArray[np.float32] = values.astype(np.float32) @ np.asarray(weights, dtype=np.float32)
-    return products.astype(np.int32)
+def _organisation_check(places: Codes) -> npt.NDArray[np.int16]:
+    return (11 - _weighted(places, ORGANISATION_WEIGHTS) % 11) % 11
 
 
-def _characters(values: Codes, check: npt.NDArray[np.int32], alphabet: str) -> pl.Series:
-    whole = pl.Series((values >= 0).all(axis=1))
-    letters = pl.Series(list(alphabet)).gather(pl.Series(check % len(alphabet)))
-    return letters.set(~whole, None)
+def _weighted(places: Codes, weights: Sequence[int]) -> npt.NDArray[np.int16]:
+    total = np.zeros(places.shape[1], dtype=np.int16)
+    for row, weight in zip(places, weights, strict=True):
+        total += row * np.int16(weight)
+    return total
+
+
+def _characters(places: Codes, check: npt.NDArray[np.int16], alphabet: str) -> pl.Series:
+    letters = pl.Series(list(alphabet)).gather(pl.Series(check))
+    return letters.set(pl.Series(~_known(places)), None)
 
 
 def _hybrid(texts: pl.Series, alphabet: str, width: int) -> pl.Series:
@@ -138,11 +150,11 @@ def _hybrid(texts: pl.Series, alphabet: str, width: int) -> pl.Series:
     longest = texts.str.len_bytes().max()
     used = min(width, longest) if isinstance(longest, int) and longest else 1
     steps = _hybrid_steps(modulus)
-    columns = np.ascontiguousarray(positions(texts, used, alphabet).T).astype(np.intp) + 2
+    places = positions(texts, used, alphabet)
     state = np.full(len(texts), modulus // 2, dtype=np.intp)
-    for column in columns:
-        state = steps[state * (modulus + 2) + column]
-    return pl.Series((columns[0] >= 2) & (state == 1))
+    for row in places:
+        state = steps[state * (modulus + 2) + row + 2]
+    return pl.Series((places[0] >= 0) & (state == 1))
 
 
 def _hybrid_steps(modulus: int) -> npt.NDArray[np.intp]:

@@ -193,12 +193,10 @@ def _quotes_are_regular(path: Path, layout: _Layout) -> bool:
     delimiter = re.escape(layout.delimiter)
     cell = f'(?:"(?:[^"]|"")*"|[^"{delimiter}]*)'
     row = f"^{cell}(?:{delimiter}{cell}){{{len(layout.headers) - 1}}}$"
-    line = pl.col("line")
-    # of two filters Polars would compute both on every line; the pattern is dear, and few lines have quotes
-    quoted = pl.when(line.str.contains('"', literal=True)).then(line)
-    irregular = _whole_lines(path, layout).filter(~quoted.str.contains(row))
+    # two filters in one query would both be computed on every line; the pattern is dear, and few lines have quotes
+    quoted = _whole_lines(path, layout).filter(pl.col("line").str.contains('"', literal=True))
     try:
-        return irregular.head(1).collect(engine="streaming").is_empty()
+        return all(batch["line"].str.contains(row).all() for batch in quoted.collect_batches(lazy=True))
     except pl.exceptions.ComputeError:
         return False  # so many columns that the pattern is too large: row by row, then
 

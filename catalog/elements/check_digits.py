@@ -116,7 +116,8 @@ def _columns(texts: pl.Series, width: int) -> npt.NDArray[np.uint8]:
 
 
 def _known(places: Codes) -> npt.NDArray[np.bool_]:
-    return np.logical_and.reduce(places >= 0, axis=0)
+    known: npt.NDArray[np.bool_] = np.logical_and.reduce(places >= 0, axis=0)
+    return known
 
 
 def _resident_check(places: Codes) -> npt.NDArray[np.int16]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from catalog.model import Severity
+from quality.evidence import Show, evidence_columns
 from quality.plan import Plan, RowRule, raw_name
 
 #: A raw frame may say in this column that a row could not be parsed at all (ragged CSV); such a row is rejected.
@@ -32,16 +33,19 @@ _FAIL = "_fail:"
 @dataclass(frozen=True)
 class Split:
     """``accepted``: content columns, ``_row``, ``_warnings``; ``rejected``: ``_row``, ``key``, ``cells``, ``reasons``;
-    ``counts``: one row with ``total``, ``accepted``, ``rejected``, and per rule how many rows fail it."""
+    ``counts``: one row with ``total``, ``accepted``, ``rejected``, and per rule how many rows fail it; ``evidence``: one
+    row for ``evidence.read_evidence``, which costs nothing where it is not asked for."""
 
     accepted: pl.LazyFrame
     rejected: pl.LazyFrame
     counts: pl.LazyFrame
+    evidence: pl.LazyFrame
 
 
-def split(raw: pl.LazyFrame, plan: Plan) -> Split:
+def split(raw: pl.LazyFrame, plan: Plan, show: Show | None = None) -> Split:
     """Part the rows of a raw frame (String columns by entry name, ``_row``, perhaps :data:`PROBLEM` and further
-    columns) as the plan says. Columns of the entry that the frame lacks count as empty."""
+    columns) as the plan says. Columns of the entry that the frame lacks count as empty. ``show`` says of which
+    columns the evidence may hold failing values, and under which mask."""
     present = raw.collect_schema().names()
     judged = _judged(raw, plan, present)
     rejecting = [_FAIL + rule.code for rule in plan.rules_of(Severity.REJECT)]
@@ -60,6 +64,7 @@ def split(raw: pl.LazyFrame, plan: Plan) -> Split:
             pl.col("_bad").sum().alias("rejected"),
             *(pl.col(name).sum().alias(name.removeprefix(_FAIL)) for name in _failure_columns(plan, present)),
         ),
+        evidence=marked.select(evidence_columns(plan, lambda code: pl.col(_FAIL + code), show or {})),
     )
 
 

@@ -83,11 +83,11 @@ def line(points: Sequence[Point], text: str, *, share: bool = True) -> Markup:
 
 
 def nice(value: float) -> float:
-    """The round number at or above a value that an axis ends with: 1, 2, 2.5 or 5 times a power of ten."""
-    if value <= 0:
-        return 1
+    """The number at or above a value that an axis ends with: its quarters are round, and little room is wasted."""
+    if value <= 4:
+        return 4
     power = 10.0 ** (len(str(int(value))) - 1)
-    return next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= value)
+    return next(step * power for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if step * power >= value)
 
 
 def _share_range(known: Sequence[float]) -> tuple[float, float]:

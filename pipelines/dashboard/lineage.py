@@ -5,6 +5,7 @@ Here belong the walk over recipes and the drawing; the recipes themselves say wh
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from markupsafe import Markup
 from assets.build import Build
 from catalog.model import Title
 
-#: Steps from left to right; a role's tables and the published products end the way.
+#: The layers that are drawn; the bureau's and the roles' files show tables as they are, and are no step of their own.
 STEPS = ("standard", "base", "theme", "shared", "open", "role")
 _BOX, _GAP, _ROW, _HIGH = 168, 56, 46, 34
 
@@ -35,7 +36,6 @@ def descendants(builds: Sequence[Build], resource: str, title: Title) -> list[No
     for build in builds:
         layer, table = build.makes[0]
         step = layer.split("/", 1)[0]
-        # the files of the bureau and of roles show tables as they are: they are no step of their own
         reads = tuple(dict.fromkeys(made_by[read] for read in build.reads if read in made_by))
         if step in STEPS and reads:
             name = f"{layer}/{table}"
@@ -45,11 +45,10 @@ def descendants(builds: Sequence[Build], resource: str, title: Title) -> list[No
 
 
 def drawing(nodes: Sequence[Node], language: str, label: str) -> Markup:
-    """Boxes in columns by layer, with a curve for each reading."""
-    columns = [step for step in STEPS if any(node.layer == step for node in nodes)]
-    places = _places(nodes, columns)
+    """Boxes from left to right, each right of all it reads, with a curve for each reading."""
+    places = _places(nodes)
     tall = max(y for _, y in places.values()) + _HIGH + 6
-    wide = len(columns) * (_BOX + _GAP) - _GAP + 4
+    wide = max(x for x, _ in places.values()) + _BOX + 4
     curves = [_curve(places[read], places[node.name]) for node in nodes for read in node.reads]
     boxes = [_box(node, places[node.name], language) for node in nodes]
     return Markup(
@@ -57,11 +56,13 @@ def drawing(nodes: Sequence[Node], language: str, label: str) -> Markup:
     ).format(wide, tall, wide, tall, label, Markup("").join([*curves, *boxes]))
 
 
-def _places(nodes: Sequence[Node], columns: Sequence[str]) -> Mapping[str, tuple[int, int]]:
-    places = {}
-    for place, step in enumerate(columns):
-        for row, node in enumerate(node for node in nodes if node.layer == step):
-            places[node.name] = (2 + place * (_BOX + _GAP), 4 + row * _ROW)
+def _places(nodes: Sequence[Node]) -> Mapping[str, tuple[int, int]]:
+    depths: dict[str, int] = {}
+    places, rows = {}, Counter[int]()
+    for node in nodes:
+        depth = depths[node.name] = 1 + max((depths[read] for read in node.reads), default=-1)
+        places[node.name] = (2 + depth * (_BOX + _GAP), 4 + rows[depth] * _ROW)
+        rows[depth] += 1
     return places
 
 

@@ -18,7 +18,7 @@ from lake.tables import Lake
 from quality.plan import compile_entry
 from quality.split import UNPARSED, UNPARSED_REASONS
 
-SHOWN_ROWS = 200
+SHOWN_ROWS = 100
 _OF_WHOLE_ROWS = {
     UNPARSED: Title(zh=UNPARSED_REASONS[0], en=UNPARSED_REASONS[1]),
     DUPLICATE[0]: Title(zh=DUPLICATE[1], en=DUPLICATE[2]),

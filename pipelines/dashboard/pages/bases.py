@@ -28,6 +28,7 @@ class Coverage:
     """A field: the share of entities in which it is known, and what share of those each resource gave."""
 
     field: str
+    title: str
     share: float
     sources: Mapping[str, float]
 
@@ -116,7 +117,7 @@ def _coverage(golden: pl.LazyFrame, base: Base, entities: int) -> list[Coverage]
     for name, frame in zip(base.fields, told, strict=True):
         gave = frame.drop_nulls("resource").sort("len", descending=True)
         shares = {resource: count / max(1, known[name]) for resource, count in gave.iter_rows()}
-        found.append(Coverage(name, known[name] / max(1, entities), shares))
+        found.append(Coverage(name, base.fields[name].title, known[name] / max(1, entities), shares))
     return found
 
 

@@ -96,6 +96,7 @@ def city_map(visit: Visitor, measure: str = "persons") -> Response:
         "map.html",
         plan=drawn,
         values=values,
+        by_value=sorted(drawn.counties, key=lambda county: -values[county.code]),
         shades=shades(values),
         measures=MEASURES,
         chosen=measure,

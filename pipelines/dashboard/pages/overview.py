@@ -23,7 +23,7 @@ from quality.freshness import State
 router = APIRouter()
 #: What needs somebody, the worst first.
 WORST_FIRST = (State.LATE, State.HELD, State.NEVER, State.DUE_SOON)
-_SHOWN_TODAY = 14
+_SHOWN_TODAY = 10
 
 
 @dataclass(frozen=True)

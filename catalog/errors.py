@@ -10,8 +10,10 @@ next, and holds no personal value. Anything that is not one of these is a bug an
     ├── masking    WeakKeyError
     ├── lake       KeyFileError, LedgerError (and below it), PushRefusedError (and below it), SchemaChangeError,
     │              TableBusyError, TableMissingError
-    ├── assets     ExchangeError, OpenLogError, UnknownBaseError, WithdrawalError
-    └── pipelines  AccountError, ExposedError, PortTakenError, QueryError, SelectionError, UnknownDepartmentError
+    ├── assets     ExchangeError, OpenLogError, UnknownBaseError, UnreadableError,
+    │              WithdrawalError
+    └── pipelines  AccountError, ExposedError, PortTakenError, QueryError, ResourceCodeError, SelectionError,
+                   UnknownDepartmentError
 """
 
 from __future__ import annotations

@@ -386,6 +386,37 @@ def catalogue_show(code: Annotated[str, typer.Argument(help="the resource's code
     console.print(table)
 
 
+@catalogue_app.command("propose")
+def catalogue_propose(
+    path: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="a file as the department has it")
+    ],
+    code: Annotated[
+        str | None, typer.Option(help="the new resource's code; default from the file's name")
+    ] = None,
+    department: Annotated[str, typer.Option(help="the source department's code")] = "",
+    output: Annotated[Path | None, typer.Option(help="write the draft there instead of showing it")] = None,
+) -> None:
+    """Draft a catalogue entry from a file, and try the file on it; lines that a person must decide are marked.
+
+    Example: citylake catalogue propose enterprises.csv --department market_regulation
+    """
+    from pipelines.delivering import propose_entry
+
+    if output and output.exists():
+        _fail(FileExistsError(f"{output} 已存在，请另选文件名 · {output} exists: choose another name"))
+    proposal = propose_entry(Home.open(), path, code, department)
+    if output:
+        output.write_text(proposal.draft.text, encoding="utf-8")
+    else:
+        sys.stdout.write(proposal.draft.text)
+    for line in (*proposal.draft.remarks, *proposal.notes):
+        _note(line)
+    _note(f"试读 tried: {proposal.rows} 行 rows, {proposal.accepted} 行合格 accepted")
+    for rule, count in proposal.failures.items():
+        _note(f"  {rule}: {count}")
+
+
 @token_app.command("create")
 def token_create(
     department: Annotated[str, typer.Argument(help="the department's code")],
@@ -500,8 +531,13 @@ def _day(text: str | None) -> date | None:
         ) from None
 
 
+def _note(text: str) -> None:
+    """A line beside the result, on standard error."""
+    Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def _fail(error: Exception) -> None:
-    Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
+    _note(str(error))
     raise typer.Exit(1) from None
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import zstandard
 
+from catalog.errors import MendableError
 from catalog.model import Title
 
 #: A compressed push may not grow beyond this, nor by more than this factor: what does is a bomb.
@@ -65,7 +66,7 @@ _CJK = re.compile("[\u0800-\U0010ffff]")
 _JSON_START = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\]]|\[\s*$")
 
 
-class UnreadableError(Exception):
+class UnreadableError(MendableError):
     """The file cannot be read; ``reason`` says why and what to do, and never quotes a value."""
 
     def __init__(self, reason: Title) -> None:

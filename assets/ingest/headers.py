@@ -1,6 +1,6 @@
 """Which column of the entry a file's header means: by name, Chinese title or alias, through the usual noise.
 
-Here belongs the matching only. Reading files is in ``readers.py``.
+Here belong the matching, and what a reader asks of it to find the header in a file. Reading files is in ``readers.py``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
 
 from catalog.model import Entry, Title
 
@@ -33,6 +35,60 @@ class Match:
         """How much of the entry's columns the headers name, 0 to 1."""
         total = len(self.positions) + len(self.missing_required) + len(self.missing_optional)
         return len(self.positions) / total
+
+
+class Sought(Protocol):
+    """What a reader is looking for: how well a row does as its header, and which single headers are known."""
+
+    @property
+    def title(self) -> Title:
+        """The resource's name, for a refusal."""
+
+    @property
+    def coordinate_system(self) -> str | None:
+        """What the coordinates should be in."""
+
+    def share(self, headers: Sequence[str | None]) -> float:
+        """How much of what is sought these headers name; 0 where they are no header."""
+
+    def knows(self, header: str) -> bool:
+        """Whether this one header is sought."""
+
+    def stacks(self, rows: Sequence[Sequence[str | None]]) -> bool:
+        """Whether these rows may be one header, merged from several."""
+
+
+@dataclass(frozen=True)
+class SoughtByEntry:
+    """The header of one catalogue entry."""
+
+    entry: Entry
+
+    @property
+    def title(self) -> Title:
+        """The entry's."""
+        return self.entry.title
+
+    @property
+    def coordinate_system(self) -> str | None:
+        """The entry's."""
+        return self.entry.coordinate_system
+
+    @cached_property
+    def _known(self) -> dict[str, str]:
+        return known_headers(self.entry)
+
+    def share(self, headers: Sequence[str | None]) -> float:
+        """The share of the entry's columns that are named."""
+        return match(self.entry, headers).share
+
+    def knows(self, header: str) -> bool:
+        """Whether a column has this header."""
+        return normal(header) in self._known
+
+    def stacks(self, rows: Sequence[Sequence[str | None]]) -> bool:
+        """Any rows: whether they are a header, the share of the entry that they name tells."""
+        return True
 
 
 def match(entry: Entry, headers: Sequence[str | None]) -> Match:

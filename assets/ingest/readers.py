@@ -20,7 +20,7 @@ from assets.ingest.archives import Member, unpacked
 from assets.ingest.decoding import UnreadableError, detect, is_data, plain_file, refuse, utf8_file
 from assets.ingest.delimited import read_delimited
 from assets.ingest.gathering import Gathering, encodable
-from assets.ingest.headers import Match, match, refusal
+from assets.ingest.headers import Match, Sought, SoughtByEntry, match, refusal
 from assets.ingest.table import Table, best_of, text_table
 from catalog.model import Entry, Title
 from quality.split import PROBLEM
@@ -53,15 +53,21 @@ def read(path: Path, entry: Entry, *, work: Path) -> Reading:
     """Read any supported file; scratch copies (decompressed, transcoded) go into ``work``.
 
     Raises :class:`UnreadableError`, whose reason says what to do."""
-    plain = plain_file(path, work)
-    kind = detect(plain, path.name)
-    table = _with_blank_headers_named(_READERS[kind](plain, entry, work))
+    kind, table = read_table(path, SoughtByEntry(entry), work=work)
     found = match(entry, table.headers)
     reason = refusal(entry, found)
     if reason:
         raise UnreadableError(reason)
     notes = tuple(f"未知列 unknown column: {header}" for _, header in found.unknown)
     return Reading(_named(table, found), found, kind, (*table.notes, *notes))
+
+
+def read_table(path: Path, sought: Sought, *, work: Path) -> tuple[str, Table]:
+    """The format and the table that does best as what is sought, under the headers it has. Raises
+    :class:`UnreadableError`."""
+    plain = plain_file(path, work)
+    kind = detect(plain, path.name)
+    return kind, _with_blank_headers_named(_READERS[kind](plain, sought, work))
 
 
 def _with_blank_headers_named(table: Table) -> Table:
@@ -89,7 +95,7 @@ def _named(table: Table, found: Match) -> pl.LazyFrame:
     return table.frame.select("_row", *own[1:], *known, *further)
 
 
-def _parquet(path: Path, _: Entry, __: Path) -> Table:
+def _parquet(path: Path, _: Sought, __: Path) -> Table:
     """Scanned lazily, after one look at every page: a damaged one would stop the run that meets it."""
     try:
         frame = pl.scan_parquet(path)
@@ -99,7 +105,7 @@ def _parquet(path: Path, _: Entry, __: Path) -> Table:
     return text_table(frame, frame.collect_schema().names())
 
 
-def _arrow(path: Path, _: Entry, __: Path) -> Table:
+def _arrow(path: Path, _: Sought, __: Path) -> Table:
     try:
         frame = pl.read_ipc(path) if _is_arrow_file(path) else pl.read_ipc_stream(path)
     except _DAMAGED as error:
@@ -112,7 +118,7 @@ def _is_arrow_file(path: Path) -> bool:
         return file.read(6) == b"ARROW1"
 
 
-def _ndjson(path: Path, _: Entry, work: Path) -> Table:
+def _ndjson(path: Path, _: Sought, work: Path) -> Table:
     """One JSON object a line; keys may differ between lines; a line that is no object stays as a marked row."""
     records = _Records(work, path.name)
     with utf8_file(path, work).open(encoding="utf-8") as file:
@@ -174,7 +180,7 @@ def _object(pairs: list[tuple[str, object]]) -> _Record:
     return record
 
 
-def _json(path: Path, entry: Entry, work: Path) -> Table:
+def _json(path: Path, sought: Sought, work: Path) -> Table:
     """An array of objects, an object with one such array inside (a page of an API), or GeoJSON."""
     if path.stat().st_size > MAX_DOCUMENT:
         limit = MAX_DOCUMENT >> 20
@@ -187,7 +193,7 @@ def _json(path: Path, entry: Entry, work: Path) -> Table:
         value = _decode_json(text)
     except ValueError as error:
         if len(text[:4096].splitlines()) > 1 and text.lstrip().startswith("{"):
-            return _ndjson(path, entry, work)
+            return _ndjson(path, sought, work)
         raise _broken("JSON", "JSON") from error
     items = _items(value)
     if items is None:
@@ -273,27 +279,27 @@ def _cell(value: object) -> str | None:
     return str(value)
 
 
-def _spreadsheet(path: Path, entry: Entry, _: Path) -> Table:
+def _spreadsheet(path: Path, sought: Sought, _: Path) -> Table:
     from assets.ingest.spreadsheets import read_spreadsheet
 
-    return read_spreadsheet(path, entry)
+    return read_spreadsheet(path, sought)
 
 
-def _delimited(path: Path, entry: Entry, work: Path) -> Table:
-    found = read_delimited(path, work, lambda cells: match(entry, cells).share, entry.title.zh, entry.code)
+def _delimited(path: Path, sought: Sought, work: Path) -> Table:
+    found = read_delimited(path, work, sought.share, sought.title.zh, sought.title.en)
     return Table(found.headers, found.frame, found.notes)
 
 
-def _geopackage(path: Path, entry: Entry, work: Path) -> Table:
+def _geopackage(path: Path, sought: Sought, work: Path) -> Table:
     from assets.ingest.spatial import read_geopackage
 
-    layers = read_geopackage(path, entry, work)
+    layers = read_geopackage(path, sought, work)
     if not layers:
         raise refuse("GeoPackage 中没有空间图层", "the GeoPackage holds no layer of features")
-    return best_of(layers, entry, Title(zh="图层", en="layers"))
+    return best_of(layers, sought, Title(zh="图层", en="layers"))
 
 
-def _archive(path: Path, entry: Entry, work: Path) -> Table:
+def _archive(path: Path, sought: Sought, work: Path) -> Table:
     """Every data file of a zip, a shapefile's parts as one. What is no data (a letter, a picture) is only counted."""
     members = unpacked(path, work)
     shapes = {member.path.stem for member in members if member.path.suffix == ".shp"}
@@ -301,32 +307,32 @@ def _archive(path: Path, entry: Entry, work: Path) -> Table:
     for member in members:
         if member.path.stem in shapes and member.path.suffix != ".shp":
             continue
-        table = _member(member, entry, work) if is_data(member.path.name) else None
+        table = _member(member, sought, work) if is_data(member.path.name) else None
         if table:
             tables.append(table)
         else:
             other += 1
     if not tables:
         raise refuse("压缩包中没有可以读取的数据文件", "the zip holds no file of data")
-    best = best_of(tables, entry, Title(zh="文件", en="files"))
+    best = best_of(tables, sought, Title(zh="文件", en="files"))
     note = f"压缩包中有 {other} 个其他文件未读取 · {other} other files in the zip were not read"
     return replace(best, notes=(*best.notes, *([note] if other else [])))
 
 
-def _member(member: Member, entry: Entry, work: Path) -> Table | None:
+def _member(member: Member, sought: Sought, work: Path) -> Table | None:
     """A file of a zip as a table; None for a text that is none (读我.txt)."""
     try:
         if member.path.suffix == ".shp":
             from assets.ingest.spatial import read_shapefile
 
-            return read_shapefile(member.path, entry, work)
+            return read_shapefile(member.path, sought, work)
         plain = plain_file(member.path, work)
         kind = detect(plain, member.path.name)
         if kind == "zip":
             raise refuse(
                 "压缩包里还有压缩包，请直接打包数据文件", "a zip inside a zip: pack the data files themselves"
             )
-        return _READERS[kind](plain, entry, work)
+        return _READERS[kind](plain, sought, work)
     except UnreadableError as error:
         if member.path.suffix == ".txt":
             return None
@@ -342,7 +348,7 @@ def _broken(zh: str, en: str) -> UnreadableError:
     )
 
 
-_READERS: dict[str, Callable[[Path, Entry, Path], Table]] = {
+_READERS: dict[str, Callable[[Path, Sought, Path], Table]] = {
     "parquet": _parquet,
     "arrow": _arrow,
     "json": _json,
@@ -353,4 +359,4 @@ _READERS: dict[str, Callable[[Path, Entry, Path], Table]] = {
     "zip": _archive,
 }
 
-__all__ = ["Reading", "Table", "UnreadableError", "read"]
+__all__ = ["Reading", "Table", "UnreadableError", "read", "read_table"]

@@ -19,9 +19,8 @@ from pyproj.exceptions import CRSError
 
 from assets.ingest import gdal
 from assets.ingest.decoding import REPLACEMENT, UnreadableError, refuse, scratch
-from assets.ingest.headers import known_headers
+from assets.ingest.headers import Sought
 from assets.ingest.table import Table, text_table
-from catalog.model import Entry
 
 #: A file whose features are not read by then never will be.
 PATIENCE_SECONDS = 900
@@ -39,7 +38,7 @@ _LANGUAGES = {0x4D: "gb18030", 0x4F: "big5"}
 _CODE_PAGES = {**dict.fromkeys(("936", "ansi 936", "gbk", "gb2312", "cp936"), "gb18030"), "65001": "utf-8"}
 
 
-def read_shapefile(path: Path, entry: Entry, work: Path) -> Table:
+def read_shapefile(path: Path, sought: Sought, work: Path) -> Table:
     """The shapefile of which ``path`` is the ``.shp``; its other parts lie beside it."""
     for suffix in (".dbf", ".shx"):
         if not path.with_suffix(suffix).is_file():
@@ -47,18 +46,18 @@ def read_shapefile(path: Path, entry: Entry, work: Path) -> Table:
                 f"Shapefile 缺少 {suffix} 文件，请把 .shp、.shx、.dbf、.prj 一起打包",
                 f"the shapefile lacks its {suffix}: pack .shp, .shx, .dbf and .prj together",
             )
-    for frame in _layers("ESRI Shapefile", path, entry, work):
+    for frame in _layers("ESRI Shapefile", path, sought, work):
         return _decoded(frame, _declared_encoding(path))
     raise _broken()
 
 
-def read_geopackage(path: Path, entry: Entry, work: Path) -> list[Table]:
+def read_geopackage(path: Path, sought: Sought, work: Path) -> list[Table]:
     """Each layer of a GeoPackage as a table."""
-    found = _layers("GPKG", path, entry, work)
+    found = _layers("GPKG", path, sought, work)
     return [text_table(frame, frame.collect_schema().names()) for frame in found]
 
 
-def _layers(driver: str, path: Path, entry: Entry, work: Path) -> list[pl.LazyFrame]:
+def _layers(driver: str, path: Path, sought: Sought, work: Path) -> list[pl.LazyFrame]:
     """The layers, read in another process: a file that crashes GDAL is refused like any other damaged one."""
     folder = scratch(work, "layers")
     folder.mkdir(mode=0o700)
@@ -67,13 +66,13 @@ def _layers(driver: str, path: Path, entry: Entry, work: Path) -> list[pl.LazyFr
         done = subprocess.run(command, capture_output=True, timeout=PATIENCE_SECONDS, check=True)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         raise _broken() from error
-    return [_layer(entry, **layer) for layer in json.loads(done.stdout)]
+    return [_layer(sought, **layer) for layer in json.loads(done.stdout)]
 
 
-def _layer(entry: Entry, *, crs: str, columns: list[str], path: str) -> pl.LazyFrame:
+def _layer(sought: Sought, *, crs: str, columns: list[str], path: str) -> pl.LazyFrame:
     """The layer's columns, its shape, and coordinates of points where the entry has columns for them."""
-    _require_system(entry, crs)
-    coordinates = [name for name in (gdal.X, gdal.Y) if name in known_headers(entry)]
+    _require_system(sought, crs)
+    coordinates = [name for name in (gdal.X, gdal.Y) if sought.knows(name)]
     frame = pl.scan_parquet(path)
     # by place: of two columns with one name, Parquet has renamed the second
     stored = frame.collect_schema().names()
@@ -83,23 +82,23 @@ def _layer(entry: Entry, *, crs: str, columns: list[str], path: str) -> pl.LazyF
     )
 
 
-def _require_system(entry: Entry, wkt: str) -> None:
+def _require_system(sought: Sought, wkt: str) -> None:
     """Refuse coordinates that the file itself says are of another system than the entry: they would lie elsewhere. A
     file that says nothing, or something that is in no registry, is taken at the entry's word."""
-    if not wkt or not entry.coordinate_system:
+    if not wkt or not sought.coordinate_system:
         return
     try:
         system = CRS.from_wkt(wkt)
     except CRSError:
         return
     code = system.to_epsg()
-    expected = _EPSG[entry.coordinate_system]
-    projected = entry.coordinate_system in ("gk114", "gk111")
+    expected = _EPSG[sought.coordinate_system]
+    projected = sought.coordinate_system in ("gk114", "gk111")
     if code in expected or (code is None and system.is_projected == projected):
         return
     raise refuse(
-        f"文件的坐标系（{system.name}）与目录规定的 {entry.coordinate_system} 不符，请转换后推送，或修改目录",
-        f"the file is in {system.name}, the entry says {entry.coordinate_system}: convert it, or mend the entry",
+        f"文件的坐标系（{system.name}）与目录规定的 {sought.coordinate_system} 不符，请转换后推送，或修改目录",
+        f"the file is in {system.name}, the entry says {sought.coordinate_system}: convert it, or mend the entry",
     )
 
 

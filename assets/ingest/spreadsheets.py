@@ -17,9 +17,9 @@ import polars as pl
 
 from assets.ingest import footnotes
 from assets.ingest.decoding import UnreadableError, refuse
-from assets.ingest.headers import known_headers, match, normal
+from assets.ingest.headers import Sought
 from assets.ingest.table import Table, best_of, numbered
-from catalog.model import Entry, Title
+from catalog.model import Title
 
 HEADER_SEARCH_ROWS = 30
 HEADER_DEPTH = 3
@@ -32,30 +32,30 @@ _CHUNK = 1 << 20
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
 
-def read_spreadsheet(path: Path, entry: Entry) -> Table:
+def read_spreadsheet(path: Path, sought: Sought) -> Table:
     """The sheet whose header names most of the entry's columns, and after it all others that name as much: a large
     register fills several. Raises :class:`UnreadableError`."""
     _refuse_bomb(path)
     try:
         book = fastexcel.read_excel(str(path))
-        sheets = [_sheet(book, name, entry) for name in book.sheet_names]
+        sheets = [_sheet(book, name, sought) for name in book.sheet_names]
     except fastexcel.FastExcelError as error:
         raise _unreadable(path) from error
     found = [sheet for sheet in sheets if sheet]
     if not found:
         raise refuse(
-            f"电子表格中找不到表头，请使用目录“{entry.title.zh}”的模板",
-            f"no sheet has a header of entry {entry.code}: use its template",
+            f"电子表格中找不到表头，请使用目录“{sought.title.zh}”的模板",
+            f"no sheet has a header of {sought.title.en}: use its template",
         )
-    best = best_of(found, entry, Title(zh="工作表", en="sheets"))
+    best = best_of(found, sought, Title(zh="工作表", en="sheets"))
     headless = len(sheets) - len(found)
     note = f"有 {headless} 个工作表没有表头，未读取 · {headless} sheets without a header were not read"
     return replace(best, notes=(*best.notes, *([note] if headless else [])))
 
 
-def _sheet(book: fastexcel.ExcelReader, name: str, entry: Entry) -> Table | None:
+def _sheet(book: fastexcel.ExcelReader, name: str, sought: Sought) -> Table | None:
     cells = book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars()
-    found = _header(cells, entry)
+    found = _header(cells, sought)
     if found is None:
         return None
     _, headers, rows_above = found
@@ -66,25 +66,26 @@ def _sheet(book: fastexcel.ExcelReader, name: str, entry: Entry) -> Table | None
     return Table(headers, numbered(body.lazy()).filter(filled), footnotes.note(below))
 
 
-def _header(cells: pl.DataFrame, entry: Entry) -> tuple[float, tuple[str, ...], int] | None:
+def _header(cells: pl.DataFrame, sought: Sought) -> tuple[float, tuple[str, ...], int] | None:
     """Share, headers and the count of rows down to the header's last: one row, or two or three where that names more."""
     rows = list(cells.head(HEADER_SEARCH_ROWS + HEADER_DEPTH).iter_rows())
     best: tuple[float, tuple[str, ...], int] | None = None
     for depth in range(1, HEADER_DEPTH + 1):
         for top in range(min(HEADER_SEARCH_ROWS, len(rows) - depth + 1)):
-            headers = _merged(rows[top : top + depth], entry)
-            share = match(entry, headers).share
+            if depth > 1 and not sought.stacks(rows[top : top + depth]):
+                continue
+            headers = _merged(rows[top : top + depth], sought)
+            share = sought.share(headers)
             if share > (best[0] if best else 0.0):
                 best = (share, headers, top + depth)
     return best
 
 
-def _merged(rows: Sequence[Sequence[str | None]], entry: Entry) -> tuple[str, ...]:
+def _merged(rows: Sequence[Sequence[str | None]], sought: Sought) -> tuple[str, ...]:
     """One header a column. Over several rows a banner counts for the cells it spans, and a column's header is what the
     entry knows of: all its parts joined, or the lowest alone."""
     if len(rows) == 1:
         return tuple(cell or "" for cell in rows[0])
-    known = known_headers(entry)
     banners = [*(list(_filled_forward(row)) for row in rows[:-1]), list(rows[-1])]
     headers = []
     for column in range(len(rows[0])):
@@ -92,7 +93,7 @@ def _merged(rows: Sequence[Sequence[str | None]], entry: Entry) -> tuple[str, ..
         parts = [row[column] for row in (banners if below else rows)]
         texts = list(dict.fromkeys(text for text in parts if text))
         choices = ["".join(texts), *reversed(texts)]
-        headers.append(next((choice for choice in choices if normal(choice) in known), choices[0]))
+        headers.append(next((choice for choice in choices if sought.knows(choice)), choices[0]))
     return tuple(headers)
 
 

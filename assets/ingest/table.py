@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from assets.ingest.headers import match
-from catalog.model import Entry, Title
+from assets.ingest.headers import Sought
+from catalog.model import Title
 from quality.split import PROBLEM
 
 
@@ -25,10 +25,10 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
-def best_of(tables: Sequence[Table], entry: Entry, what: Title) -> Table:
-    """Of several tables the one whose headers name most of the entry, and after it all others that name as much; the
+def best_of(tables: Sequence[Table], sought: Sought, what: Title) -> Table:
+    """Of several tables the one whose headers name most of what is sought, and after it all others that name as much; the
     others are counted in a remark. The caller has one at least."""
-    shares = [match(entry, table.headers).share for table in tables]
+    shares = [sought.share(table.headers) for table in tables]
     taken = [table for table, share in zip(tables, shares, strict=True) if share == max(shares)]
     left = len(tables) - len(taken)
     notes = (

@@ -28,7 +28,7 @@ ROWS = """SELECT * FROM (VALUES
     ('P1', '清远市清城区', 12.5, 'POLYGON ((0 0, 0 1, 1 1, 1 0, 0 0))'),
     ('P2', '佛冈县石角镇', NULL, 'POLYGON ((5 5, 5 6, 6 6, 5 5))')) AS t (no, 名称, area, wkt)"""
 POINTS = "SELECT 'P1' AS no, ST_Point(113.05, 23.7) AS geom"
-SHAPES = f"SELECT * EXCLUDE wkt, ST_GeomFromText(wkt) AS geom FROM ({ROWS})"  # noqa: S608
+SHAPES = f"SELECT * EXCLUDE wkt, ST_GeomFromText(wkt) AS geom FROM ({ROWS})"
 
 
 @functools.cache
@@ -37,7 +37,6 @@ def written(driver: str, suffix: str, query: str = SHAPES, srs: str = "EPSG:4490
     extension = next(Path(str(files("duckdb_extension_spatial"))).rglob("spatial.duckdb_extension"))
     with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"threads": 1}) as connection:
         connection.execute(f"LOAD '{extension}'")
-        target = Path(folder, f"parcels.{suffix}")
         encoding = ", LAYER_CREATION_OPTIONS 'ENCODING=UTF-8'" if suffix == "shp" else ""
         made = f"WITH (FORMAT gdal, DRIVER '{driver}', SRS '{srs}'{encoding})"
         connection.execute(f"COPY ({query}) TO '{Path(folder, 'parcels')}.{suffix}' {made}")

@@ -1,0 +1,81 @@
+"""Results as Great Expectations' Data Docs, in a page that needs no network.
+
+Here belongs the rendering of one result into one HTML text; where it is kept, and who may open it, is decided by the
+caller. Whoever is not of the bureau sees counts: :func:`without_values` takes the rest out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from quality.expectations import great_expectations
+
+if TYPE_CHECKING:
+    from great_expectations.core import ExpectationSuiteValidationResult
+
+#: What a result may say beyond the bureau: how many, never which.
+COUNTS = (
+    *("element_count", "missing_count", "missing_percent", "unexpected_count", "unexpected_percent"),
+    *("unexpected_percent_total", "unexpected_percent_nonmissing"),
+)
+#: Great Expectations puts failing values into its tables as they are; what could become markup is shown full width.
+HARMLESS = str.maketrans({"<": "＜", ">": "＞", "&": "＆", '"': "＂", "'": "＇"})
+
+
+def page(result: ExpectationSuiteValidationResult, heading: str, *, values: bool = False) -> str:
+    """One result as an HTML page; with ``values`` also the masked values that the result holds, for the bureau."""
+    renderers = great_expectations("great_expectations.render.renderer")
+    views = great_expectations("great_expectations.render.view")
+    shown = _changed(result, _presentable if values else lambda found: _presentable(_counts(found)))
+    document = renderers.ValidationResultsPageRenderer(run_info_at_end=True).render(shown)
+    view = views.DefaultJinjaPageView(custom_views_directory=str(files("quality") / "pages"))
+    rendered: str = view.render(document, template="results.j2", heading=heading)
+    return rendered
+
+
+def without_values(result: ExpectationSuiteValidationResult) -> ExpectationSuiteValidationResult:
+    """The same result with counts only: no failing value, no extreme, no most common value."""
+    return _changed(result, _counts)
+
+
+def _changed(
+    result: ExpectationSuiteValidationResult, change: Callable[[dict[str, Any]], dict[str, Any]]
+) -> ExpectationSuiteValidationResult:
+    core = great_expectations("great_expectations.core")
+    copied: ExpectationSuiteValidationResult = core.ExpectationSuiteValidationResult(
+        results=[
+            core.ExpectationValidationResult(
+                success=each.success, expectation_config=each.expectation_config, result=change(each.result)
+            )
+            for each in result.results
+        ],
+        success=result.success,
+        suite_name=result.suite_name,
+        statistics=result.statistics,
+        meta=result.meta,
+    )
+    return copied
+
+
+def _counts(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if name in COUNTS}
+
+
+def _presentable(found: dict[str, Any]) -> dict[str, Any]:
+    """What Great Expectations' renderers can put on a page without harm, and without stumbling: of sets of distinct
+    values, which have counts but no percentages, they cannot render the counts."""
+    shown: dict[str, Any] = _harmless(found)
+    if "unexpected_percent" in shown or not {"unexpected_count", "missing_count"} & shown.keys():
+        return shown
+    others, missing = shown.pop("unexpected_count", 0), shown.pop("missing_count", 0)
+    return shown | {"observed_value": f"{others} other values, {missing} missing"}
+
+
+def _harmless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _harmless(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_harmless(inner) for inner in value)
+    return value.translate(HARMLESS) if isinstance(value, str) else value

@@ -1,0 +1,88 @@
+"""Data Docs open without a network, say what failed, and show values to nobody beyond the bureau."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import polars as pl
+import pytest
+
+from catalog.model import Entry
+from quality.data_docs import page, without_values
+from quality.results import validate
+from tests.quality.conftest import entry
+from tests.quality.test_results import ROWS, a_suite, default_masks, expect, judged
+
+AS_IT_IS = {"status": lambda value: value}
+
+
+@pytest.fixture(scope="module")
+def result() -> Any:
+    declared: Entry = entry()
+    return judged(declared, ROWS, default_masks(declared))
+
+
+def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing(result: Any) -> None:
+    html = page(result, "登记 · 2026-03-02", values=True)
+    assert not re.search(r"https?://|<script|<link|<img|@import|url\(|\son\w+=", html)
+
+
+def test_a_page_names_every_rule_with_its_reason_and_counts(result: Any) -> None:
+    html = page(result, "登记 · 2026-03-02")
+    assert "登记 · 2026-03-02" in html
+    for each in result.results:
+        assert each.expectation_config.description.split(" · ")[0] in html
+    assert "1 unexpected values found" in html
+
+
+def test_only_the_bureau_sees_masked_values(result: Any) -> None:
+    assert "4418**********001X" in page(result, "登记", values=True)
+    assert "4418**********001X" not in page(result, "登记")
+    assert "韩*" not in page(result, "登记")
+
+
+def test_counts_remain_when_values_are_taken_out(result: Any) -> None:
+    bare = without_values(result)
+    assert [each.success for each in bare.results] == [each.success for each in result.results]
+    assert [each.result["unexpected_count"] for each in bare.results] == [
+        each.result["unexpected_count"] for each in result.results
+    ]
+    assert not any("list" in name for each in bare.results for name in each.result)
+
+
+def test_observed_values_of_a_column_are_taken_out_too() -> None:
+    suite = a_suite(
+        expect("expect_column_most_common_value_to_be_in_set", column="status", value_set=["正常"]),
+        expect("expect_column_distinct_values_to_be_in_set", column="status", value_set=["正常"]),
+    )
+    shown = validate(pl.LazyFrame({"status": ["绝密"]}), suite, show=AS_IT_IS)
+    assert "绝密" in page(shown, "登记", values=True)
+    assert "绝密" not in page(shown, "登记")
+
+
+def test_no_part_of_a_page_is_lost_for_want_of_a_number(caplog: pytest.LogCaptureFixture) -> None:
+    """Great Expectations logs what it could not render, and leaves it out."""
+    suite = a_suite(
+        expect("expect_column_distinct_values_to_equal_set", column="status", value_set=["正常", "注销"]),
+        expect("expect_column_distinct_values_to_contain_set", column="status", value_set=["注销"]),
+        expect("expect_table_row_count_to_equal", value=3),
+        expect("expect_column_values_to_be_unique", column="status"),
+    )
+    html = page(validate(pl.LazyFrame({"status": ["正常", "走了"]}), suite, show=AS_IT_IS), "登记")
+    assert "1 other values, 1 missing" in html
+    assert [record.message for record in caplog.records] == []
+
+
+def test_what_departments_send_cannot_become_markup() -> None:
+    hostile = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    suite = a_suite(
+        expect("expect_column_values_to_be_in_set", column="status", value_set=["正常"]),
+        expect("expect_column_most_common_value_to_be_in_set", column="status", value_set=["正常"]),
+        expect("expect_column_distinct_values_to_be_in_set", column="status", value_set=["正常"]),
+    )
+    result = validate(pl.LazyFrame({"status": [hostile]}), suite, show=AS_IT_IS)
+    html = page(result, hostile, values=True)
+    assert "＜img" in html
+    assert "<img" not in html
+    assert "<script" not in html

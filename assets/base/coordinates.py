@@ -73,15 +73,11 @@ def bd09_to_gcj02(longitude: Degrees, latitude: Degrees) -> Points:
 
 
 def ground_area_km2(shape: shapely.Geometry) -> float:
-    """The geodesic area of a shape in CGCS2000 degrees, in km²."""
-    return (
-        abs(
-            GEOD.geometry_area_perimeter(
-                shapely.geometry.polygon.orient(shape) if shape.geom_type == "Polygon" else shape
-            )[0]
-        )
-        / 1e6
-    )
+    """The geodesic area of a shape in CGCS2000 degrees, in km².
+
+    The signed area of a ring follows its turn, and files turn theirs either way: every part is turned alike first, or
+    the islands of a county would be taken off its mainland."""
+    return abs(float(GEOD.geometry_area_perimeter(shapely.orient_polygons(shape))[0])) / 1e6
 
 
 def _offset(longitude: Degrees, latitude: Degrees) -> Points:

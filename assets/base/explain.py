@@ -5,12 +5,23 @@ Here belongs the answer for a person to read; it holds personal values and is fo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
+from assets.base.golden import SOURCE_SUFFIX, latest_last
 from assets.base.inputs import standard
 from assets.build import Context
-from catalog.base_model import Base, load_bases
+from catalog.base_model import Base, Survivorship, load_bases
 from catalog.errors import MendableError
+
+KEPT = "采用 kept"
+AGREES = "一致 agrees"
+PASSED_OVER = {
+    Survivorship.PRIORITY: "未采用：顺序在后 passed over: comes later",
+    Survivorship.LATEST: "未采用：不是最近的 passed over: not the latest",
+    Survivorship.MOST: "未采用：持此值的来源较少 passed over: fewer say so",
+}
 
 
 class UnknownBaseError(MendableError, LookupError):
@@ -29,39 +40,44 @@ def explain(context: Context, name: str, entity: str) -> list[dict[str, str | No
     found = context.lake.scan("base", name).filter(pl.col(base.id_column) == entity).collect()
     if found.is_empty():
         return []
-    rows = {source: _latest(context, base, source, found[base.identifier][0]) for source in base.sources}
-    return [answer for field in base.fields for answer in _answers(base, field, rows)]
+    golden = found.row(0, named=True)
+    rows = {source: _latest(context, base, source, golden[base.identifier]) for source in base.sources}
+    return [answer for field in base.fields for answer in _answers(base, field, golden, rows)]
 
 
-def _latest(context: Context, base: Base, name: str, identifier: str) -> dict[str, object]:
-    """The source's newest row of this identifier; empty where it has none."""
+def _latest(context: Context, base: Base, name: str, identifier: str) -> Mapping[str, object]:
+    """The source's row of this identifier that speaks for it; empty where it has none."""
     source = base.sources[name]
     rows = standard(context, source.resource).filter(pl.col(source.identifier) == identifier)
-    newest = rows.sort("_data_date", "_row", "_push").last().collect()
+    newest = rows.sort(*latest_last(base, name)).last().collect()
     return newest.row(0, named=True) if newest.height else {}
 
 
-def _answers(base: Base, field: str, rows: dict[str, dict[str, object]]) -> list[dict[str, str | None]]:
+def _answers(
+    base: Base, field: str, golden: Mapping[str, object], rows: Mapping[str, Mapping[str, object]]
+) -> list[dict[str, str | None]]:
     answers: list[dict[str, str | None]] = []
     for reference in base.fields[field].sources:
         source, column = base.split(reference)
         value = rows[source].get(column)
         if value is None:
             continue
-        won = not answers
-        same = bool(answers) and answers[0]["value"] == str(value)
+        resource = base.resource(reference)
+        same = value == golden[field]
+        kept = same and resource == golden[field + SOURCE_SUFFIX] and not _has_winner(answers)
         answers.append(
             {
                 "field": field,
                 "value": str(value),
-                "resource": base.sources[source].resource,
+                "resource": resource,
                 "push": str(rows[source]["_push"]),
                 "row": str(rows[source]["_row"]),
-                "verdict": "采用 kept"
-                if won
-                else "一致 agrees"
-                if same
-                else "未采用：顺序在后 passed over: comes later",
+                "verdict": KEPT if kept else AGREES if same else PASSED_OVER[base.fields[field].rule],
             }
         )
     return answers
+
+
+def _has_winner(answers: list[dict[str, str | None]]) -> bool:
+    """Whether the kept value is among them: a marriage is two references to one resource."""
+    return any(answer["verdict"] == KEPT for answer in answers)

@@ -348,34 +348,37 @@ def refused(reading: Read, content: bytes, name: str) -> str:
     return caught.value.reason.en
 
 
+REFUSED = [
+    (CSV.encode(), "push.xlsx", "not what the name"),
+    (CSV.encode(), "push.parquet", "not what the name"),
+    (CSV.encode(), "push.json", "not what the name"),
+    (json.dumps(RECORDS).encode(), "push.csv", "not what the name"),
+    (workbook([HEADER]), "push.csv", "not what the name"),
+    (b"<html><table><tr><td>1", "push.xls", "not what the name"),
+    (b"PAR1", "push.parquet", "half-written"),
+    (b"ARROW1\0\0", "push.arrow", "half-written"),
+    (workbook([HEADER])[:-40], "push.xlsx", "half-written"),
+    (b"PK\x03\x04 nothing", "push.xlsx", "half-written"),
+    (b"\xd0\xcf\x11\xe0 nothing", "push.xls", "half-written"),
+    (b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le"), "push.xlsx", "password"),
+    (b'[{"person_id": "1"', "push.json", "half-written"),
+    (b'{"a": [{"b": 1}], "c": [{"d": 1}]}', "push.json", "more than one"),
+    (b"[" * 200_000, "push.json", "half-written"),
+    (gzip.compress(CSV.encode())[:-9], "push.csv.gz", "broken or cut short"),
+    (zstandard.compress(CSV.encode() * 9)[:-4], "push.csv.zst", "broken or cut short"),
+    (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xff", "push.dat", "unknown binary"),
+    ("一,二\n三,四\n".encode(), "push.csv", "no header"),
+    ("姓名,金额\n张三,1\n".encode(), "push.csv", "person_id"),
+    ("身份号码,姓名,姓名\n".encode(), "push.csv", "repeated header"),
+    (b"\n\n\n", "push.csv", "no header"),
+    (workbook([["甲", "乙"]]), "push.xlsx", "no sheet"),
+    (("身份号码,姓名\n".encode("gb18030") + b"\xff\xfe\xfa" * 500), "push.csv", "encoding"),
+]
+
+
+# named, since a workbook's bytes hold the time it was made
 @pytest.mark.parametrize(
-    ("content", "name", "says"),
-    [
-        (CSV.encode(), "push.xlsx", "not what the name"),
-        (CSV.encode(), "push.parquet", "not what the name"),
-        (CSV.encode(), "push.json", "not what the name"),
-        (json.dumps(RECORDS).encode(), "push.csv", "not what the name"),
-        (workbook([HEADER]), "push.csv", "not what the name"),
-        (b"<html><table><tr><td>1", "push.xls", "not what the name"),
-        (b"PAR1", "push.parquet", "half-written"),
-        (b"ARROW1\0\0", "push.arrow", "half-written"),
-        (workbook([HEADER])[:-40], "push.xlsx", "half-written"),
-        (b"PK\x03\x04 nothing", "push.xlsx", "half-written"),
-        (b"\xd0\xcf\x11\xe0 nothing", "push.xls", "half-written"),
-        (b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le"), "push.xlsx", "password"),
-        (b'[{"person_id": "1"', "push.json", "half-written"),
-        (b'{"a": [{"b": 1}], "c": [{"d": 1}]}', "push.json", "more than one"),
-        (b"[" * 200_000, "push.json", "half-written"),
-        (gzip.compress(CSV.encode())[:-9], "push.csv.gz", "broken or cut short"),
-        (zstandard.compress(CSV.encode() * 9)[:-4], "push.csv.zst", "broken or cut short"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xff", "push.dat", "unknown binary"),
-        ("一,二\n三,四\n".encode(), "push.csv", "no header"),
-        ("姓名,金额\n张三,1\n".encode(), "push.csv", "person_id"),
-        ("身份号码,姓名,姓名\n".encode(), "push.csv", "repeated header"),
-        (b"\n\n\n", "push.csv", "no header"),
-        (workbook([["甲", "乙"]]), "push.xlsx", "no sheet"),
-        (("身份号码,姓名\n".encode("gb18030") + b"\xff\xfe\xfa" * 500), "push.csv", "encoding"),
-    ],
+    ("content", "name", "says"), REFUSED, ids=[f"{name} {says}" for _, name, says in REFUSED]
 )
 def test_what_cannot_be_read_is_refused_with_what_to_do(
     reading: Read, content: bytes, name: str, says: str

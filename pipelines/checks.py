@@ -1,4 +1,4 @@
-"""Every check of declarations, in one list: the law's, the base databases', the themes' and the products'.
+"""Every check of declarations, in one list: the law's, the rules', the base databases', the themes' and the products'.
 
 Here belongs only the gathering; each rule lives beside what it judges. The command line prints all faults, and
 definitions refuse to load while there is one.
@@ -11,13 +11,16 @@ from catalog.base_model import read_bases
 from catalog.check import check
 from catalog.load import Catalogue, CatalogueError, Fault
 from masking.product import masking_faults
+from quality.rules import rule_faults
 
 
 def faults_of(catalogue: Catalogue) -> list[Fault]:
     """Every fault of every kind of declaration, in file order."""
     _, in_bases = read_bases(catalogue)
     _, in_themes = read_themes(catalogue)
-    return sorted([*check(catalogue), *in_bases, *in_themes, *masking_faults(catalogue)])
+    return sorted(
+        [*check(catalogue), *rule_faults(catalogue), *in_bases, *in_themes, *masking_faults(catalogue)]
+    )
 
 
 def refuse_faults(catalogue: Catalogue) -> None:

@@ -230,10 +230,13 @@ _CLASSES = {
 _PYTHONS = {**_CLASSES, "$": r"(?:\n?\z)", r"\Z": r"\z"}
 
 
+def _match_each(arguments: Arguments) -> list[pl.Expr]:
+    return [_matches(arguments, pattern) for pattern in arguments["regex_list"]]
+
+
 def _regex_list(arguments: Arguments) -> pl.Expr:
-    found = [_matches(arguments, pattern) for pattern in arguments["regex_list"]]
-    every = arguments.get("match_on") == "all"
-    return pl.all_horizontal(found) if every else pl.any_horizontal(found)
+    combine = pl.all_horizontal if arguments.get("match_on") == "all" else pl.any_horizontal
+    return combine(_match_each(arguments))
 
 
 def _unique(arguments: Arguments, considered: pl.Expr | None) -> pl.Expr:
@@ -343,7 +346,7 @@ COMPILERS: dict[str, RowCompiler] = {
     "expect_column_values_to_match_regex": _column(lambda a: _matches(a, a["regex"])),
     "expect_column_values_to_not_match_regex": _column(lambda a: ~_matches(a, a["regex"])),
     "expect_column_values_to_match_regex_list": _column(_regex_list),
-    "expect_column_values_to_not_match_regex_list": _column(lambda a: ~_regex_list({**a, "match_on": "any"})),
+    "expect_column_values_to_not_match_regex_list": _column(lambda a: ~pl.any_horizontal(_match_each(a))),
     "expect_column_value_lengths_to_be_between": _column(lambda a: _between(_length(a), a)),
     "expect_column_value_lengths_to_equal": _column(lambda a: _length(a) == a["value"]),
     "expect_column_values_to_be_unique": RowCompiler(Domain.COLUMN, _unique),

@@ -93,7 +93,8 @@ def _rules(entry: Entry) -> Iterator[RowRule]:
     for name in entry.columns:
         yield from _column_rules(entry, name)
     for index, rule in enumerate(entry.rules, start=1):
-        column = rule.arguments.get("column")
+        # of a pair the first is named: it is the cell that a worklist marks
+        column = rule.arguments.get("column") or rule.arguments.get("column_A")
         code = f"{column or 'row'}.rule_{index}"
         yield RowRule(
             code, column, rule.expectation, rule.arguments, rule.severity, rule.dimension, rule.reason

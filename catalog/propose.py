@@ -324,7 +324,7 @@ def _text(document: Mapping[str, Any], origin: Origin) -> str:
             doubt = ""
         if name == "columns":
             lines.append("columns:")
-            lines += [f"  {column}: {_flow(declared)}" for column, declared in value.items()]
+            lines += [f"  {_flow(column)}: {_flow(declared)}" for column, declared in value.items()]
         else:
             lines.append(f"{name}: {_flow(value)}{doubt}")
     return "\n".join(lines) + "\n"

@@ -154,29 +154,34 @@ def open_quarantine(context: Context, entry: Entry) -> OpenRows | None:
     """What is in quarantine and not yet corrected (None: nothing).
 
     Of a snapshot these are the newest push's rows, since each push replaces the one before. Else a row is corrected once
-    its key is in standard by a later push, and one key is one row however often it was refused."""
+    its key is in standard by a later push, and one key is one row however often it was refused; rows whose key cannot
+    be read are nobody's correction, and only the newest push's are counted."""
     lake, code, key = context.lake, entry.code, list(entry.delivery.key)
     if not lake.rows("quarantine", code):
         return None
     refused = lake.scan("quarantine", code).select("key", "_push", "_received_at")
+    history = open_ledger(context.home).history(code)
+    newest = pl.col("_push") == next((p.id for p in reversed(history) if p.state is PushState.APPLIED), "")
+    rows: pl.Expr = pl.len()
     if entry.delivery.mode is Mode.SNAPSHOT:
-        applied = [p.id for p in open_ledger(context.home).history(code) if p.state is PushState.APPLIED]
-        waiting = refused.filter(pl.col("_push").is_in(applied[-1:]))
+        refused = refused.filter(newest)
     elif key:
         accepted = lake.scan("standard", code).select(*key, later="_received_at")
-        seen = _standardised(entry, refused).join(accepted, on=key, how="left")
-        still = seen.filter(pl.col("later").is_null() | (pl.col("later") <= pl.col("_received_at")))
-        # rows whose key cannot be read are told apart by what came instead of it
-        waiting = still.sort("_received_at").unique([*key, "key"], keep="first", maintain_order=True)
-    else:
-        waiting = refused
-    counted = waiting.select(
-        pl.len().alias("rows"),
+        unread = pl.any_horizontal(pl.col(key).is_null())
+        uncorrected = pl.col("later").is_null() | (pl.col("later") <= pl.col("_received_at"))
+        refused = (
+            _standardised(entry, refused)
+            .join(accepted, on=key, how="left")
+            .filter(uncorrected & (~unread | newest))
+        )
+        rows = pl.struct(key).filter(~unread).n_unique() + unread.sum()
+    counted = refused.select(
+        rows.alias("rows"),
         pl.col("_received_at").min().alias("since"),
         pl.col("_push").sort_by("_received_at").last().alias("newest"),
     ).collect(engine="streaming")
-    rows, since, newest = counted.row(0)
-    return OpenRows(code, rows, since, newest) if rows else None
+    found, since, push = counted.row(0)
+    return OpenRows(code, found, since, push) if found else None
 
 
 def _standardised(entry: Entry, refused: pl.LazyFrame) -> pl.LazyFrame:

@@ -20,6 +20,7 @@ from sqlglot import exp
 
 from assets.base.golden import golden_schema
 from assets.build import Build, Built, Context, TableName
+from assets.ingest.deliveries import today
 from assets.standard import SYSTEM_SCHEMA
 from catalog.base_model import load_bases
 from catalog.load import Catalogue, CatalogueError, Fault, Place, validate
@@ -156,6 +157,7 @@ def build(context: Context, theme: Theme) -> Built:
     """Run the theme's SQL and its tests, and make its table equal the result."""
     code = theme.header.code
     with duckdb.connect(config=SETTINGS) as connection:
+        _set_date(connection)
         expose(connection, context, theme.reads)
         result = connection.execute(theme.sql).pl()
         connection.register("this", result.to_arrow(compat_level=pl.CompatLevel.oldest()))
@@ -168,25 +170,29 @@ def build(context: Context, theme: Theme) -> Built:
     return Built({("theme", code): commit}, {"rows": commit.rows})
 
 
+def _set_date(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let ``current_date`` and ``today()`` be the city's date: DuckDB without its ICU extension knows only UTC's, which
+    is yesterday's until eight in the morning."""
+    for name in ("current_date", "today"):
+        connection.execute(f"CREATE MACRO {name}() AS DATE '{today().isoformat()}'")
+
+
 def expose(connection: duckdb.DuckDBPyConnection, context: Context, tables: Iterable[TableName]) -> None:
     """Give the connection a view for each table; one not yet built is an empty table of its declared shape."""
-    empty = _declared_schemas(context.catalogue)
+    declared = _declared_schemas(context.catalogue)
     for layer, name in tables:
-        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
-        paths = context.lake.files(layer, name) if context.lake.exists(layer, name) else []
+        built = context.lake.exists(layer, name)
+        shape = context.lake.scan(layer, name).collect_schema() if built else declared[layer, name]
+        empty = pl.Schema(shape).to_frame().to_arrow(compat_level=pl.CompatLevel.oldest())
+        connection.register(f"empty:{layer}.{name}", empty)
+        rows = f'SELECT * FROM "empty:{layer}.{name}"'  # noqa: S608 - names of the catalogue
+        paths = context.lake.files(layer, name) if built else []
         if paths:
             listed = ", ".join(f"'{str(path).replace(chr(39), chr(39) * 2)}'" for path in paths)
-            connection.execute(f'CREATE VIEW "{layer}"."{name}" AS SELECT * FROM read_parquet([{listed}])')  # noqa: S608 - names of the catalogue, paths of ours
-        else:
-            shape = (
-                context.lake.scan(layer, name).collect_schema()
-                if context.lake.exists(layer, name)
-                else empty[layer, name]
-            )
-            connection.register(
-                "_empty", pl.Schema(shape).to_frame().to_arrow(compat_level=pl.CompatLevel.oldest())
-            )
-            connection.execute(f'CREATE TABLE "{layer}"."{name}" AS SELECT * FROM _empty')  # noqa: S608 - names of the catalogue
+            # a file older than a column of the table lacks it
+            rows += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true)"  # noqa: S608 - paths of ours
+        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
+        connection.execute(f'CREATE VIEW "{layer}"."{name}" AS {rows}')
 
 
 def _declared_schemas(catalogue: Catalogue) -> Mapping[TableName, pl.Schema]:

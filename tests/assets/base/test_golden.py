@@ -23,7 +23,8 @@ from catalog.load import Catalogue
 from tests.assets.small_lake import build_all, one, open_lake, put, resident
 
 HE, SHE = resident(1), resident(2)
-MOBILES = ("housing_fund", "social_insurance", "medical_insurance")
+#: Sources of a telephone number of which none is the statutory one.
+MOBILES = ("social_insurance", "medical_insurance", "residence_permit")
 Statement = tuple[str | None, int]
 """What a source says, and the day it says it of."""
 
@@ -138,14 +139,14 @@ def city(empty_lake: Context) -> Context:
         "social_insurance",
         {"resident_id": HE, "insurance_kind": "养老保险", "name": "李雷", "mobile": "13900000001"},
         push="p3",
-        on=date(2026, 2, 1),
     )
     put(
         empty_lake,
-        "housing_fund",
+        "medical_insurance",
         {"resident_id": HE, "name": "李雷", "mobile": "13900000002"},
         {"resident_id": SHE, "name": "韩梅", "mobile": "13900000003"},
         push="p4",
+        on=date(2026, 2, 1),
     )
     build(empty_lake)
     return empty_lake
@@ -158,19 +159,19 @@ def test_every_value_has_its_source(city: Context) -> None:
         "name": ("李雷", "household_register"),
         "household_no": ("H1", "household_register"),
         # a telephone number ages: the latest word counts, not the first in order
-        "mobile": ("13900000001", "social_insurance"),
+        "mobile": ("13900000002", "medical_insurance"),
     }
     assert he["sources"] == 4
     assert (he["school"], he["school_source"]) == (None, None)
     she = one(city, "base", "person", resident_id=SHE)
-    assert (she["name"], she["name_source"], she["household_no"]) == ("韩梅", "housing_fund", None)
+    assert (she["name"], she["name_source"], she["household_no"]) == ("韩梅", "medical_insurance", None)
 
 
 def test_where_departments_disagree_both_are_named(city: Context) -> None:
     conflicts = city.lake.scan("base", "person_conflict").collect()
     found = conflicts.select("field", "kept_resource", "kept", "resource", "value").rows()
     assert sorted(found) == [
-        ("mobile", "social_insurance", "13900000001", "housing_fund", "13900000002"),
+        ("mobile", "medical_insurance", "13900000002", "social_insurance", "13900000001"),
         ("name", "household_register", "李雷", "identity_card", "李磊"),
     ]
 
@@ -182,8 +183,8 @@ def test_every_source_row_is_in_the_crosswalk_once(city: Context) -> None:
     his = rows.filter(person_id=he).select("resource", "_push", "_row").rows()
     assert sorted(his) == [
         ("household_register", "p1", 1),
-        ("housing_fund", "p4", 1),
         ("identity_card", "p2", 1),
+        ("medical_insurance", "p4", 1),
         ("social_insurance", "p3", 1),
     ]
     assert set(rows["method"]) == {"identifier"}
@@ -221,8 +222,8 @@ def test_an_id_lasts_through_new_pushes_other_orders_and_rebuilds(city: Context)
     first = ids(city)
     assert set(first) == {HE, SHE}
     put(city, "identity_card", {"resident_id": resident(3), "name": "新人"}, push="p9")
-    rows = city.lake.scan("standard", "housing_fund").collect()
-    rewritten(city, "housing_fund", rows.reverse().with_columns(_push=pl.lit("p8")))
+    rows = city.lake.scan("standard", "medical_insurance").collect()
+    rewritten(city, "medical_insurance", rows.reverse().with_columns(_push=pl.lit("p8")))
     build(city)
     second = ids(city)
     assert second == first | {resident(3): second[resident(3)]}
@@ -236,13 +237,13 @@ def test_an_id_lasts_through_new_pushes_other_orders_and_rebuilds(city: Context)
 def test_an_id_outlives_the_person_and_the_master_key(city: Context) -> None:
     """Who is in no register any more is no longer shown, and is the same one when they come back."""
     first = ids(city)
-    everyone = city.lake.scan("standard", "housing_fund").collect()
-    rewritten(city, "housing_fund", everyone.filter(resident_id=HE))
+    everyone = city.lake.scan("standard", "medical_insurance").collect()
+    rewritten(city, "medical_insurance", everyone.filter(resident_id=HE))
     build(city)
     assert set(ids(city)) == {HE}
     for path in city.home.secrets.iterdir():
         path.unlink()
-    rewritten(city, "housing_fund", everyone)
+    rewritten(city, "medical_insurance", everyone)
     build(city)
     assert ids(city) == first
     base_of_persons = load_bases(city.catalogue)["person"]
@@ -285,11 +286,11 @@ def test_each_field_can_be_explained(city: Context) -> None:
         ("household_register", "李雷", "采用"),
         ("identity_card", "李磊", "未采用：顺序在后"),
         ("social_insurance", "李雷", "一致"),
-        ("housing_fund", "李雷", "一致"),
+        ("medical_insurance", "李雷", "一致"),
     ]
     assert verdicts(city, "mobile") == [
-        ("housing_fund", "13900000002", "未采用：不是最近的"),
-        ("social_insurance", "13900000001", "采用"),
+        ("social_insurance", "13900000001", "未采用：不是最近的"),
+        ("medical_insurance", "13900000002", "采用"),
     ]
     (answer,) = [a for a in explain(city, "person", ids(city)[HE]) if a["field"] == "household_no"]
     assert (answer["push"], answer["row"]) == ("p1", "1")

@@ -22,7 +22,6 @@ import polars_hash as plh
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -144,12 +143,8 @@ class Lake:
                 description=description or None,
                 configuration=_CONFIGURATION,
             )
-        table = DeltaTable(str(path))
-        missing = _missing_columns(table, schema, f"{layer}.{name}")
-        if missing:
-            table.alter.add_columns(DeltaSchema.from_arrow(arrow_schema(missing)).fields)
-            table = DeltaTable(str(path))
-        return table
+        self._commit(layer, name, None, lambda table: _plan_wider(table, path, schema, f"{layer}.{name}"))
+        return DeltaTable(str(path))
 
     def append(
         self, layer: str, name: str, rows: pl.LazyFrame | pl.DataFrame, *, transaction: str | None = None
@@ -316,12 +311,12 @@ def _plan_change(
     touched = set(updated[_FILE]) | set(gone[_FILE])
     rewritten = files.filter(pl.col("path").is_in(list(touched)) | _too_many_small())
     changed = pl.concat([updated.select(key), gone.select(key)])
-    fresh = pl.concat([updated, inserted]).select(rows.columns).lazy()
+    fresh = _conformed(pl.concat([updated, inserted]).select(rows.columns).lazy(), _schema(table))
     if rewritten.height:
         kept = _scan(table, folder, rewritten["path"]).join(
             changed.lazy(), on=key, how="anti", nulls_equal=True
         )
-        fresh = pl.concat([kept, fresh], how="diagonal")
+        fresh = pl.concat([kept, fresh])
     part = write_part(fresh, folder)
     return _Planned(
         [part] if part.rows else [],
@@ -359,7 +354,7 @@ def _schema(table: DeltaTable) -> pl.Schema:
 
 
 def _scan(table: DeltaTable, folder: Path, paths: Iterable[str]) -> pl.LazyFrame:
-    """The rows of these of the table's files, with the table's columns; a file older than a column has it null.
+    """The rows of these of the table's files, with the table's columns; a file that lacks one has it null.
 
     ``scan_delta`` would do the same, but finds no file under a folder with a Chinese name or a blank in it."""
     files = [folder / path for path in paths]
@@ -373,13 +368,29 @@ def _removed(path: str, size: int) -> RemoveAction:
     return RemoveAction(path, True, int(time.time() * 1000), size, {})
 
 
-def _missing_columns(table: DeltaTable, schema: pl.Schema, name: str) -> pl.Schema:
-    """What the table lacks of ``schema``; raises :class:`SchemaChangeError` for what differs."""
+def _plan_wider(table: DeltaTable, folder: Path, schema: pl.Schema, name: str) -> _Planned | None:
+    """The table with what it lacks of ``schema``; raises :class:`SchemaChangeError` for what differs.
+
+    Its files are written anew, so that every file has every column and a plain ``read_parquet`` finds them."""
     held = _schema(table)
     for column, dtype in schema.items():
         if column in held and held[column] != dtype:
             raise SchemaChangeError(name, column, str(held[column]), str(dtype))
-    return pl.Schema({column: dtype for column, dtype in schema.items() if column not in held})
+    wider = pl.Schema({**held, **schema})
+    if wider == held:
+        return None
+    rows = _scan(table, folder, _files(table)["path"])
+    part = write_part(_conformed(rows, wider), folder)
+    return _Planned([part] if part.rows else [], "overwrite", schema=arrow_schema(wider))
+
+
+def _conformed(rows: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
+    """The rows with all columns of the schema in its order, null where they lack one."""
+    present = rows.collect_schema()
+    return rows.select(
+        pl.col(column) if column in present else pl.lit(None, dtype).alias(column)
+        for column, dtype in schema.items()
+    )
 
 
 @dataclass(frozen=True)

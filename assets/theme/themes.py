@@ -189,8 +189,7 @@ def expose(connection: duckdb.DuckDBPyConnection, context: Context, tables: Iter
         paths = context.lake.files(layer, name) if built else []
         if paths:
             listed = ", ".join(f"'{str(path).replace(chr(39), chr(39) * 2)}'" for path in paths)
-            # a file older than a column of the table lacks it
-            rows += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true)"  # noqa: S608 - paths of ours
+            rows += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}])"  # noqa: S608 - paths of ours
         connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
         connection.execute(f'CREATE VIEW "{layer}"."{name}" AS {rows}')
 

@@ -295,6 +295,9 @@ def test_a_new_column_is_null_in_the_rows_before_it(lake: Lake) -> None:
     assert found == {1: None, 2: ["x"], 3: ["y"]}
     lake.change(*NAME, rows_of({4: "d"}), key=["k"])
     assert dict(lake.scan(*NAME).select("k", "w").collect().iter_rows()) == found | {4: None}
+    plain = pl.concat([pl.read_parquet(path) for path in lake.files(*NAME)], how="vertical")
+    assert plain.columns == ["k", "v", tables.ROW_HASH, "w"], "every file has every column"
+    assert lake.scan(*NAME, version=1).collect().columns == ["k", "v", tables.ROW_HASH]
 
 
 def test_a_column_of_another_type_is_refused_with_what_to_do(lake: Lake) -> None:

@@ -14,8 +14,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import polars as pl
 import pytest
 import typer.main
@@ -57,11 +57,11 @@ def files_in(document: Path) -> dict[str, str]:
     return dict(FILE.findall(text_of(document)))
 
 
-def command_tree() -> dict[str, click.Command]:
+def command_tree() -> dict[str, Any]:
     """Every command by its words: ``token create``."""
-    found: dict[str, click.Command] = {}
+    found: dict[str, Any] = {}
 
-    def walk(command: click.Command, words: str) -> None:
+    def walk(command: Any, words: str) -> None:
         for name, child in getattr(command, "commands", {}).items():
             found[f"{words} {name}".strip()] = child
             walk(child, f"{words} {name}".strip())

@@ -126,7 +126,7 @@ def run(
     """Serve until interrupted; raises ``ExposedError`` for another address than loopback without TLS."""
     require_guarded("page", host, tls_certificate, tls_key)
     app = create_app(context, names=names, secure=bool(tls_certificate))
-    app.state.site.board.picture()  # the first look is the longest, and nobody should wait for it
+    app.state.site.warm()
     uvicorn.run(
         app,
         host=host,

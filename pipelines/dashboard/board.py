@@ -12,14 +12,12 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
 from typing import Any, TypeVar
 
-import polars as pl
-
 from assets.build import Context, TableName
-from assets.operations import PERIOD_SCHEMA, PERIODS, ResourceState, latest_periods, rows_of, state_of
+from assets.operations import PERIODS, ResourceState, latest_periods, rows_of, state_of
 from lake.ledger import Push, PushState, open_ledger
+from pipelines.dashboard.timeliness import Record, record_of
 from quality.freshness import CITY_TIME
 
 #: A picture younger than this is shown as it is.
@@ -36,7 +34,8 @@ class Picture:
     at: datetime
     states: Mapping[str, ResourceState]
     pushes: Mapping[str, Sequence[Push]]
-    periods: pl.DataFrame
+    newest_first: Sequence[Push]
+    record: Record
 
     @property
     def today(self) -> date:
@@ -64,16 +63,6 @@ class Picture:
                 found.append(push)
         return found
 
-    @cached_property
-    def newest_first(self) -> list[Push]:
-        """Every push of every resource."""
-        every = (push for pushes in self.pushes.values() for push in pushes)
-        return sorted(every, key=lambda push: push.sequence, reverse=True)
-
-    def periods_of(self, department: str | None) -> pl.DataFrame:
-        """What became of the periods of a department (None: all)."""
-        return self.periods if department is None else self.periods.filter(pl.col("department") == department)
-
     def held(self, department: str | None) -> list[Push]:
         """Pushes that wait for a person, oldest first."""
         return [push for push in reversed(self.pushes_of(department)) if push.state is PushState.HELD]
@@ -87,7 +76,7 @@ class Board:
         self._lock = threading.Lock()
         self._picture: Picture | None = None
         self._looked = 0.0
-        self._read: tuple[int | None, pl.DataFrame] = (None, pl.DataFrame(schema=PERIOD_SCHEMA))
+        self._counted: tuple[str, Record] = ("", {})
         self._worked_out: dict[tuple[str, tuple[object, ...]], Any] = {}
 
     def picture(self, *, now: bool = False) -> Picture:
@@ -102,7 +91,7 @@ class Board:
         self, name: str, tables: Sequence[TableName], compute: Callable[[Context], Value]
     ) -> Value:
         """``compute``'s answer, worked out once for each version of the tables it reads."""
-        versions = tuple(self.context.lake.version(*table) for table in tables)
+        versions = tuple(self._version(table) for table in tables)
         with self._lock:
             if (name, versions) in self._worked_out:
                 kept: Value = self._worked_out[name, versions]
@@ -118,16 +107,18 @@ class Board:
         if before is None or before.today != at.astimezone(CITY_TIME).date():
             return self._first_look(at)
         changed = self._changed(before)
-        pushes, states = {**before.pushes, **changed}, dict(before.states)
-        for code, mine in changed.items():
-            states[code] = self._state(code, mine, at)
-        return Picture(at, states, pushes, self._periods())
+        pushes, states, order = before.pushes, before.states, before.newest_first
+        if changed:
+            pushes = {**pushes, **changed}
+            states = {**states, **{code: self._state(code, mine, at) for code, mine in changed.items()}}
+            order = _newest_first(pushes)
+        return Picture(at, states, pushes, order, self._record())
 
     def _first_look(self, at: datetime) -> Picture:
         ledger, entries = open_ledger(self.context.home), self.context.catalogue.entries
         pushes = {code: ledger.history(code) for code in entries}
         states = {code: self._state(code, mine, at) for code, mine in pushes.items()}
-        return Picture(at, states, pushes, self._periods())
+        return Picture(at, states, pushes, _newest_first(pushes), self._record())
 
     def _state(self, code: str, pushes: Sequence[Push], at: datetime) -> ResourceState:
         return state_of(self.context.catalogue.entry(code), pushes, rows_of(self.context.lake, code), at)
@@ -151,8 +142,18 @@ class Board:
                 changed[code] = sorted(merged.values(), key=lambda push: push.sequence)
         return changed
 
-    def _periods(self) -> pl.DataFrame:
-        version = self.context.lake.version(*PERIODS)
-        if version != self._read[0]:
-            self._read = (version, latest_periods(self.context.lake))
-        return self._read[1]
+    def _record(self) -> Record:
+        version = self._version(PERIODS)
+        if version != self._counted[0]:
+            self._counted = (version, record_of(latest_periods(self.context.lake)))
+        return self._counted[1]
+
+    def _version(self, table: TableName) -> str:
+        """The newest entry of a table's log: enough to see that something changed, and much faster than opening it."""
+        log = self.context.lake.path(*table) / "_delta_log"
+        return max((entry.name for entry in log.glob("*.json")), default="")
+
+
+def _newest_first(pushes: Mapping[str, Sequence[Push]]) -> list[Push]:
+    every = (push for mine in pushes.values() for push in mine)
+    return sorted(every, key=lambda push: push.sequence, reverse=True)

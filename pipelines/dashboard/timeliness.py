@@ -1,11 +1,11 @@
-"""Timeliness as people compare it: by month, by department, from the record of periods.
+"""Timeliness as people compare it: by month, by resource, by department, from the record of periods.
 
-Here belong sums over the record; what became of each period was decided when it ended.
+Here belong sums over the record; what became of each period was decided when its due day was over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -33,15 +33,36 @@ class Tally:
         return self.on_time / self.due if self.due else None
 
 
-def tally(periods: pl.DataFrame) -> Tally:
-    """The periods counted by verdict."""
-    counts = dict(periods.group_by("verdict").len().iter_rows())
-    return Tally(*(counts.get(verdict.value, 0) for verdict in Verdict))
+#: Resource → first day of the month in which periods were due → what became of them.
+Record = Mapping[str, Mapping[date, Tally]]
 
 
-def due_in(periods: pl.DataFrame, month: date) -> pl.DataFrame:
-    """The periods whose push was due in the month of a day."""
-    return periods.filter(pl.col("due").dt.truncate("1mo") == month.replace(day=1))
+def record_of(periods: pl.DataFrame) -> Record:
+    """The record of periods, counted once."""
+    counts = periods.select(
+        "resource",
+        pl.col("due").dt.truncate("1mo").alias("month"),
+        *(pl.col("verdict").eq(verdict.value).cast(pl.Int64).alias(verdict.value) for verdict in Verdict),
+    )
+    months = (
+        counts.group_by("resource", "month").sum().select("resource", "month", *(v.value for v in Verdict))
+    )
+    record: dict[str, dict[date, Tally]] = {}
+    for resource, month, *numbers in months.iter_rows():
+        record.setdefault(resource, {})[month] = Tally(*numbers)
+    return record
+
+
+def due_in(record: Record, resources: Iterable[str], month: date) -> Tally:
+    """What became of the periods of some resources that were due in the month of a day."""
+    first, nothing = month.replace(day=1), Tally()
+    return sum_of(record.get(resource, {}).get(first, nothing) for resource in resources)
+
+
+def by_month(record: Record, resources: Iterable[str], today: date, count: int = 12) -> dict[date, Tally]:
+    """A tally for each of the last months, also for those in which nothing was owed."""
+    codes = list(resources)
+    return {month: due_in(record, codes, month) for month in months_back(today, count)}
 
 
 def months_back(day: date, count: int) -> list[date]:
@@ -51,11 +72,6 @@ def months_back(day: date, count: int) -> list[date]:
         found.append(first)
         first = (first - timedelta(days=1)).replace(day=1)
     return found[::-1]
-
-
-def by_month(periods: pl.DataFrame, today: date, count: int = 12) -> dict[date, Tally]:
-    """A tally for each of the last months, also for those in which nothing was owed."""
-    return {month: tally(due_in(periods, month)) for month in months_back(today, count)}
 
 
 def sum_of(tallies: Iterable[Tally]) -> Tally:

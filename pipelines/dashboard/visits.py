@@ -77,6 +77,11 @@ class Site:
         """Roles and products: who may see what."""
         return load_lawful(self.context.catalogue)
 
+    def warm(self) -> None:
+        """Do now what the first visitors would otherwise wait for."""
+        self.board.picture()
+        _ = self.builds, self.masking
+
 
 @dataclass(frozen=True)
 class Visit:

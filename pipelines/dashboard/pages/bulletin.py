@@ -6,21 +6,19 @@ Here belongs the gathering of its facts. It is a draft: an officer signs and sen
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
-import polars as pl
 from fastapi import APIRouter
 from fastapi.responses import Response
 
 from lake.ledger import PushState
 from pipelines.dashboard.board import Picture
 from pipelines.dashboard.rendering import page
-from pipelines.dashboard.timeliness import Tally, due_in, months_back, tally
+from pipelines.dashboard.timeliness import Tally, due_in, months_back
 from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Visitor
-from quality.freshness import CITY_TIME, State, Verdict
+from quality.freshness import CITY_TIME, State
 
 router = APIRouter()
 _MONTHS = 24
@@ -52,7 +50,7 @@ def bulletin(visit: Visitor, month: str = "") -> Response:
     picture = visit.site.board.picture()
     chosen = _month(month) if month else _last_with_periods(picture)
     owed = [each for each in picture.states_of(None) if each.state in (State.LATE, State.NEVER, State.HELD)]
-    missed = due_in(picture.periods, chosen).filter(pl.col("verdict") == Verdict.MISSED.value)
+    missed = {code: due_in(picture.record, [code], chosen).missed for code in picture.record}
     standings = ranked(picture, chosen)
     return page(
         visit,
@@ -60,9 +58,9 @@ def bulletin(visit: Visitor, month: str = "") -> Response:
         month=chosen,
         months=months_back(picture.today, _MONTHS)[::-1],
         standings=standings,
-        whole=tally(due_in(picture.periods, chosen)),
+        whole=due_in(picture.record, picture.record, chosen),
         owed=sorted(owed, key=lambda each: -each.working_days_late),
-        missed=Counter(missed["resource"].to_list()),
+        missed={code: count for code, count in _most_first(missed) if count},
         pushes=sum(each.pushes for each in standings),
         rows=sum(each.rows for each in standings),
         accepted=sum(each.accepted for each in standings),
@@ -86,16 +84,20 @@ def ranked(picture: Picture, month: date) -> list[Standing]:
 
 
 def _standing(picture: Picture, department: str, month: date) -> Standing:
+    begins = datetime.combine(month, time(), CITY_TIME).astimezone(UTC)
+    following = (month + timedelta(days=31)).replace(day=1)
+    ends = datetime.combine(following, time(), CITY_TIME).astimezone(UTC)
+    resources = [state.resource for state in picture.states_of(department)]
     sent = [
         push
-        for state in picture.states_of(department)
-        for push in picture.pushes[state.resource]
-        if push.received_at.astimezone(CITY_TIME).date().replace(day=1) == month
+        for resource in resources
+        for push in picture.pushes[resource]
+        if begins <= push.received_at < ends
     ]
     applied = [push for push in sent if push.state is PushState.APPLIED]
     return Standing(
         department,
-        tally(due_in(picture.periods_of(department), month)),
+        due_in(picture.record, resources, month),
         len(sent),
         sum(push.rows or 0 for push in applied),
         sum(push.accepted or 0 for push in applied),
@@ -110,10 +112,14 @@ def _ranks(standings: Sequence[Standing], of: Callable[[Standing], float | None]
     ]
 
 
+def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: -item[1])
+
+
 def _last_with_periods(picture: Picture) -> date:
     this = picture.today.replace(day=1)
     last = (this - timedelta(days=1)).replace(day=1)
-    return last if due_in(picture.periods, last).height else this
+    return last if due_in(picture.record, picture.record, last).due else this
 
 
 def _month(text: str) -> date:

@@ -34,7 +34,7 @@ def department(visit: Visitor, code: str) -> Response:
     states = picture.states_of(code)
     counts = Counter(state.state for state in states)
     entries = catalogue.of_department(code)
-    months = by_month(picture.periods_of(code), picture.today)
+    months = by_month(picture.record, [entry.code for entry in entries], picture.today)
     waiting = [found for entry in entries if (found := open_rows(visit, entry))]
     return page(
         visit,

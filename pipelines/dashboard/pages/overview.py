@@ -16,7 +16,7 @@ from assets.operations import ResourceState
 from lake.ledger import PushState
 from pipelines.dashboard.board import Picture
 from pipelines.dashboard.rendering import page
-from pipelines.dashboard.timeliness import Tally, due_in, tally
+from pipelines.dashboard.timeliness import Tally, due_in
 from pipelines.dashboard.visits import Visitor
 from quality.freshness import State
 
@@ -71,7 +71,7 @@ def board_rows(picture: Picture, only: State | None = None) -> list[Row]:
         shown = sorted(
             (state for state in mine if only in (None, state.state)), key=lambda state: _rank(state.state)
         )
-        month = tally(due_in(picture.periods_of(department), picture.today))
+        month = due_in(picture.record, [state.resource for state in mine], picture.today)
         if shown:
             rows.append(Row(department, shown, month, mean_quality(mine)))
     return sorted(rows, key=lambda row: (_rank(row.states[0].state), -len(row.states), row.department))

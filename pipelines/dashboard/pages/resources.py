@@ -61,7 +61,7 @@ def _operation(visit: Visit, entry: Entry) -> dict[str, Any]:
     picture = visit.site.board.picture()
     pushes = picture.pushes[entry.code]
     applied = [push for push in pushes if push.state is PushState.APPLIED]
-    months = by_month(picture.periods.filter(resource=entry.code), picture.today)
+    months = by_month(picture.record, [entry.code], picture.today)
     nodes = descendants(visit.site.builds, entry.code, entry.title)
     return {
         "state": picture.states[entry.code],

@@ -81,44 +81,64 @@ class Element:
     companions: tuple[Companion, ...] = ()
 
 
+def tidy(raw: pl.Expr) -> pl.Expr:
+    """NFKC (full width becomes half), control characters and outer blanks gone."""
+    text = raw.str.normalize("NFKC").str.replace_all(r"[\p{Cc}\u200b\u200c\u200d\ufeff]+", " ")
+    return text.str.strip_chars()
+
+
 def clean(raw: pl.Expr) -> pl.Expr:
-    """Text as meant: NFKC (full width becomes half), control characters and outer blanks gone, null words null."""
-    text = (
-        raw.str.normalize("NFKC").str.replace_all(r"[\p{Cc}\u200b\u200c\u200d\ufeff]+", " ").str.strip_chars()
-    )
+    """Text as meant: :func:`tidy`, and null where it is a word for «nothing»."""
+    text = tidy(raw)
     return pl.when(text.str.to_uppercase().is_in(NULL_WORDS)).then(None).otherwise(text)
+
+
+def unspaced(raw: pl.Expr) -> pl.Expr:
+    """:func:`tidy`, with every inner blank removed; words for «nothing» stay, for a later :func:`clean` to find."""
+    return tidy(raw).str.replace_all(r"\s+", "")
 
 
 def squeeze(raw: pl.Expr) -> pl.Expr:
     """:func:`clean`, with every inner blank removed: for codes and names, where a blank means nothing."""
-    return clean(clean(raw).str.replace_all(r"\s+", ""))
-
-
-def shortcut(known: Expression, thorough: Expression, dtype: pl.DataType) -> Expression:
-    """``thorough``, computed only for the cells that ``known`` leaves null: the same values, many times faster.
-
-    Nearly all cells of a real export are already in standard form, and cleaning costs far more than seeing that. Of
-    the others each distinct value is computed once where they repeat."""
-
-    def apply(cells: pl.Series) -> pl.Series:
-        frame = cells.alias("cell").to_frame()
-        values = frame.select(known(pl.col("cell")).cast(dtype)).to_series()
-        left = values.is_null() & cells.is_not_null()
-        if not left.any():
-            return values
-        places = left.arg_true()
-        return values.scatter(places, _by_distinct_value(cells.gather(places), thorough, dtype))
-
-    return lambda raw: raw.map_batches(apply, return_dtype=dtype, is_elementwise=True)
+    return clean(unspaced(raw))
 
 
 def already(pattern: str) -> Expression:
-    """The value itself where it matches ``pattern``, else null: text that :func:`shortcut` need not touch."""
+    """The value itself where it matches ``pattern``, else null: text that :class:`Shortcut` need not touch."""
     return lambda raw: pl.when(raw.str.contains(pattern)).then(raw)
 
 
-def _by_distinct_value(cells: pl.Series, thorough: Expression, dtype: pl.DataType) -> pl.Series:
-    distinct = cells.unique()
-    frame = (distinct if 2 * len(distinct) <= len(cells) else cells).alias("cell").to_frame()
-    values = frame.select(thorough(pl.col("cell")).cast(dtype)).to_series()
-    return values if len(values) == len(cells) else cells.replace_strict(distinct, values, return_dtype=dtype)
+@dataclass(frozen=True)
+class Shortcut:
+    """``thorough``, computed only for the cells that ``known`` leaves null: the same values, many times faster.
+
+    Nearly all cells of a real export are already in standard form, and cleaning costs far more than seeing that. Of
+    the others each distinct value is computed once where they repeat. A value that ``dtype`` cannot hold is null."""
+
+    known: Expression
+    thorough: Expression
+    dtype: pl.DataType
+
+    def __call__(self, raw: pl.Expr) -> pl.Expr:
+        return raw.map_batches(self._apply, return_dtype=self.dtype, is_elementwise=True)
+
+    def _apply(self, cells: pl.Series) -> pl.Series:
+        values = self._computed(self.known, cells)
+        left = values.is_null() & cells.is_not_null()
+        if not left.any():
+            return values
+        return values.scatter(left.arg_true(), self._by_distinct_value(cells.filter(left)))
+
+    def _by_distinct_value(self, cells: pl.Series) -> pl.Series:
+        distinct = cells.unique()
+        if 2 * len(distinct) > len(cells):
+            return self._computed(self.thorough, cells)
+        return cells.replace_strict(
+            distinct, self._computed(self.thorough, distinct), return_dtype=self.dtype
+        )
+
+    def _computed(self, expression: Expression, cells: pl.Series) -> pl.Series:
+        """The expression over these cells. Lazily, since only then a part that occurs twice is computed once."""
+        frame = cells.alias("cell").to_frame().lazy()
+        values = frame.select(expression(pl.col("cell")).cast(self.dtype, strict=False))
+        return values.collect(engine="in-memory").to_series()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from catalog.elements import check_digits
-from catalog.elements.base import Check, Element, Mask, already, clean, shortcut, squeeze
+from catalog.elements.base import Check, Element, Mask, Shortcut, already, clean, squeeze, tidy, unspaced
 from catalog.model import Dimension, Grade, Severity, Title
 
 LICENCE_ROOT = "1.2.156.3005.2."
@@ -25,7 +25,7 @@ RESIDENT_SHAPE = "^[0-9]{17}[0-9X]$"
 PLAIN_CODE = "^[A-Z]*[0-9][0-9A-Z]*$"
 CREDIT_SHAPE = f"^[{check_digits.CREDIT_ALPHABET}]{{18}}$"
 
-_resident_check = check_digits.over(check_digits.resident_check, pl.String)
+_with_century = check_digits.over(check_digits.with_century, pl.String)
 _passes_resident = check_digits.over(check_digits.passes_resident, pl.Boolean)
 _passes_credit = check_digits.over(check_digits.passes_credit, pl.Boolean)
 _passes_organisation = check_digits.over(check_digits.passes_organisation, pl.Boolean)
@@ -35,24 +35,26 @@ _mod_37_36 = check_digits.over(check_digits.passes_mod_37_36, pl.Boolean)
 
 def standard_resident_id(raw: pl.Expr) -> pl.Expr:
     """18 characters: blanks gone, ``x`` in upper case, an old 15-digit number completed (19 + check)."""
-    text = upper_code(raw)
-    long = text.str.slice(0, 6) + "19" + text.str.slice(6)
-    return pl.when(text.str.contains(r"^[0-9]{15}$")).then(long + _resident_check(long)).otherwise(text)
+    return _with_century(upper_code(raw))
 
 
 def upper_code(raw: pl.Expr) -> pl.Expr:
     """A code without blanks, and without the quote that spreadsheets put before text, in upper case."""
-    return clean(squeeze(raw).str.to_uppercase().str.strip_chars("'‘’`"))
+    return clean(_unquoted(raw))
 
 
 def without_hyphens(raw: pl.Expr) -> pl.Expr:
     """:func:`upper_code`, with the hyphens gone that some write between groups."""
-    return clean(upper_code(raw).str.replace_all("-", "", literal=True))
+    return clean(tidy(_unquoted(raw)).str.replace_all("-", "", literal=True))
+
+
+def _unquoted(raw: pl.Expr) -> pl.Expr:
+    return unspaced(raw).str.to_uppercase().str.strip_chars("'‘’`")
 
 
 def standard_division_code(raw: pl.Expr) -> pl.Expr:
     """Statistical codes come padded with zeros to 12 digits; the shortest form that names the level is the standard one."""
-    return squeeze(raw).str.replace(r"^(\d{6})0{6}$", "${1}").str.replace(r"^(\d{9})000$", "${1}")
+    return squeeze(raw).str.replace(r"^([0-9]{6})0{6}$", "${1}").str.replace(r"^([0-9]{9})000$", "${1}")
 
 
 def birth_date_of(resident_id: pl.Expr) -> pl.Expr:
@@ -97,7 +99,7 @@ def is_person(value: pl.Expr) -> pl.Expr:
 #: What a spreadsheet leaves of a long number: its first digits. The others cannot be had back.
 NOT_A_FLOAT = Check(
     "not_a_float",
-    lambda value: ~value.str.contains(r"(?i)^\d(\.\d+)?E\+\d+$"),
+    lambda value: ~value.str.contains(r"(?i)^[0-9](\.[0-9]+)?E\+[0-9]+$"),
     Title(
         zh="编号被电子表格转成了科学计数，位数已丢失，请以文本格式重新导出",
         en="a spreadsheet made the number a float and lost digits: export it as text",
@@ -111,7 +113,7 @@ RESIDENT_ID = Element(
     pl.String(),
     Grade.HIGHLY_SENSITIVE,
     Mask("partial", {"left": 4, "right": 4}),
-    shortcut(already(RESIDENT_SHAPE), standard_resident_id, pl.String()),
+    Shortcut(already(RESIDENT_SHAPE), standard_resident_id, pl.String()),
     (
         NOT_A_FLOAT,
         Check(
@@ -151,7 +153,7 @@ CREDIT_CODE = Element(
     pl.String(),
     Grade.PUBLIC,
     Mask("keep"),
-    shortcut(already(PLAIN_CODE), upper_code, pl.String()),
+    Shortcut(already(PLAIN_CODE), upper_code, pl.String()),
     (
         NOT_A_FLOAT,
         Check(
@@ -181,7 +183,7 @@ ORGANISATION_CODE = Element(
     pl.String(),
     Grade.PUBLIC,
     Mask("keep"),
-    shortcut(already(PLAIN_CODE), without_hyphens, pl.String()),
+    Shortcut(already(PLAIN_CODE), without_hyphens, pl.String()),
     (
         NOT_A_FLOAT,
         Check(
@@ -201,12 +203,12 @@ REGISTRATION_NO = Element(
     pl.String(),
     Grade.PUBLIC,
     Mask("keep"),
-    shortcut(already(PLAIN_CODE), upper_code, pl.String()),
+    Shortcut(already(PLAIN_CODE), upper_code, pl.String()),
     (
         NOT_A_FLOAT,
         Check(
             "check_digit",
-            lambda value: value.str.contains(r"^\d{15}$") & _mod_11_10(value),
+            lambda value: value.str.contains(r"^[0-9]{15}$") & _mod_11_10(value),
             Title(zh="注册号不是15位数字或校验码不对", en="not 15 digits, or its check digit is wrong"),
             # older numbers follow older rules: one that fails identifies nothing, but harms nothing either
             severity=Severity.WARN,
@@ -220,7 +222,7 @@ SUBJECT_CODE = Element(
     pl.String(),
     Grade.HIGHLY_SENSITIVE,
     Mask("partial", {"left": 4, "right": 4}),
-    shortcut(already(f"{RESIDENT_SHAPE}|{CREDIT_SHAPE}"), standard_resident_id, pl.String()),
+    Shortcut(already(f"{RESIDENT_SHAPE}|{CREDIT_SHAPE}"), standard_resident_id, pl.String()),
     (
         NOT_A_FLOAT,
         Check(
@@ -247,12 +249,12 @@ LICENCE_ID = Element(
     pl.String(),
     Grade.LOW,
     Mask("pseudonym"),
-    shortcut(already(r"^1\.2\.[0-9A-Z.]+$"), upper_code, pl.String()),
+    Shortcut(already(r"^1\.2\.[0-9A-Z.]+$"), upper_code, pl.String()),
     (
         Check(
             "shape",
             lambda value: value.str.contains(
-                r"^1\.2\.156\.3005\.2\.[0-9A-Z]{21}\.[0-9A-Z]{6,18}\.[0-9A-Z]{1,32}\.\d{3}\.[0-9A-Z]$"
+                r"^1\.2\.156\.3005\.2\.[0-9A-Z]{21}\.[0-9A-Z]{6,18}\.[0-9A-Z]{1,32}\.[0-9]{3}\.[0-9A-Z]$"
             ),
             Title(
                 zh="电子证照标识的结构不符合 GB/T 36904（根、类型、机构、流水号、版本、校验）",
@@ -273,11 +275,11 @@ LICENCE_TYPE_CODE = Element(
     pl.String(),
     Grade.PUBLIC,
     Mask("keep"),
-    shortcut(already(PLAIN_CODE), upper_code, pl.String()),
+    Shortcut(already(PLAIN_CODE), upper_code, pl.String()),
     (
         Check(
             "shape",
-            lambda value: value.str.contains(r"^[0-9A-Z]{18}\d{3}$"),
+            lambda value: value.str.contains(r"^[0-9A-Z]{18}[0-9]{3}$"),
             Title(
                 zh="证照类型代码应为21位：机构统一社会信用代码加3位顺序号",
                 en="21 characters: the authority's credit code and a sequence of 3",
@@ -292,12 +294,16 @@ DIVISION_CODE = Element(
     pl.String(),
     Grade.PUBLIC,
     Mask("generalise_division", {"to": "county"}),
-    shortcut(already(r"^(\d{6}|\d{9}|\d{9}(\d\d[1-9]|\d[1-9]\d|[1-9]\d\d))$"), standard_division_code, pl.String()),
+    Shortcut(
+        already("^([0-9]{6}|[0-9]{9}([0-9][0-9][1-9]|[0-9][1-9][0-9]|[1-9][0-9][0-9])?)$"),
+        standard_division_code,
+        pl.String(),
+    ),
     (
         NOT_A_FLOAT,
         Check(
             "shape",
-            lambda value: value.str.contains(r"^(\d{2}|\d{4}|\d{6}|\d{9}|\d{12})$"),
+            lambda value: value.str.contains(r"^([0-9]{2}|[0-9]{4}|[0-9]{6}|[0-9]{9}|[0-9]{12})$"),
             Title(
                 zh="行政区划代码应为2、4、6、9或12位数字", en="a division code has 2, 4, 6, 9 or 12 digits"
             ),
@@ -318,7 +324,7 @@ IDENTIFIER = Element(
     pl.String(),
     Grade.LOW,
     Mask("pseudonym"),
-    shortcut(already(PLAIN_CODE), squeeze, pl.String()),
+    Shortcut(already(PLAIN_CODE), squeeze, pl.String()),
     (
         NOT_A_FLOAT,
         Check(
@@ -335,12 +341,12 @@ BANK_ACCOUNT = Element(
     pl.String(),
     Grade.HIGHLY_SENSITIVE,
     Mask("redact"),
-    shortcut(already(r"^[0-9]+$"), without_hyphens, pl.String()),
+    Shortcut(already(r"^[0-9]+$"), without_hyphens, pl.String()),
     (
         NOT_A_FLOAT,
         Check(
             "shape",
-            lambda value: value.str.contains(r"^\d{10,30}$"),
+            lambda value: value.str.contains(r"^[0-9]{10,30}$"),
             Title(zh="银行账号应为10至30位数字", en="a bank account has 10 to 30 digits"),
             severity=Severity.WARN,
         ),
@@ -350,14 +356,14 @@ BANK_ACCOUNT = Element(
 
 def standard_mobile(raw: pl.Expr) -> pl.Expr:
     """11 digits: country code, a leading 0 and separators gone."""
-    text = clean(squeeze(raw).str.replace_all(r"[-()]", ""))
-    return text.str.replace(r"^(\+?86|0086)?0?(1\d{10})$", "${2}")
+    text = clean(unspaced(raw).str.replace_all(r"[-()]", ""))
+    return text.str.replace(r"^(\+?86|0086)?0?(1[0-9]{10})$", "${2}")
 
 
 def standard_phone(raw: pl.Expr) -> pl.Expr:
     """Country code and brackets gone, every dash a hyphen, the extension (转) behind one; a mobile as a mobile."""
-    text = squeeze(raw).str.replace_all("[‐‑–—―]|转", "-").str.replace(r"^((\+86|0086)-?)+", "")
-    return clean(text.str.replace_all(r"[()]", "").str.replace(r"^(86)?0?(1[3-9]\d{9})$", "${2}"))
+    text = unspaced(raw).str.replace_all("[‐‑–—―]|转", "-").str.replace(r"^((\+86|0086)-?)+", "")
+    return clean(text.str.replace_all(r"[()]", "").str.replace(r"^(86)?0?(1[3-9][0-9]{9})$", "${2}"))
 
 
 MOBILE = Element(
@@ -366,17 +372,17 @@ MOBILE = Element(
     pl.String(),
     Grade.SENSITIVE,
     Mask("partial", {"left": 3, "right": 4}),
-    shortcut(already(r"^1\d{10}$"), standard_mobile, pl.String()),
+    Shortcut(already(r"^1[0-9]{10}$"), standard_mobile, pl.String()),
     (
         Check(
             "shape",
-            lambda value: value.str.contains(r"^1[3-9]\d{9}$"),
+            lambda value: value.str.contains(r"^1[3-9][0-9]{9}$"),
             Title(zh="不是有效的手机号码，请核对", en="not a mobile number"),
             severity=Severity.WARN,
         ),
         Check(
             "filler",
-            lambda value: ~value.str.contains(r"^1\d{2}0{8}$|^1([3-9])\d?(0{7,}|1{8,}|8{8,})$"),
+            lambda value: ~value.str.contains(r"^1[0-9]{2}0{8}$|^1([3-9])[0-9]?(0{7,}|1{8,}|8{8,})$"),
             Title(zh="手机号码像是填充值", en="looks like a filler"),
             severity=Severity.WARN,
             dimension=Dimension.ACCURACY,
@@ -390,12 +396,16 @@ PHONE = Element(
     pl.String(),
     Grade.SENSITIVE,
     Mask("partial", {"left": 3, "right": 2}),
-    shortcut(already(r"^(1[3-9]\d{9}|0[1-9]\d{1,2}-?[2-9]\d{6,7})$"), standard_phone, pl.String()),
+    Shortcut(
+        already(r"^(1[3-9][0-9]{9}|0(10|2[0-9]|[3-9][0-9]{2})-?[2-9][0-9]{6,7})$"),
+        standard_phone,
+        pl.String(),
+    ),
     (
         Check(
             "shape",
             lambda value: value.str.contains(
-                r"^(1[3-9]\d{9}|(0\d{2,3}-?)?[2-9]\d{6,7}(-\d{1,6})?|400-?\d{3}-?\d{4}|1?[129]\d{4})$"
+                r"^(1[3-9][0-9]{9}|(0[0-9]{2,3}-?)?[2-9][0-9]{6,7}(-[0-9]{1,6})?|400-?[0-9]{3}-?[0-9]{4}|1?[129][0-9]{4})$"
             ),
             Title(zh="不是有效的电话号码", en="not a phone number"),
             severity=Severity.WARN,

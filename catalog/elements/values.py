@@ -19,9 +19,9 @@ from catalog.elements.base import (
     Element,
     Expression,
     Mask,
+    Shortcut,
     already,
     clean,
-    shortcut,
     squeeze,
 )
 from catalog.elements.identifiers import PLAIN_CODE
@@ -122,6 +122,7 @@ SEXES = {
 HAN = "[\u4e00-\u9fa5]"
 #: What cleaning leaves as it is: a second character is asked for, so that 无 and 空 are not among them.
 PLAIN_WORD = f"^{HAN}[0-9A-Z\u4e00-\u9fa5]+$"
+PLAIN_NUMBER = r"^[0-9]+(\.[0-9]+)?$"
 PLAIN_NAME = f"^{HAN}[-0-9A-Za-z（）、\u4e00-\u9fa5]+$"
 
 
@@ -155,13 +156,15 @@ def standard_text(raw: pl.Expr) -> pl.Expr:
 def standard_date(raw: pl.Expr) -> pl.Expr:
     """Date from the spellings that exports contain: 2020-01-05, 2020/1/5, 20200105, 2020.1.5, 2020年1月5日, with or
     without a time behind it, and Excel's day numbers (five digits, from 1900-01-01 as 1)."""
-    text = clean(raw).str.replace(r"^(\d{4}\D\d{1,2}\D\d{1,2})日?[ T]+\d{1,2}([:时].*)?$", "${1}")
-    text = text.str.replace(r"^(\d{8})\d{4}(\d\d)?$", "${1}").str.replace_all(r"[年月/.]", "-")
+    text = clean(raw).str.replace(
+        r"^([0-9]{4}[^0-9][0-9]{1,2}[^0-9][0-9]{1,2})日?[ T]+[0-9]{1,2}([:时].*)?$", "${1}"
+    )
+    text = text.str.replace(r"^([0-9]{8})[0-9]{4}([0-9][0-9])?$", "${1}").str.replace_all(r"[年月/.]", "-")
     text = text.str.replace("日", "", literal=True)
     dashed = text.str.to_date("%Y-%m-%d", strict=False)
-    packed = pl.when(text.str.contains(r"^\d{8}$")).then(text).str.to_date("%Y%m%d", strict=False)
+    packed = pl.when(text.str.contains(r"^[0-9]{8}$")).then(text).str.to_date("%Y%m%d", strict=False)
     serial = (
-        pl.when(text.str.contains(r"^[1-6]\d{4}(-0)?$"))
+        pl.when(text.str.contains(r"^[1-6][0-9]{4}(-0)?$"))
         .then(text.str.slice(0, 5))
         .cast(pl.Int32, strict=False)
     )
@@ -176,7 +179,7 @@ def standard_datetime(raw: pl.Expr) -> pl.Expr:
     """An instant in UTC: local text is Asia/Shanghai, an offset or Z is obeyed, a date alone is its midnight there."""
     text = clean(raw).str.replace_all("[年月/]", "-").str.replace_all(r"[日T]\s*", " ")
     text = text.str.replace_all("[时分]", ":").str.replace_all("秒|:$", "").str.strip_chars()
-    zoned = pl.when(text.str.contains(r"(Z|[+-]\d{2}:?\d{2})$")).then(text.str.replace(r"Z$", "+0000"))
+    zoned = pl.when(text.str.contains(r"(Z|[+-][0-9]{2}:?[0-9]{2})$")).then(text.str.replace(r"Z$", "+0000"))
     absolute = pl.coalesce(
         zoned.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", strict=False, time_zone="UTC", time_unit="us"),
         zoned.str.to_datetime("%Y-%m-%d %H:%M%z", strict=False, time_zone="UTC", time_unit="us"),
@@ -205,7 +208,7 @@ def _from_shanghai(naive: pl.Expr) -> pl.Expr:
 def standard_month(raw: pl.Expr) -> pl.Expr:
     """``YYYY-MM`` from 2024-06, 202406, 2024/6, 2024年6月, or any full date."""
     text = clean(raw).str.replace_all(r"[年/.]", "-").str.replace("月", "", literal=True)
-    text = text.str.replace(r"^(\d{4})(\d{2})$", "${1}-${2}")
+    text = text.str.replace(r"^([0-9]{4})([0-9]{2})$", "${1}-${2}")
     month = (text + "-1").str.to_date("%Y-%m-%d", strict=False)
     return pl.coalesce(month, standard_date(raw)).dt.strftime("%Y-%m")
 
@@ -260,15 +263,19 @@ def area(raw: pl.Expr) -> pl.Expr:
 def capital_amount(raw: pl.Expr) -> pl.Expr:
     """The amount in units of its currency: ``200(万元人民币)`` → 2,000,000; ``5,000(万元)``; ``100万港元``."""
     text = squeeze(raw).str.replace_all(",", "", literal=True)
-    figure = _exact(text.str.extract(r"(\d+(?:\.\d+)?)")) * scale_of(text).cast(pl.Decimal(24, 0))
-    return pl.when(text.str.contains(r"^[^\d-]*\d+(\.\d+)?\D*$")).then(figure)
+    figure = _exact(text.str.extract(r"([0-9]+(?:\.[0-9]+)?)")) * scale_of(text).cast(pl.Decimal(24, 0))
+    return pl.when(text.str.contains(r"^[^0-9.-]*[0-9]+(\.[0-9]+)?[^0-9]*$")).then(figure)
+
+
+def _plain_capital(raw: pl.Expr) -> pl.Expr:
+    return _exact(pl.when(raw.str.contains(PLAIN_NUMBER)).then(raw))
 
 
 def capital_currency(raw: pl.Expr) -> pl.Expr:
     """The ISO code of the currency named beside an amount; CNY where none is named; null where it is unknown, or where
     there is no amount."""
     text = squeeze(raw).str.to_uppercase()
-    yuan = text.str.contains(r"^([\d.,()万亿元圆整]|人民币|RMB|CNY)*$")
+    yuan = text.str.contains(r"^([0-9.,()万亿元圆整]|人民币|RMB|CNY)*$")
     named = [
         pl.when(text.str.contains(word, literal=True)).then(pl.lit(iso)) for word, iso in CURRENCIES.items()
     ]
@@ -277,7 +284,7 @@ def capital_currency(raw: pl.Expr) -> pl.Expr:
 
 
 def _plain_currency(raw: pl.Expr) -> pl.Expr:
-    return pl.when(raw.str.contains(r"^\d+(\.\d+)?$")).then(pl.lit("CNY"))
+    return pl.when(raw.str.contains(PLAIN_NUMBER)).then(pl.lit("CNY"))
 
 
 def sex_code(word: pl.Expr) -> pl.Expr:
@@ -333,7 +340,7 @@ def _element(
 
 
 def _text(pattern: str, thorough: Expression) -> Expression:
-    return shortcut(already(pattern), thorough, pl.String())
+    return Shortcut(already(pattern), thorough, pl.String())
 
 
 def _length(limit: int) -> Check:
@@ -358,7 +365,7 @@ VALUES = (
         _length(60),
         Check(
             "characters",
-            lambda value: ~value.str.contains(r"\d|[*?#@<>]"),
+            lambda value: ~value.str.contains(r"[0-9]|[*?#@<>]"),
             Title(zh="姓名中有数字或符号，请核对", en="digits or symbols in a name"),
             severity=Severity.WARN,
             dimension=Dimension.ACCURACY,
@@ -369,7 +376,7 @@ VALUES = (
     _element("address", "地址", "address", pl.String(), SENSITIVE, Mask("generalise_address", {"to": "town"}), _text(PLAIN_NAME, standard_organisation_name), _length(300)),
     _element("category", "分类", "category", pl.String(), LOW, Mask("keep"), _text(f"{PLAIN_WORD}|{PLAIN_CODE}", squeeze)),
     _element(
-        "sex", "性别", "sex (GB/T 2261.1)", pl.String(), LOW, Mask("keep"), shortcut(sex_code, standard_sex, pl.String()),
+        "sex", "性别", "sex (GB/T 2261.1)", pl.String(), LOW, Mask("keep"), Shortcut(sex_code, standard_sex, pl.String()),
     ),
     _element(
         "ethnicity", "民族", "ethnic group (GB/T 3304)", pl.String(), SENSITIVE, Mask("redact"), _text(f"^{HAN}+族$", standard_ethnicity),
@@ -381,7 +388,7 @@ VALUES = (
         ),
     ),
     _element(
-        "date", "日期", "date", pl.Date(), LOW, Mask("generalise_date", {"to": "month"}), shortcut(_iso_date, standard_date, pl.Date()),
+        "date", "日期", "date", pl.Date(), LOW, Mask("generalise_date", {"to": "month"}), Shortcut(_iso_date, standard_date, pl.Date()),
         Check(
             "plausible",
             lambda value: value.is_between(pl.date(1850, 1, 1), pl.date(2199, 12, 31)),
@@ -389,15 +396,15 @@ VALUES = (
             dimension=Dimension.ACCURACY,
         ),
     ),
-    _element("datetime", "日期时间", "instant", pl.Datetime("us", "UTC"), LOW, Mask("generalise_date", {"to": "month"}), shortcut(_iso_datetime, standard_datetime, pl.Datetime("us", "UTC"))),
-    _element("month", "年月", "month", pl.String(), LOW, Mask("generalise_date", {"to": "year"}), _text(r"^[12]\d{3}-(0[1-9]|1[0-2])$", standard_month)),
+    _element("datetime", "日期时间", "instant", pl.Datetime("us", "UTC"), LOW, Mask("generalise_date", {"to": "month"}), Shortcut(_iso_datetime, standard_datetime, pl.Datetime("us", "UTC"))),
+    _element("month", "年月", "month", pl.String(), LOW, Mask("generalise_date", {"to": "year"}), _text(r"^[12][0-9]{3}-(0[1-9]|1[0-2])$", standard_month)),
     _element(
         "year", "年份", "year", pl.Int32(), PUBLIC, Mask("keep"),
-        lambda raw: clean(raw).str.extract(r"^(\d{4})(?:\.0)?年?$").cast(pl.Int32, strict=False),
+        lambda raw: clean(raw).str.extract(r"^([0-9]{4})(?:\.0)?年?$").cast(pl.Int32, strict=False),
         _within("plausible", 1000, 2199, "年份不在1000至2199之间", "before 1000 or after 2199"),
     ),
     _element(
-        "amount", "金额", "amount in yuan", pl.Decimal(18, 2), SENSITIVE, Mask("band", {"width": 1000}), shortcut(_exact, money, pl.Decimal(18, 2)),
+        "amount", "金额", "amount in yuan", pl.Decimal(18, 2), SENSITIVE, Mask("band", {"width": 1000}), Shortcut(_exact, money, pl.Decimal(18, 2)),
         Check(
             "not_negative",
             lambda value: value >= 0,
@@ -407,17 +414,17 @@ VALUES = (
         ),
     ),
     _element(
-        "capital", "注册资金", "capital", pl.Decimal(20, 2), PUBLIC, Mask("keep"), shortcut(_exact, capital_amount, pl.Decimal(20, 2)),
-        companions=(Companion("_currency", "币种", pl.String(), shortcut(_plain_currency, capital_currency, pl.String())),),
+        "capital", "注册资金", "capital", pl.Decimal(20, 2), PUBLIC, Mask("keep"), Shortcut(_plain_capital, capital_amount, pl.Decimal(20, 2)),
+        companions=(Companion("_currency", "币种", pl.String(), Shortcut(_plain_currency, capital_currency, pl.String())),),
     ),
     _element(
         "integer", "整数", "integer", pl.Int64(), LOW, Mask("keep"),
-        shortcut(_whole, lambda raw: _whole(squeeze(raw).str.replace_all(",", "", literal=True).str.replace(r"\.0+$", "")), pl.Int64()),
+        Shortcut(_whole, lambda raw: _whole(squeeze(raw).str.replace_all(",", "", literal=True).str.replace(r"\.0+$", "")), pl.Int64()),
     ),
-    _element("decimal", "小数", "decimal number", pl.Float64(), LOW, Mask("keep"), shortcut(_finite, measure, pl.Float64())),
+    _element("decimal", "小数", "decimal number", pl.Float64(), LOW, Mask("keep"), Shortcut(_finite, measure, pl.Float64())),
     _element(
         "area", "面积", "area in m²", pl.Float64(), LOW, Mask("band", {"width": 50}),
-        shortcut(_finite, area, pl.Float64()),
+        Shortcut(_finite, area, pl.Float64()),
         Check(
             "positive",
             lambda value: value > 0,

@@ -177,6 +177,13 @@ class Volume(Declaration):
     max_shrink: float = Field(0.3, ge=0, le=1)
 
 
+class TableReading(Declaration):
+    """How the resource's table in the exchange database is read, where not whole each time: from the highest value of
+    ``watermark`` on, a column that the database raises with every change (a time of change, a running number)."""
+
+    watermark: Text
+
+
 class Delivery(Declaration):
     """How the resource is pushed, what a push means, and which columns tell one row from another."""
 
@@ -186,6 +193,14 @@ class Delivery(Declaration):
     empty_ok: bool = Field(True, description="零报告: a header-only push satisfies the period")
     max_reject_share: float = Field(0.5, ge=0, le=1, description="more rejected rows than this hold the push")
     volume: Volume = Volume()
+    table: TableReading | None = None
+
+    @model_validator(mode="after")
+    def _changes_are_no_snapshot(self) -> Self:
+        if self.table and self.mode is Mode.SNAPSHOT:
+            msg = "a table read by a watermark gives what changed, never a snapshot: make the mode upsert or append"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _key_where_needed(self) -> Self:

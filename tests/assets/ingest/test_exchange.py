@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from assets.ingest import exchange
+from assets.ingest import databases, exchange
+from assets.ingest.databases import Database, ExchangeError, Mark, connected
 from assets.ingest.deliveries import collect
-from assets.ingest.exchange import ExchangeError, connect, pull, put, tables
+from assets.ingest.exchange import connect, pull, put
 from assets.ingest.readers import read
 from catalog.load import Catalogue, load
 from catalog.model import Entry
 from lake.home import Home
 from lake.landing import landed_file
-from lake.ledger import open_ledger
+from lake.ledger import PushState, open_ledger
 
 DAY = date(2024, 6, 30)
 pytestmark = pytest.mark.xdist_group("exchange")
@@ -45,9 +47,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 @pytest.fixture
 def home(server: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A fresh home over the same server, by URL."""
-    with exchange._url(server) as url:
-        monkeypatch.setenv("CITYLAKE_EXCHANGE_URL", url)
+    monkeypatch.setenv("CITYLAKE_EXCHANGE_URL", exchange.embedded(server))
     return Home.open(tmp_path)
+
+
+@pytest.fixture
+def database(home: Home) -> Iterator[Database]:
+    with connected(exchange.urls(home)[0]) as found:
+        yield found
 
 
 def rows_of(entry: Entry, *cells: str) -> pl.DataFrame:
@@ -64,30 +71,31 @@ def execute(connection: Any, *statements: str) -> None:
     connection.commit()
 
 
-def test_a_table_lands_as_it_is(home: Home, entry: Entry, tmp_path: Path) -> None:
+def test_a_table_lands_as_it_is(home: Home, database: Database, entry: Entry, tmp_path: Path) -> None:
     with connect(home) as connection:
         put(connection, entry.department, entry.code, rows_of(entry, "甲", "乙"))
-        assert (entry.department, entry.code) in tables(connection)
-        push = pull(home, open_ledger(home), entry, connection, DAY)
+    assert database.tables({entry.department}) >= {(entry.department, entry.code)}
+    assert database.tables({"nobody"}) == set()
+    push = pull(home, open_ledger(home), entry, database, DAY)
     assert push is not None
     assert (push.way.value, push.data_date, push.format) == ("table", DAY, "parquet")
     frame = read(landed_file(home, push), entry, work=tmp_path).frame.collect()
     assert frame.select(*entry.columns).equals(rows_of(entry, "甲", "乙"))
 
 
-def test_an_unchanged_table_is_no_new_push(home: Home, entry: Entry) -> None:
+def test_an_unchanged_table_is_no_new_push(home: Home, database: Database, entry: Entry) -> None:
     ledger = open_ledger(home)
     with connect(home) as connection:
-        put(connection, entry.department, entry.code, rows_of(entry, "甲"))
-        assert pull(home, ledger, entry, connection, DAY)
-        put(connection, entry.department, entry.code, rows_of(entry, "甲"))
-        assert pull(home, ledger, entry, connection, DAY) is None
+        put(connection, entry.department, entry.code, rows_of(entry, "甲", "乙"))
+        assert pull(home, ledger, entry, database, DAY)
+        put(connection, entry.department, entry.code, rows_of(entry, "乙", "甲"))
+        assert pull(home, ledger, entry, database, DAY) is None, "in another order"
         put(connection, entry.department, entry.code, rows_of(entry, "甲", "丙"))
-        assert pull(home, ledger, entry, connection, DAY)
+        assert pull(home, ledger, entry, database, DAY)
     assert len(ledger.waiting()) == 2
 
 
-def test_every_type_becomes_text(home: Home, entry: Entry, tmp_path: Path) -> None:
+def test_every_type_becomes_text(home: Home, database: Database, entry: Entry, tmp_path: Path) -> None:
     one = list(entry.columns)[:6]
     values = {
         "numeric(18,2)": "1234567890123456.78",
@@ -108,7 +116,7 @@ def test_every_type_becomes_text(home: Home, entry: Entry, tmp_path: Path) -> No
             f'DROP TABLE IF EXISTS "{entry.department}"."{entry.code}"',
             f'CREATE TABLE "{entry.department}"."{entry.code}" AS SELECT {typed}{", " + rest if rest else ""}',
         )
-        push = pull(home, open_ledger(home), entry, connection, DAY)
+    push = pull(home, open_ledger(home), entry, database, DAY)
     assert push is not None
     row = read(landed_file(home, push), entry, work=tmp_path).frame.collect().row(0, named=True)
     assert row[one[0]] == "1234567890123456.78"
@@ -117,15 +125,17 @@ def test_every_type_becomes_text(home: Home, entry: Entry, tmp_path: Path) -> No
     assert row[one[3]] == "true"
 
 
-def test_an_empty_table_is_a_report_of_nothing(home: Home, entry: Entry, tmp_path: Path) -> None:
+def test_an_empty_table_is_a_report_of_nothing(
+    home: Home, database: Database, entry: Entry, tmp_path: Path
+) -> None:
     with connect(home) as connection:
         put(connection, entry.department, entry.code, rows_of(entry))
-        push = pull(home, open_ledger(home), entry, connection, DAY)
+    push = pull(home, open_ledger(home), entry, database, DAY)
     assert push is not None
     assert read(landed_file(home, push), entry, work=tmp_path).frame.collect().height == 0
 
 
-def test_reading_can_write_nothing(home: Home, entry: Entry) -> None:
+def test_reading_can_write_nothing(home: Home, database: Database, entry: Entry) -> None:
     with connect(home) as connection:
         put(connection, entry.department, entry.code, rows_of(entry, "甲"))
         # a table that would write when it is read: a view over a function with a side effect
@@ -138,7 +148,7 @@ def test_reading_can_write_nothing(home: Home, entry: Entry) -> None:
         )
         try:
             with pytest.raises(ExchangeError):
-                pull(home, open_ledger(home), entry, connection, DAY)
+                pull(home, open_ledger(home), entry, database, DAY)
         finally:
             connection.rollback()
             execute(connection, f'DROP VIEW "{entry.department}"."{entry.code}"')
@@ -150,15 +160,14 @@ def test_a_database_that_goes_in_mid_read_lands_nothing_and_stops_nobody(
 ) -> None:
     with connect(home) as connection:
         put(connection, entry.department, entry.code, rows_of(entry, *map(str, range(200))))
-    real, killed = exchange._bytes, []
+    real = databases._PostgreSQL.read
 
-    def kill_backend(batch: Any) -> bytes:
-        if not killed:
-            killed.append(1)
-            raise OSError("server closed the connection unexpectedly")
-        return real(batch)
+    def broken_once(*arguments: Any) -> Iterator[Any]:
+        monkeypatch.setattr(databases._PostgreSQL, "read", real)
+        yield next(real(*arguments))
+        raise databases._broken_off(entry.department, entry.code, OSError())
 
-    monkeypatch.setattr(exchange, "_bytes", kill_backend)
+    monkeypatch.setattr(databases._PostgreSQL, "read", broken_once)
     dropped = home.drop / "civil_affairs" / "cremation" / "a.csv"
     dropped.parent.mkdir(parents=True)
     dropped.write_bytes(b"a,b\n")
@@ -180,3 +189,121 @@ def test_no_password_in_the_url_and_none_in_an_error(home: Home, monkeypatch: py
     with pytest.raises(ExchangeError, match="does not answer") as caught, connect(home):
         pass
     assert "hunter2" not in str(caught.value)
+
+
+def watched(entry: Entry, mode: str = "upsert") -> Entry:
+    """The entry with its table read by a watermark column that is none of its own."""
+    delivery = entry.delivery.model_dump(mode="json") | {"mode": mode, "table": {"watermark": "seq"}}
+    return Entry.model_validate(entry.model_dump(mode="json") | {"delivery": delivery})
+
+
+def landed(home: Home, push: Any) -> list[str]:
+    return pl.read_parquet(landed_file(home, push)).to_series(0).to_list()
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("bigint", ["1", "2", "2", "10"]),
+        ("numeric(20,0)", ["1", "2", "2", "10"]),
+        ("timestamp", ["2024-01-01 08:00:00.123456", "2024-02-01", "2024-02-01", "2024-10-01"]),
+        ("timestamptz", ["2024-01-01 08:00+08", "2024-02-01 00:00Z", "2024-02-01 08:00+08", "2024-10-01"]),
+        ("date", ["2024-01-01", "2024-02-01", "2024-02-01", "2024-10-01"]),
+        ("text", ["a", "b", "b", "c'"]),
+    ],
+)
+def test_a_watermark_of_any_type_gives_what_came_since(
+    home: Home, database: Database, entry: Entry, kind: str, values: list[str]
+) -> None:
+    """Rows at the mark are read again, since one more may have come with its value; without any there is no push."""
+    ledger, of = open_ledger(home), watched(entry)
+    names = ", ".join(f'"{name}" text' for name in entry.columns)
+    table = f'"{entry.department}"."{entry.code}"'
+    first = next(iter(entry.columns))
+
+    def insert(row: str, value: str | None) -> str:
+        quoted = "NULL" if value is None else "'" + value.replace("'", "''") + "'"
+        return f"INSERT INTO {table} (\"{first}\", seq) VALUES ('{row}', {quoted})"
+
+    with connect(home) as connection:
+        execute(
+            connection,
+            f'CREATE SCHEMA IF NOT EXISTS "{entry.department}"',
+            f"DROP TABLE IF EXISTS {table}",
+            f"CREATE TABLE {table} ({names}, seq {kind})",
+            insert("甲", values[0]),
+            insert("乙", values[1]),
+            insert("空", None),
+        )
+        push = pull(home, ledger, of, database, DAY)
+        assert sorted(landed(home, push)) == sorted(["甲", "乙", "空"])
+        assert pull(home, ledger, of, database, DAY) is None
+        execute(connection, insert("丙", values[2]))
+        assert sorted(landed(home, pull(home, ledger, of, database, DAY))) == sorted(["乙", "丙"])
+        assert pull(home, ledger, of, database, DAY) is None
+        execute(connection, insert("丁", values[3]))
+        assert landed(home, pull(home, ledger, of, database, DAY))[-1] == "丁"
+        assert pull(home, ledger, of, database, DAY) is None
+        execute(connection, f"DELETE FROM {table}")
+        assert pull(home, ledger, of, database, DAY) is None
+    assert len(ledger.history(entry.code)) == 3
+
+
+def test_what_was_refused_is_read_again_and_only_once(home: Home, database: Database, entry: Entry) -> None:
+    ledger, of = open_ledger(home), watched(entry)
+    rows = rows_of(entry, "甲", "乙").with_columns(seq=pl.Series([1, 2], dtype=pl.Int64))
+    with connect(home) as connection:
+        put(connection, entry.department, entry.code, rows)
+        push = pull(home, ledger, of, database, DAY)
+        assert push
+        ledger.settle(push.id, PushState.REFUSED)
+        assert pull(home, ledger, of, database, DAY) is None, "the same bytes would be refused again"
+        put(
+            connection,
+            entry.department,
+            entry.code,
+            rows.extend(rows.tail(1).with_columns(seq=pl.lit(3, pl.Int64))),
+        )
+        again = pull(home, ledger, of, database, DAY)
+    assert len(landed(home, again)) == 3
+
+
+def test_a_watermark_gives_no_snapshot(entry: Entry) -> None:
+    with pytest.raises(ValueError, match="never a snapshot"):
+        watched(entry, "snapshot")
+
+
+def test_the_digest_knows_content_only(entry: Entry) -> None:
+    def digest(*frames: pl.DataFrame) -> str:
+        made = exchange._ContentDigest()
+        for frame in frames:
+            made.add(frame)
+        return made.hexdigest()
+
+    rows = pl.DataFrame({"a": ["1", None, "3", "3"], "b": ["x", "", None, None]})
+    assert digest(rows) == digest(rows.reverse()) == digest(rows[:1], rows[1:])
+    assert digest(rows) != digest(rows[:3])
+    assert digest(rows) != digest(rows.rename({"a": "c"}))
+    assert digest(rows) != digest(rows.with_columns(pl.col("b").fill_null("")))
+    assert digest(rows[:0]) != digest(rows)
+
+
+def test_a_table_in_two_databases_is_read_once_and_reported(
+    home: Home, catalogue: Catalogue, entry: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(home) as connection:
+        put(connection, entry.department, entry.code, rows_of(entry, "甲"))
+    url = exchange.urls(home)[0]
+    monkeypatch.setenv("CITYLAKE_EXCHANGE_URL", f"{url}  postgresql://u@127.0.0.1:1/x\n{url}")
+    collected = collect(home, catalogue, settle_seconds=0)
+    assert entry.code in [push.resource for push in collected.pushes]
+    named = {name: reason.en for name, reason in collected.refusals}
+    assert "does not answer" in named["exchange"]
+    assert "two exchange databases" in named[f"{entry.department}.{entry.code}"]
+
+
+@pytest.mark.parametrize(
+    "value", [5, "a'b", date(2024, 2, 29), datetime.fromisoformat("2024-02-29T08:00:01"), Decimal("1.50")]
+)
+def test_a_mark_comes_back_as_it_was(value: Any) -> None:
+    assert Mark.of(value).value == value

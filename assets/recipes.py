@@ -5,7 +5,7 @@ Here belongs the gathering only; each layer's own module says what its recipes a
 
 from __future__ import annotations
 
-from assets import analyst, base, operations, shared, theme
+from assets import analyst, base, operations, product_risk, shared, theme
 from assets.build import Build
 from catalog.load import Catalogue
 
@@ -16,6 +16,7 @@ def all_builds(catalogue: Catalogue) -> list[Build]:
         *base.builds(catalogue),
         *theme.builds(catalogue),
         *shared.builds(catalogue),
+        *product_risk.builds(catalogue),
         *operations.builds(catalogue),
         *analyst.builds(catalogue),
     ]

@@ -65,27 +65,36 @@ def key_of(context: Context, masking: Masking, recipient: str) -> RecipientKey:
     return recipient_key(master_key(context.home), recipient, masking.key_version(recipient))
 
 
+def threshold_of(product: Product, masking: Masking) -> Threshold:
+    """The policy's threshold for the product's target, with the product's own k where it asks for more."""
+    threshold = masking.policy.threshold(product.target.kind, product.target.type)
+    return threshold.model_copy(update={"k": product.k or threshold.k})
+
+
+def grant_over(product: Product, masking: Masking) -> str | None:
+    """Why nothing is published once the recipient's grant is over; None while it runs."""
+    role = masking.roles.get(product.recipient)
+    if role is None or role.runs_on(today()):
+        return None
+    return f"the grant of {product.recipient} ended on {role.ends}"
+
+
 def publish_product(
     context: Context, product: Product, masking: Masking, sources: Mapping[str, SourceColumn]
 ) -> Built:
     """Mask the source's rows and make the product's table equal them.
 
     It is empty where the groups are too small, or once the recipient's grant is over."""
-    threshold = masking.policy.threshold(product.target.kind, product.target.type)
-    threshold = threshold.model_copy(update={"k": product.k or threshold.k})
     source = source_rows(context, product, sources)
     rows = product_rows(product, sources, source, key_of(context, masking, product.recipient))
     notes: dict[str, int | float | str] = {}
     if product.subject:
         # the group sizes are needed before the rows can be chosen: masking once is cheaper than twice
         rows = rows.collect(engine="streaming").lazy()
-        rows, notes = _only_large(product, sources, rows, threshold)
-    role = masking.roles.get(product.recipient)
-    if role and not role.runs_on(today()):
-        rows, notes = (
-            rows.clear(),
-            {"not published": f"the grant of {product.recipient} ended on {role.ends}"},
-        )
+        rows, notes = _only_large(product, sources, rows, threshold_of(product, masking))
+    ended = grant_over(product, masking)
+    if ended:
+        rows, notes = rows.clear(), {"not published": ended}
     keys = list(order(product, sources))
     with writing(context.home, f"{product.layer}.{product.code}"):
         commit = context.lake.publish(

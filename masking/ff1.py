@@ -100,7 +100,8 @@ class FF1:
 
     @property
     def _half_bytes(self) -> int:
-        return (((self.radix**self._right) - 1).bit_length() + 7) // 8
+        largest: int = self.radix**self._right - 1
+        return (largest.bit_length() + 7) // 8
 
     def _chained(self, number: int) -> Numerals:
         """The last block before the value is mixed into it: everything else is the same for all values."""

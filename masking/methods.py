@@ -243,9 +243,9 @@ def _shifts(entities: pl.Series, key: RecipientKey, days: int) -> pl.Series:
 
 def _per_distinct(texts: pl.Series, compute: Callable[[pl.Series], list[bytes]]) -> pl.Series:
     """``compute`` on each distinct text once; null stays null."""
-    distinct = texts.drop_nulls().unique()
-    if len(distinct) == len(texts):
+    if texts.n_unique() == len(texts) and not texts.null_count():
         return pl.Series(compute(texts), dtype=pl.Binary)
+    distinct = texts.drop_nulls().unique()
     computed = pl.DataFrame({"text": distinct, "mac": pl.Series(compute(distinct), dtype=pl.Binary)})
     asked = pl.DataFrame({"text": texts})
     return asked.join(computed, on="text", how="left", maintain_order="left")["mac"]

@@ -1,9 +1,10 @@
-"""What masking leaves: how many subjects are alike, and what must be left out until enough are.
+"""What masking leaves: how many subjects are alike, what they have in common, and what must be left out.
 
-Here belong the measures (k-anonymity over quasi-identifiers, counted in distinct subjects, never in rows) and
-the suppression that reaches a threshold. Whether the loss is bearable is the policy's judgement. Small groups
-say nothing of what all members of a large group share: k alone lifts no type. Source: GB/T 37964-2019; GB/T
-42460-2023.
+Here belong the measures (k-anonymity over quasi-identifiers, counted in distinct subjects, never in rows;
+l-diversity and t-closeness of one column given the others) and the suppression that reaches a threshold.
+Whether the loss is bearable is the policy's judgement; who would be found by joining with what is known is in
+``linkage``. Small groups say nothing of what all members of a large group share: k alone lifts no type.
+Source: GB/T 37964-2019; GB/T 42460-2023.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ class Risk:
     suppressed_rows: int
     k: int
     """the k asked for, which what is published fulfils"""
+    published_groups: int = 0
+    published_memberships: int = 0
+    """subjects summed over the groups that are left: more than there are people where one is in several"""
+    published_smallest: int = 0
+    """subjects in the smallest group that is left: k after suppression"""
 
     @property
     def loss(self) -> float:
@@ -39,8 +45,14 @@ class Risk:
 
     @property
     def prosecutor_risk(self) -> float:
-        """The chance that somebody known to be in the published table is found: at most one in k."""
-        return 1 / self.k if self.rows > self.suppressed_rows else 0.0
+        """The best chance that somebody known to be in the published table is found: one in the smallest group."""
+        return 1 / self.published_smallest if self.published_smallest else 0.0
+
+    @property
+    def average_risk(self) -> float:
+        """The same chance for everybody in the published table, on average."""
+        memberships = self.published_memberships
+        return self.published_groups / memberships if memberships else 0.0
 
     def refusal(self, threshold: Threshold) -> str | None:
         """Why the product is not published (None where it may be): too much would have to be left out."""
@@ -65,7 +77,7 @@ def group_sizes(rows: pl.LazyFrame, quasi: Sequence[str]) -> pl.DataFrame:
 def measure(rows: pl.LazyFrame, quasi: Sequence[str], k: int) -> tuple[Risk, pl.DataFrame]:
     """The risk of publishing ``rows``, and the groups that are large enough."""
     sizes = group_sizes(rows, quasi)
-    small = sizes.filter(pl.col("_subjects") < k)
+    small, large = sizes.filter(pl.col("_subjects") < k), sizes.filter(pl.col("_subjects") >= k)
     subjects = rows.select(pl.col(SUBJECT).drop_nulls().n_unique()).collect(engine="streaming").item()
     risk = Risk(
         rows=int(sizes["_rows"].sum()),
@@ -75,8 +87,11 @@ def measure(rows: pl.LazyFrame, quasi: Sequence[str], k: int) -> tuple[Risk, pl.
         unique_subjects=sizes.filter(pl.col("_subjects") == 1).height,
         suppressed_rows=int(small["_rows"].sum()),
         k=k,
+        published_groups=large.height,
+        published_memberships=int(large["_subjects"].sum()),
+        published_smallest=int(large["_subjects"].min() or 0),  # type: ignore[arg-type]
     )
-    return risk, sizes.filter(pl.col("_subjects") >= k)
+    return risk, large
 
 
 def only_large_groups(rows: pl.LazyFrame, quasi: Sequence[str], large: pl.DataFrame) -> pl.LazyFrame:
@@ -84,3 +99,47 @@ def only_large_groups(rows: pl.LazyFrame, quasi: Sequence[str], large: pl.DataFr
     if not quasi:
         return rows if large.height else rows.clear()
     return rows.join(large.lazy().select(quasi), on=list(quasi), how="semi", nulls_equal=True)
+
+
+@dataclass(frozen=True)
+class Diversity:
+    """What somebody who knows all other quasi-identifiers of a person learns of one column."""
+
+    column: str
+    groups: int
+    fewest_values: int
+    """l: the different values in the group that has fewest; with 1 the value is known"""
+    known_subjects: int
+    """subjects in groups where all have the same value: it is learned of them without finding their row"""
+    farthest: float
+    """t: how far a group's values are from everybody's, at most; 0 tells nothing new, near 1 nearly all"""
+
+
+def diversity(rows: pl.LazyFrame, quasi: Sequence[str], column: str) -> Diversity:
+    """l-diversity (distinct values) and t-closeness of ``column`` in the groups that the others form.
+
+    The distance is the variational one, half the summed differences of shares: the earth mover's distance
+    where all values are equally far apart, and never below it where they are ordered. Null is a value."""
+    others = [name for name in quasi if name != column]
+    subjects = pl.col(SUBJECT).drop_nulls().n_unique().alias("_subjects")
+    cells = rows.group_by(*others, column).agg(pl.len().alias("_rows"), subjects).collect(engine="streaming")
+    if cells.is_empty():
+        return Diversity(column, 0, 0, 0, 0.0)
+    shares = cells.group_by(column).agg(
+        (pl.col("_rows").sum() / int(cells["_rows"].sum())).alias("_everybody")
+    )
+    # the constant makes all rows one group where there are no other columns
+    group = [*map(pl.col, others), pl.lit(0).alias("_all")]
+    excess = pl.col("_rows") / pl.col("_rows").sum() - pl.col("_everybody")
+    groups = (
+        cells.join(shares, on=column, nulls_equal=True)
+        .group_by(group)
+        .agg(pl.len().alias("_values"), excess.clip(0).sum().alias("_distance"), pl.col("_subjects").sum())
+    )
+    return Diversity(
+        column=column,
+        groups=groups.height,
+        fewest_values=int(groups["_values"].min()),  # type: ignore[arg-type]
+        known_subjects=int(groups.filter(pl.col("_values") == 1)["_subjects"].sum()),
+        farthest=round(float(groups["_distance"].max()), 4),  # type: ignore[arg-type]
+    )

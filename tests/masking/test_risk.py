@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+
 import polars as pl
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from masking.compile import SUBJECT
 from masking.policy import Threshold
-from masking.risk import measure, only_large_groups
+from masking.risk import diversity, measure, only_large_groups
 
 
 def rows(*records: tuple[str | None, str | None, str | None]) -> pl.LazyFrame:
@@ -72,4 +74,63 @@ def test_whatever_is_kept_has_k_subjects(records: list[tuple[str, str, str]]) ->
     if kept.height:
         again, _ = measure(kept.lazy(), ["county", "band"], 3)
         assert again.smallest >= 3
-        assert risk.prosecutor_risk == pytest.approx(1 / 3)
+        assert again.smallest == risk.published_smallest
+        assert again.groups == risk.published_groups
+        assert risk.prosecutor_risk == pytest.approx(1 / again.smallest)
+        assert 0 < risk.average_risk <= risk.prosecutor_risk
+
+
+Record = tuple[str | None, str | None, str | None]
+RECORDS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", None]),
+        st.sampled_from(["x", "y", "z", None]),
+        st.sampled_from("123456789"),
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+def by_hand(records: list[Record]) -> tuple[int, float]:
+    """l and t of the band given the county, as their definitions say them."""
+    everybody = Counter(band for _, band, _ in records)
+    groups = defaultdict(list)
+    for county, band, _ in records:
+        groups[county].append(band)
+    distances = [
+        sum(abs(bands.count(band) / len(bands) - count / len(records)) for band, count in everybody.items())
+        / 2
+        for bands in groups.values()
+    ]
+    return min(len(set(bands)) for bands in groups.values()), max(distances)
+
+
+@given(RECORDS)
+def test_l_and_t_are_what_their_definitions_say(records: list[Record]) -> None:
+    found = diversity(rows(*records), ["county", "band"], "band")
+    fewest, farthest = by_hand(records)
+    assert found.fewest_values == fewest
+    assert found.farthest == pytest.approx(farthest, abs=1e-4)
+    assert found.groups == len({county for county, _, _ in records})
+
+
+def test_a_group_of_one_value_tells_it_of_all_its_people() -> None:
+    table = rows(("a", "x", "1"), ("a", "x", "2"), ("a", "x", "2"), ("b", "x", "3"), ("b", "y", "4"))
+    found = diversity(table, ["county", "band"], "band")
+    assert (found.fewest_values, found.known_subjects) == (1, 2)
+
+
+def test_k_alone_tells_nothing_of_what_a_group_has_in_common() -> None:
+    """Ten people alike in everything are 10-anonymous, and everybody knows what they have."""
+    table = rows(
+        *[("a", "x", str(number)) for number in range(10)], *[("b", "y", str(n)) for n in range(10, 20)]
+    )
+    assert measure(table, ["county", "band"], 10)[0].suppressed_rows == 0
+    found = diversity(table, ["county", "band"], "band")
+    assert (found.fewest_values, found.known_subjects, found.farthest) == (1, 20, 0.5)
+
+
+def test_a_single_column_is_one_group_and_an_empty_table_none() -> None:
+    assert diversity(rows(("a", "x", "1"), ("b", "x", "2")), ["county"], "county").groups == 1
+    assert diversity(rows(), ["county", "band"], "band").groups == 0

@@ -1,0 +1,122 @@
+"""``ops.product_risk`` and a report per masked product: what is left of the risk, for the data protection officer.
+
+Here belongs measuring what ``shared`` publishes, and attacking it with the base databases; the measures are
+``masking``'s. Only the quasi-identifiers are masked again, which costs little. The reports lie in the bureau's own
+folder, and hold counts only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from assets.build import Build, Built, Context, TableName
+from assets.shared import grant_over, key_of, load_lawful, source_rows, threshold_of
+from catalog.base_model import load_bases
+from catalog.load import Catalogue
+from catalog.model import Title
+from lake.home import Home
+from lake.locks import writing
+from masking.columns import SourceColumn, declared_tables
+from masking.compile import SUBJECT, product_rows
+from masking.keys import RecipientKey
+from masking.linkage import Linkage, attack, base_of, known_columns, masked_register
+from masking.product import Masking, Product
+from masking.report import ROW_SCHEMA, Report, as_row, assess, rendered
+
+PRODUCT_RISK: TableName = ("ops", "product_risk")
+
+
+def builds(catalogue: Catalogue) -> list[Build]:
+    """One recipe over all products: it follows their publication."""
+    masking = load_lawful(catalogue)
+    products = [declared.product for declared in masking.products.values()]
+    tables, bases = declared_tables(catalogue), load_bases(catalogue)
+    return [
+        Build(
+            makes=(PRODUCT_RISK,),
+            reads=(
+                *((product.layer, product.code) for product in products),
+                *(("base", code) for code in bases),
+            ),
+            title=Title(zh="脱敏产品风险", en="Risk of masked products"),
+            description="每个脱敏产品一行：k、l、t、重标识风险、抑制损失和链接攻击结果；报告见 reports/products。\n\n"
+            "One row per product, and a report that a data protection officer can read (GB/T 37964).",
+            owner="data_bureau",
+            run=lambda context: build(context, products, masking, tables),
+        )
+    ]
+
+
+def build(
+    context: Context,
+    products: list[Product],
+    masking: Masking,
+    tables: Mapping[TableName, Mapping[str, SourceColumn]],
+) -> Built:
+    """Measure every product, write its report, and make the table equal the measures."""
+    reports = [
+        report_on(context, product, masking, tables[product.source.layer, product.source.table])
+        for product in products
+    ]
+    _write(context.home, {report.product.code: rendered(report) for report in reports})
+    rows = pl.DataFrame([as_row(report) for report in reports], schema=ROW_SCHEMA)
+    with writing(context.home, ".".join(PRODUCT_RISK)):
+        commit = context.lake.publish(*PRODUCT_RISK, rows, key=["product"])
+    return Built(
+        {PRODUCT_RISK: commit},
+        {"products": rows.height, "people re-identified": int(rows["reidentified"].sum())},
+    )
+
+
+def reports_folder(home: Home) -> Path:
+    """Where the reports lie; the home is closed to others."""
+    return home.root / "reports" / "products"
+
+
+def report_on(
+    context: Context, product: Product, masking: Masking, sources: Mapping[str, SourceColumn]
+) -> Report:
+    """The product as it would be published now: measured, and attacked where a base database knows its people."""
+    key = key_of(context, masking, product.recipient)
+    masked = product_rows(product, sources, source_rows(context, product, sources), key)
+    quasi = product.quasi_identifiers(sources)
+    others = [name for name, column in product.columns.items() if column.not_quasi]
+    subject = [SUBJECT] if product.subject else []
+    rows = masked.select(*quasi, *others, *subject).collect(engine="streaming").lazy()
+    report, kept = assess(product, sources, masking.policy, threshold_of(product, masking), rows)
+    ended = grant_over(product, masking)
+    linkage = _linkage(context, product, sources, kept, key) if product.subject else None
+    return replace(report, refusal=ended or report.refusal, linkage=linkage)
+
+
+def _linkage(
+    context: Context,
+    product: Product,
+    sources: Mapping[str, SourceColumn],
+    rows: pl.LazyFrame,
+    key: RecipientKey,
+) -> Linkage | None:
+    """The attack with the base database that knows the product's people; None where nothing can be joined."""
+    base = base_of(product, load_bases(context.catalogue).values())
+    if base is None or not context.lake.exists("base", base.code):
+        return None
+    known = known_columns(product, base, sources)
+    if not known:
+        return None
+    people = context.lake.scan("base", base.code)
+    return attack(rows, masked_register(product, base, people, sources, key, known), list(known))
+
+
+def _write(home: Home, reports: Mapping[str, str]) -> None:
+    """The reports of these products, and of no others; the home's mask closes them to everybody else."""
+    folder = reports_folder(home)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.md"):
+        if path.stem not in reports:
+            path.unlink()
+    for code, text in reports.items():
+        (folder / f"{code}.md").write_text(text, encoding="utf-8")

@@ -11,6 +11,7 @@ import os
 import secrets
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -90,7 +91,7 @@ _accounts = sa.Table(
     sa.Column("password", sa.String(255), nullable=False),
     sa.Column("must_change", sa.Boolean, nullable=False),
     sa.Column("failures", sa.Integer, nullable=False),
-    # instants are Unix seconds in these tables: they are compared, never shown
+    # instants are Unix seconds in these tables: they are compared far more often than shown
     sa.Column("locked_until", sa.Double, nullable=False),
     sa.Column("disabled", sa.Boolean, nullable=False),
 )
@@ -237,7 +238,8 @@ class Accounts:
         """The latest acts, newest first: at, account, act, subject."""
         with self.engine.connect() as connection:
             query = sa.select(_acts).order_by(_acts.c.id.desc()).limit(limit)
-            return [dict(row) for row in connection.execute(query).mappings()]
+            rows = connection.execute(query).mappings()
+            return [{**row, "at": datetime.fromtimestamp(row["at"], UTC)} for row in rows]
 
 
 def open_accounts(home: Home) -> Accounts:

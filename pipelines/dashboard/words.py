@@ -51,6 +51,17 @@ OPENING = {
     SharingType.CONDITIONAL: Title(zh="有条件开放", en="Opened on conditions"),
     SharingType.UNCONDITIONAL: Title(zh="无条件开放", en="Opened"),
 }
+#: What people do on the page, as the record of acts names it.
+ACTS = {
+    "login": Title(zh="登录", en="Logged in"),
+    "login_failed": Title(zh="登录失败", en="Failed to log in"),
+    "login_locked": Title(zh="登录被锁定", en="Locked out"),
+    "password_changed": Title(zh="修改密码", en="Changed the password"),
+    "upload": Title(zh="上传文件", en="Uploaded a file"),
+    "accept_hold": Title(zh="确认待定推送", en="Let a held push in"),
+    "download_refused": Title(zh="下载问题数据清单", en="Downloaded refused rows"),
+    "download_catalogue": Title(zh="导出目录", en="Exported the catalogue"),
+}
 
 
 def word(value: Enum, language: str) -> str:

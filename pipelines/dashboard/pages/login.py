@@ -26,6 +26,7 @@ from pipelines.dashboard.visits import (
     site_of,
     visitor_to_change,
 )
+from pipelines.dashboard.words import ACTS
 
 router = APIRouter()
 #: Before a session there is no token of it: a cookie that only we can read back takes its place.
@@ -96,7 +97,7 @@ def change_password(visit: Annotated[Visit, Depends(visitor_to_change)], form: F
 def acts(visit: Visitor) -> Response:
     """Who did what on the page."""
     visit.require_all()
-    return page(visit, "acts.html", acts=visit.site.accounts.acts())
+    return page(visit, "acts.html", acts=visit.site.accounts.acts(), words=ACTS)
 
 
 def local(address: str) -> str:

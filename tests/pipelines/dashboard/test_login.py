@@ -191,4 +191,5 @@ def test_what_people_do_is_written_down(login: Login, city: Context, visitor: ht
     acts = [(act["account"], act["act"]) for act in open_accounts(city.home).acts()]
     assert acts == [("zhang", "download_catalogue"), ("li", "login_failed"), ("zhang", "login")]
     shown = client.get("/acts").text
-    assert "login_failed" in shown
+    assert "登录失败" in shown
+    assert "导出目录" in shown

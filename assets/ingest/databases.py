@@ -147,6 +147,15 @@ def _unreachable(url: str) -> ExchangeError:
     )
 
 
+def _no_driver(scheme: str, package: str) -> ExchangeError:
+    return ExchangeError(
+        Title(
+            zh=f"读取 {scheme} 数据库需要安装驱动包 {package}，见 docs/ingest.md",
+            en=f"to read {scheme} databases install the driver package {package}: see docs/ingest.md",
+        )
+    )
+
+
 def _broken_off(department: str, resource: str, error: Exception) -> ExchangeError:
     return ExchangeError(
         Title(
@@ -220,11 +229,13 @@ class _BySqlAlchemy:
     def connected(cls, url: str) -> Iterator[_BySqlAlchemy]:
         scheme, _, rest = url.partition(":")
         address = sa.make_url(f"{_DRIVERS.get(scheme, scheme)}:{rest}")
+        address = address.set(password=_password(address))
         try:
-            engine = sa.create_engine(address.set(password=_password(address)), poolclass=sa.NullPool)
-            with engine.connect():
-                pass
-        except (sa.exc.SQLAlchemyError, ImportError, RuntimeError):
+            engine = sa.create_engine(address, poolclass=sa.NullPool)
+            engine.connect().close()
+        except ImportError as error:
+            raise _no_driver(scheme, error.name or "") from None
+        except (sa.exc.SQLAlchemyError, RuntimeError):
             raise _unreachable(url) from None
         yield cls(engine)
 
@@ -247,10 +258,8 @@ class _BySqlAlchemy:
                 connection.exec_driver_sql("SET TRANSACTION READ ONLY")
                 result = connection.execution_options(stream_results=True).execute(query)
                 names = list(result.keys())
-                for rows in result.partitions(BATCH_ROWS):
+                for rows in itertools.chain([[]], result.partitions(BATCH_ROWS)):
                     yield _part(names, rows, watermark)
-                if not result.rowcount:
-                    yield _part(names, [], None)
         except (sa.exc.SQLAlchemyError, OSError) as error:
             raise _broken_off(department, resource, error) from None
 

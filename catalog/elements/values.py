@@ -284,7 +284,7 @@ def capital_currency(raw: pl.Expr) -> pl.Expr:
 
 
 def _plain_currency(raw: pl.Expr) -> pl.Expr:
-    return pl.when(raw.str.contains(PLAIN_NUMBER)).then(pl.lit("CNY"))
+    return pl.when(_plain_capital(raw).is_not_null()).then(pl.lit("CNY"))
 
 
 def sex_code(word: pl.Expr) -> pl.Expr:

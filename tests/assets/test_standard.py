@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import random
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -379,6 +380,25 @@ def test_a_column_added_to_the_entry_reaches_the_table(make: Callable[..., Bench
     later.push([], day=1, body="编号,分类,备注\n2,b,新\n3,c,新\n".encode())
     found = later.table("standard").sort("no").select("no", "word", "note").rows()
     assert found == [(1, "a", None), (2, "b", "新"), (3, "c", "新")]
+
+
+def test_two_runs_at_once_apply_each_push_once(make: Callable[..., Bench]) -> None:
+    bench = make("append without a key")
+    pushes = [bench.receive([(str(number), "a"), ("x", "?")]) for number in range(6)]
+    start, outcomes = threading.Barrier(2), list[Outcome]()
+
+    def work() -> None:
+        start.wait()
+        outcomes.extend(apply_waiting(bench.context, CODE))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcome.push.id for outcome in outcomes) == sorted(push.id for push in pushes)
+    assert bench.rows() == {str(number): "a" for number in range(6)}
+    assert bench.table("quarantine").height == len(pushes)
 
 
 def test_where_rows_go_missing_nothing_is_written(

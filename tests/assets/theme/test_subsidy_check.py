@@ -79,6 +79,15 @@ def test_a_pension_is_due_for_the_month_of_death_and_not_after(city: Context) ->
     assert row["name"] == "乙"
 
 
+def test_who_dies_on_the_first_is_due_that_month(city: Context) -> None:
+    number = resident(4)
+    put(city, "household_register", {"resident_id": number, "name": "丁"}, push="p4")
+    first = {"certificate_no": "4", "resident_id": number, "death_date": date(2026, 4, 1)}
+    put(city, "death_certificate", first, push="p5")
+    pension(city, ("A", number, "2026-04"), ("B", number, "2026-05"))
+    assert findings(city) == {"B": "死亡后仍发放"}
+
+
 def test_a_death_known_to_one_department_only_is_found(city: Context) -> None:
     pension(city, ("C1", CREMATED, "2026-06"))
     assert findings(city) == {"C1": "死亡后仍发放"}

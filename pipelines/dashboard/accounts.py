@@ -241,6 +241,14 @@ class Accounts:
             rows = connection.execute(query).mappings()
             return [{**row, "at": datetime.fromtimestamp(row["at"], UTC)} for row in rows]
 
+    def latest_act(self, act: str, subject: str) -> dict[str, Any] | None:
+        """The newest act of this kind on a subject; None where there was none."""
+        where = (_acts.c.act == act) & (_acts.c.subject == subject)
+        with self.engine.connect() as connection:
+            query = sa.select(_acts).where(where).order_by(_acts.c.id.desc()).limit(1)
+            row = connection.execute(query).mappings().first()
+            return {**row, "at": datetime.fromtimestamp(row["at"], UTC)} if row else None
+
 
 def open_accounts(home: Home) -> Accounts:
     """The accounts of this home; their tables are made on first use."""

@@ -29,9 +29,11 @@ from pipelines.dashboard.pages import (
     city_map,
     departments,
     login,
+    notices,
     overview,
     pushes,
     resources,
+    tokens,
     uploads,
 )
 from pipelines.dashboard.rendering import STATIC, outside
@@ -50,7 +52,20 @@ from pipelines.listening import require_guarded
 
 log = logging.getLogger("citylake.dashboard")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
-PAGES = (login, overview, departments, resources, pushes, uploads, bases, catalogue, city_map, bulletin)
+PAGES = (
+    login,
+    overview,
+    departments,
+    resources,
+    pushes,
+    uploads,
+    bases,
+    catalogue,
+    city_map,
+    bulletin,
+    notices,
+    tokens,
+)
 _INVALID = Title(zh="地址中的参数不正确", en="a parameter in the address is not right")
 _BUG = Title(
     zh="页面出错，已记入日志，请稍后重试", en="an error of ours, which has been logged: try again later"

@@ -59,6 +59,8 @@ ACTS = {
     "password_changed": Title(zh="修改密码", en="Changed the password"),
     "upload": Title(zh="上传文件", en="Uploaded a file"),
     "accept_hold": Title(zh="确认待定推送", en="Let a held push in"),
+    "notice_sent": Title(zh="登记催报通知已发出", en="Recorded a notice as sent"),
+    "rotate_token": Title(zh="更换推送令牌", en="Changed a push token"),
     "download_refused": Title(zh="下载问题数据清单", en="Downloaded refused rows"),
     "download_catalogue": Title(zh="导出目录", en="Exported the catalogue"),
 }

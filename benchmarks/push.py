@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import polars as pl
 from assets.build import Context
 from assets.standard import apply, make_tables
 from benchmarks.harness import Comparison
-from catalog.load import load
+from catalog.load import Catalogue, default_root
 from catalog.model import Entry, Way
 from demo import people
 from demo.dirt import FULL_WIDTH
@@ -183,9 +182,8 @@ def ours(folder: Path) -> None:
     home = Home.open(folder / "home")
     ledger = open_ledger(home)
     [push] = ledger.history(ENTRY.code)
-    catalogue = load()
-    known = replace(catalogue, entries={**catalogue.entries, ENTRY.code: ENTRY})
-    context = Context(home, Lake(_fresh(folder)), known)
+    catalogue = Catalogue(default_root(), {}, {ENTRY.code: ENTRY}, {})
+    context = Context(home, Lake(_fresh(folder)), catalogue)
     make_tables(context, ENTRY)
     outcome = apply(context, ledger, push)
     assert outcome.state is PushState.APPLIED

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,6 +48,12 @@ hold_app = typer.Typer(
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(token_app, name="token")
 app.add_typer(hold_app, name="hold")
+reader_app = typer.Typer(
+    help="远程查询 · who may query over the network, and what they asked.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(reader_app, name="reader")
 app.add_typer(user_app, name="user")
 
 console = Console()
@@ -138,11 +144,17 @@ def push(
         str | None, typer.Option(help="the date the data speaks for (YYYY-MM-DD); default today")
     ] = None,
     key: Annotated[str | None, typer.Option(help="idempotency key: sending it twice delivers once")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only judge the file; keep nothing")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="with --dry-run: for programs")] = False,
 ) -> None:
     """Deliver a file: it gets a receipt, and is applied by the next run (or by `citylake materialize`).
 
     Example: citylake push enterprises.csv --resource business_registration
+    Example: citylake push enterprises.csv --resource business_registration --dry-run
     """
+    if dry_run:
+        _rehearse(path, resource, _day(data_date), as_json=as_json)
+        return
     from pipelines.delivering import deliver_file
 
     receipt = deliver_file(Home.open(), path, resource, _day(data_date), key)
@@ -242,6 +254,23 @@ def upgrade() -> None:
     from lake.ledger import migrate
 
     say(migrate(Home.open()))
+
+
+@app.command()
+def remote(
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8642,
+    tls_certificate: Annotated[Path | None, typer.Option()] = None,
+    tls_key: Annotated[Path | None, typer.Option()] = None,
+) -> None:
+    """Answer SQL over the network, read-only, for readers with a token; beyond loopback only with TLS.
+
+    Example: citylake remote --port 8642
+    """
+    from pipelines.remote.app import run
+
+    say(f"远程查询 remote queries  http{'s' if tls_certificate else ''}://{host}:{port}/v1/query")
+    run(Home.open(), host=host, port=port, tls_certificate=tls_certificate, tls_key=tls_key)
 
 
 @app.command()
@@ -474,6 +503,51 @@ def user_disable(name: Annotated[str, typer.Argument(help="whose account")]) -> 
     say(f"{name}: 已停用 disabled")
 
 
+@reader_app.command("create")
+def reader_create(
+    person: Annotated[str, typer.Argument(help="the account the queries are recorded under")],
+    role: Annotated[str, typer.Option(help="a role of catalog/roles.yaml")] = "analyst",
+    days: Annotated[int, typer.Option(help="valid for so many days")] = 30,
+) -> None:
+    """Let somebody query over the network in a role; the token is shown once.
+
+    Example: citylake reader create chen --role analyst
+    """
+    from pipelines.delivering import new_reader
+
+    say(new_reader(Home.open(), person, role, days))
+
+
+@reader_app.command("revoke")
+def reader_revoke(person: Annotated[str, typer.Argument(help="the account")]) -> None:
+    """End all of somebody's tokens.
+
+    Example: citylake reader revoke chen
+    """
+    from pipelines.remote.readers import open_readers
+
+    say(f"{open_readers(Home.open()).revoke(person)} 个令牌已停用 tokens ended")
+
+
+@reader_app.command("audit")
+def reader_audit(
+    limit: Annotated[int, typer.Option(help="how many, newest first")] = 20,
+) -> None:
+    """What was asked over the network: when, by whom, how it ended.
+
+    Example: citylake reader audit --limit 50
+    """
+    from pipelines.remote.readers import open_readers
+    from quality.freshness import CITY_TIME
+
+    table = Table("时间", "账号", "角色", "结果", "字节", "秒", "查询 SQL", header_style="bold")
+    for row in open_readers(Home.open()).audit(limit):
+        at = datetime.fromtimestamp(row["at"], UTC).astimezone(CITY_TIME).strftime("%Y-%m-%d %H:%M:%S")
+        size, seconds = f"{row['bytes'] or 0:,}", f"{row['seconds'] or 0:.2f}"
+        table.add_row(at, row["person"], row["role"], row["outcome"], size, seconds, row["sql"])
+    console.print(table)
+
+
 @hold_app.command("list")
 def hold_list() -> None:
     """The pushes that wait for a decision, and why.
@@ -529,6 +603,23 @@ def _day(text: str | None) -> date | None:
         raise typer.BadParameter(
             f"{text!r} is not a date: write YYYY-MM-DD", param_hint="--data-date"
         ) from None
+
+
+def _rehearse(path: Path, resource: str, day: date | None, *, as_json: bool) -> None:
+    from pipelines.delivering import as_report, rehearse_file
+
+    report = as_report(rehearse_file(Home.open(), path, resource, day))
+    if as_json:
+        sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
+        return
+    say(
+        f"试推，未保存任何内容 dry run, nothing was kept: {report['state_zh']} {report['state']}, {report['rows']} 行 rows, "
+        f"{report['accepted']} 行合格 accepted, {report['quarantined']} 行问题数据 to quarantine"
+    )
+    for line in filter(None, (report["reason"], report["reason_en"], *report["notes"])):
+        say(line)
+    for rule, count in report["failures"].items():
+        say(f"  {rule}: {count}")
 
 
 def _note(text: str) -> None:

@@ -6,19 +6,27 @@ Here belongs what the command line needs of ingest; the receiving itself is ``la
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import polars as pl
+
+from assets.build import Context
 from assets.ingest.decoding import scratch_folder
 from assets.ingest.deliveries import today
 from assets.ingest.proposing import Proposal, code_of, propose
+from assets.shared import load_lawful
+from assets.standard import Rehearsal, rehearse
 from catalog.errors import MendableError
 from catalog.load import Catalogue, load
 from catalog.model import Way
 from lake import tokens
 from lake.home import Home
 from lake.landing import file_chunks, receive
-from lake.ledger import Push, open_ledger
+from lake.ledger import Push, new_push_id, open_ledger
+from lake.tables import Lake
+from pipelines.remote.readers import ReaderError, open_readers
 
 
 class UnknownDepartmentError(MendableError, LookupError):
@@ -50,6 +58,46 @@ def deliver_file(home: Home, path: Path, resource: str, data_date: date | None, 
     )
 
 
+def rehearse_file(home: Home, path: Path, resource: str, data_date: date | None) -> Rehearsal:
+    """Judge a file as if it were pushed now; nothing is landed, registered or written."""
+    catalogue = load()
+    entry = catalogue.entry(resource)
+    push = Push(
+        id=new_push_id(),
+        resource=entry.code,
+        department=entry.department,
+        way=Way.FILE,
+        filename=path.name,
+        format="",
+        size=path.stat().st_size,
+        digest="",
+        data_date=data_date or today(),
+        received_at=datetime.now(UTC),
+        entry_version=entry.version,
+    )
+    return rehearse(Context(home, Lake(home.lake), catalogue), path, push)
+
+
+def as_report(rehearsal: Rehearsal) -> dict[str, Any]:
+    """A rehearsal for programs: what would become of the push, and the refused rows with their reasons."""
+    outcome = rehearsal.outcome
+    rows = rehearsal.refused.select(pl.col("_row").alias("row"), "reasons").to_dicts()
+    return {
+        "dry_run": True,
+        "resource": outcome.push.resource,
+        "state": outcome.state.value,
+        "state_zh": outcome.state.title,
+        "rows": outcome.rows,
+        "accepted": outcome.accepted,
+        "quarantined": outcome.rejected,
+        "reason": outcome.reason.zh if outcome.reason else None,
+        "reason_en": outcome.reason.en if outcome.reason else None,
+        "failures": {rule: count for rule, count in outcome.failures.items() if count},
+        "notes": list(rehearsal.notes),
+        "refused": rows,
+    }
+
+
 def propose_entry(home: Home, path: Path, code: str | None, department: str) -> Proposal:
     """Draft an entry from a file; raises :class:`UnknownDepartmentError`, :class:`ResourceCodeError`, and
     ``UnreadableError`` for the file."""
@@ -72,3 +120,13 @@ def _require_department(catalogue: Catalogue, department: str) -> None:
     if department not in catalogue.departments:
         msg = f"no department {department!r}; the catalogue has {', '.join(catalogue.departments)}"
         raise UnknownDepartmentError(msg)
+
+
+def new_reader(home: Home, person: str, role: str, days: int) -> str:
+    """A token for somebody in a role; raises ``ReaderError`` for a role that is not granted, or not any more."""
+    granted = load_lawful(load()).roles
+    if role not in granted or not granted[role].runs_on(today()):
+        now = ", ".join(code for code, grant in granted.items() if grant.runs_on(today())) or "none"
+        msg = f"the role {role!r} is not granted now; granted are: {now}"
+        raise ReaderError(msg)
+    return open_readers(home).create(person, role, timedelta(days=days))

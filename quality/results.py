@@ -79,7 +79,7 @@ def results(plan: Plan, evidence: Evidence, at: datetime | None = None) -> Expec
     for rule, expectation in zip(plan.rules, suite_of(plan).expectations, strict=True):
         metrics = _map_metrics(expectation, _row_of(rule, evidence))
         result = _judged(expectation, metrics, "SUMMARY")
-        if rule.column not in evidence.nulls:
+        if not evidence.nulls:
             for unknown in ("missing_count", "missing_percent", "unexpected_percent_nonmissing"):
                 result.result.pop(unknown, None)
         found.append(result)

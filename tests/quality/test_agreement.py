@@ -5,6 +5,7 @@ way to ignore nulls. Where pandas cannot judge at all, nothing is compared; a ta
 judge each type.
 """
 
+# ruff: noqa: DTZ001 # instants without a zone are what both engines are given
 from __future__ import annotations
 
 import math
@@ -24,7 +25,7 @@ from tests.quality.pandas_engine import judged_by_pandas, raised
 
 #: Judged in Polars only: they look at a second column, which Great Expectations' pandas engine does not hand over.
 OURS = {"expect_column_values_to_be_readable", "expect_column_to_match_resident_id"}
-SHOWN = {name: (lambda value: value) for name in "stijfgd"}
+SHOWN = {name: (lambda value: value) for name in "stijfgdw"}
 
 Case = tuple[str, dict[str, Any]]
 
@@ -101,6 +102,7 @@ FRAME = pl.DataFrame(
         "f": [0.5, None, math.nan, -1.5, 1e300, 2.0, 2.0, 3.0],
         "g": [0.5, 1.0, 2.0, None, 1.0, 2.0, -2.0, 1.0],
         "d": [date(2020, 2, 29), None, date(1900, 1, 1), date(2199, 12, 31)] * 2,
+        "w": [datetime(2020, 2, 29, 23, 59), None, datetime(1970, 1, 1), datetime(2020, 3, 1)] * 2,
     }
 )
 BOUNDS = {"min_value": 1, "max_value": 3}
@@ -116,7 +118,13 @@ PLAIN: list[Case] = [
     ("expect_column_values_to_not_be_in_set", {"column": "s", "value_set": []}),
     ("expect_column_values_to_be_between", {"column": "i", **BOUNDS}),
     ("expect_column_values_to_be_between", {"column": "f", "min_value": 0.5, "strict_min": True}),
-    ("expect_column_values_to_be_between", {"column": "d", "max_value": datetime(2020, 3, 1)}),  # noqa: DTZ001
+    ("expect_column_values_to_be_between", {"column": "d", "max_value": datetime(2020, 3, 1)}),
+    (
+        "expect_column_values_to_be_between",
+        {"column": "w", "max_value": datetime(2020, 3, 1), "strict_max": True},
+    ),
+    ("expect_column_values_to_be_in_set", {"column": "w", "value_set": [datetime(1970, 1, 1)]}),
+    ("expect_column_max_to_be_between", {"column": "w", "max_value": datetime(2020, 3, 1)}),
     ("expect_column_values_to_match_regex", {"column": "s", "regex": r"^\d+$"}),
     ("expect_column_values_to_match_regex", {"column": "s", "regex": "a$"}),
     ("expect_column_values_to_match_regex", {"column": "s", "regex": r"a\Z"}),
@@ -205,9 +213,9 @@ PLAIN: list[Case] = [
     ("expect_column_to_exist", {"column": "s"}),
     ("expect_column_to_exist", {"column": "i", "column_index": 2}),
     ("expect_table_columns_to_match_set", {"column_set": ["s", "t", "x"], "exact_match": False}),
-    ("expect_table_columns_to_match_ordered_list", {"column_list": list("stijfgd")}),
-    ("expect_table_column_count_to_equal", {"value": 7}),
-    ("expect_table_column_count_to_be_between", {"min_value": 8}),
+    ("expect_table_columns_to_match_ordered_list", {"column_list": list("stijfgdw")}),
+    ("expect_table_column_count_to_equal", {"value": 8}),
+    ("expect_table_column_count_to_be_between", {"min_value": 9}),
 ]
 
 
@@ -240,9 +248,10 @@ REAL = st.one_of(
 )
 DAYS = st.dates(date(1900, 1, 1), date(2199, 12, 31))
 COLUMNS = {"s": TEXTS, "t": TEXTS, "i": WHOLE, "j": st.integers(-3, 3), "f": REAL}
-COLUMNS |= {"g": st.integers(-8, 8).map(lambda number: number / 4), "d": DAYS}
+MINUTES = st.sampled_from([datetime(2020, 2, 29, 23, minute) for minute in range(5)])
+COLUMNS |= {"g": st.integers(-8, 8).map(lambda number: number / 4), "d": DAYS, "w": MINUTES}
 DTYPES: dict[str, Any] = dict.fromkeys("st", pl.String()) | dict.fromkeys("ij", pl.Int64())
-DTYPES |= dict.fromkeys("fg", pl.Float64()) | {"d": pl.Date()}
+DTYPES |= dict.fromkeys("fg", pl.Float64()) | {"d": pl.Date(), "w": pl.Datetime("us")}
 
 
 @st.composite
@@ -261,7 +270,7 @@ SMALL = st.integers(-3, 3)
 NUMBERS = st.sampled_from(["i", "j", "f", "g"])
 CALM = st.sampled_from(["j", "g"])  # no extremes: the order of a sum does not matter
 TEXT = st.sampled_from(["s", "t"])
-ANY = st.one_of(NUMBERS, TEXT)
+ANY = st.one_of(NUMBERS, TEXT, st.just("w"))
 MOSTLY = st.sampled_from([1, 0.9, 0.5, 0.34, 0])
 PATTERNS = st.sampled_from(
     [
@@ -310,6 +319,8 @@ def bounds(draw: st.DrawFn, values: st.SearchStrategy[Any] = SMALL) -> dict[str,
 
 
 def _sets(column: str, least: int = 0) -> st.SearchStrategy[list[Any]]:
+    if column == "w":
+        return st.lists(MINUTES, min_size=least, max_size=4, unique=True)
     values = TEXTS if column in "st" else st.one_of(st.integers(-3, 3), st.sampled_from([0.5, 2.0, 2**53]))
     return st.lists(values, min_size=least, max_size=4, unique=True)
 
@@ -330,7 +341,9 @@ def _row_arguments(draw: st.DrawFn, kind: str) -> dict[str, Any]:
         return _pair_arguments(draw, kind)
     text = any(word in kind for word in ("regex", "length", "conform"))
     order = "increasing" in kind or "decreasing" in kind
-    column = draw(TEXT if text else CALM if order else NUMBERS if "between" in kind else ANY)
+    column = draw(TEXT if text else CALM if order else ANY)
+    if kind == "expect_column_values_to_be_between" and column in "stw":
+        return {"column": "w"} | draw(bounds(MINUTES))
     further: dict[str, st.SearchStrategy[Any]] = {
         "expect_column_values_to_match_regex": st.fixed_dictionaries({"regex": PATTERNS}),
         "expect_column_values_to_not_match_regex": st.fixed_dictionaries({"regex": PATTERNS}),

@@ -1,13 +1,13 @@
 """Where a query's columns come from: the type of each is derived from the columns it is computed from.
 
 Here belongs reading the SQL, never running it. A column that cannot be traced to declared columns is unknown,
-and is not shown. Rows chosen by what is not shared (WHERE, JOIN) tell it by being there: of such a query
-nothing is shown.
+and is not shown. Rows chosen by a column (WHERE, JOIN) tell it by being there: no column of theirs is looser than
+it, and of rows chosen by what is not shared nothing is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -40,6 +40,25 @@ _PASSING = (
 )
 
 
+Origin = tuple[str, str, str]
+"""(layer, table, column); the layer is empty for what could not be traced to a stored table."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Where a query's result comes from.
+
+    ``columns`` are the stored columns that each output column's values are computed from; ``rows`` those that decide
+    which rows there are, in which groups. A value that is changed in neither changes nothing in the output column."""
+
+    columns: Mapping[str, tuple[Origin, ...]]
+    rows: tuple[Origin, ...]
+
+
+class UntraceableError(ValueError):
+    """The query cannot be read, or names what is not declared."""
+
+
 @dataclass(frozen=True)
 class _Traced:
     """The declared columns behind an output column, and what becomes of their values."""
@@ -59,43 +78,80 @@ def query_columns(
 
     A text computed from sensitive values (an id joined to a name, a part of an id) has no mask that fits and
     is left out; a number or a yes or no computed from them keeps their type."""
+    try:
+        roots, choosers = _read(sql, tables)
+    except UntraceableError:
+        return {}
+    deciding = [_declared(origin, tables) for origin in choosers]
+    if any(_never_shown(column) for column in deciding):
+        return {}
+    found = {}
+    for name, dtype in schema.items():
+        traced = _origins(roots[name], tables) if name in roots else None
+        column = _computed(name, dtype, traced) if traced else None
+        if column:
+            title = Title(zh=titles.get(name, column.title.zh), en=column.title.en)
+            found[name] = _tightened(replace(column, title=title), deciding)
+    return found
+
+
+def _tightened(column: SourceColumn, deciding: Sequence[SourceColumn | None]) -> SourceColumn:
+    """A value tells what its row was chosen by: the column's types are no looser than the tightest of those.
+
+    Ids of ours only join; whatever chose by their meaning is there under its own name."""
+    chosen = [column, *(other for other in deciding if other and not other.system)]
+    strict = derived(column.name, column.title, chosen)
+    return replace(
+        column, sharing=strict.sharing, opening=strict.opening, opening_ground=strict.opening_ground
+    )
+
+
+def _never_shown(chooser: SourceColumn | None) -> bool:
+    return chooser is None or (chooser.sharing is SharingType.NONE and not chooser.system)
+
+
+def trace(sql: str, tables: Tables) -> Trace:
+    """Which stored columns each output column, and the choice of rows, depend on.
+
+    Raises :class:`UntraceableError`."""
+    roots, choosers = _read(sql, tables)
+    columns = {
+        name: tuple(sorted({_origin(leaf) for leaf in _leaf_nodes(root)})) for name, root in roots.items()
+    }
+    return Trace(columns, tuple(sorted(choosers)))
+
+
+def _read(sql: str, tables: Tables) -> tuple[dict[str, Node], set[Origin]]:
+    """SQLGlot's lineage of every output column, and the columns that choose rows."""
     declared: dict[str, object] = {}
     for (layer, table), columns in tables.items():
         declared.setdefault(layer, {})[table] = {name: str(column.dtype) for name, column in columns.items()}  # type: ignore[index]
     try:
         roots = lineage(None, sql, schema=declared, dialect="duckdb")
-        choosers = _choosers(sql, declared, tables)
-    except (SqlglotError, ValueError):
-        return {}
-    if any(
-        column is None or (column.sharing is SharingType.NONE and not column.system) for column in choosers
-    ):
-        return {}
-    found = {}
-    for name, dtype in schema.items():
-        traced = _origins(roots[name], tables) if isinstance(roots, dict) and name in roots else None
-        column = _computed(name, dtype, traced) if traced else None
-        if column:
-            title = Title(zh=titles.get(name, column.title.zh), en=column.title.en)
-            found[name] = replace(column, title=title)
-    return found
+        choosers = _choosers(sql, declared)
+    except (SqlglotError, ValueError) as error:
+        raise UntraceableError(str(error)) from error
+    if not isinstance(roots, dict):
+        msg = "the query has no named columns"
+        raise UntraceableError(msg)
+    return roots, choosers
 
 
-def _choosers(sql: str, declared: dict[str, object], tables: Tables) -> list[SourceColumn | None]:
-    """The declared columns that decide which rows there are, and how they are grouped; None for an unknown
-    one."""
+def _choosers(sql: str, declared: dict[str, object]) -> set[Origin]:
+    """The stored columns that decide which rows there are, and how they are grouped."""
     query = qualify(
         sqlglot.parse_one(sql, dialect="duckdb"),
         dialect="duckdb",
         schema=declared,
         validate_qualify_columns=False,
     )
-    found: list[SourceColumn | None] = []
-    for scope in traverse_scope(query):
-        for column in scope.columns:
-            if not _is_projected(column, scope):
-                found += [tables.get(table, {}).get(name) for table, name in _leaves(column, scope)]
-    return found
+    return {
+        (*table, name)
+        for scope in traverse_scope(query)
+        for column in scope.columns
+        if not _is_projected(column, scope)
+        for table, name in _leaves(column, scope)
+    }
 
 
 def _is_projected(column: exp.Column, scope: Scope) -> bool:
@@ -137,24 +193,35 @@ def _position(scope: Scope, name: str) -> int | None:
 
 def _origins(root: Node, tables: Tables) -> _Traced | None:
     """The declared columns behind one output column; None where any of them is unknown."""
-    leaves = [node for node in root.walk() if not node.downstream]
-    columns = [_leaf(node, tables) for node in leaves if isinstance(node.expression, exp.Table)]
-    # what is no table and names no column is a constant, or a count of rows
-    other = [node for node in leaves if not isinstance(node.expression, exp.Table)]
-    if (
-        any(node.expression.find(exp.Column, exp.Star) and not _counts(node) for node in other)
-        or None in columns
-    ):
+    columns = [_declared(_origin(leaf), tables) for leaf in _leaf_nodes(root)]
+    if None in columns:
         return None
-    unchanged = all(_unchanged(node) for node in root.walk() if node.downstream) and not other
+    constants = any(
+        not node.downstream and not isinstance(node.expression, exp.Table) for node in root.walk()
+    )
+    unchanged = all(_unchanged(node) for node in root.walk() if node.downstream) and not constants
     return _Traced([column for column in columns if column], unchanged, _only_labels(root.expression))
 
 
-def _leaf(node: Node, tables: Tables) -> SourceColumn | None:
-    table = node.expression
-    if not isinstance(table, exp.Table):
-        return None
-    return tables.get((table.db, table.name), {}).get(node.name.rsplit(".", 1)[-1].strip('"'))
+def _leaf_nodes(root: Node) -> list[Node]:
+    """Where a column's values come from in the end; constants and counts of rows come from nowhere."""
+    leaves = [node for node in root.walk() if not node.downstream]
+    return [
+        node
+        for node in leaves
+        if isinstance(node.expression, exp.Table)
+        or (node.expression.find(exp.Column, exp.Star) and not _counts(node))
+    ]
+
+
+def _origin(leaf: Node) -> Origin:
+    table, column = leaf.expression, leaf.name.rsplit(".", 1)[-1].strip('"')
+    return (table.db, table.name, column) if isinstance(table, exp.Table) else ("", "", column)
+
+
+def _declared(origin: Origin, tables: Tables) -> SourceColumn | None:
+    layer, table, column = origin
+    return tables.get((layer, table), {}).get(column)
 
 
 def _counts(node: Node) -> bool:

@@ -6,7 +6,7 @@ who sees the table is decided in ``analyst``. It holds counts, dates and states,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -18,6 +18,7 @@ from catalog.model import Dimension, Entry, Mode, Title
 from lake.ledger import Push, PushState, open_ledger
 from lake.locks import writing
 from lake.tables import Commit, Lake
+from quality.calendar import entered_days
 from quality.freshness import CITY_TIME, Received, State, judge, outcomes
 from quality.plan import compile_entry, raw_name
 from quality.score import overall, scores
@@ -81,10 +82,9 @@ def resource_states(
     """Every resource (of one department), in code order, at an instant (default: now)."""
     catalogue, ledger = context.catalogue, open_ledger(context.home)
     entries = catalogue.of_department(department) if department else list(catalogue.entries.values())
+    at, calendar = now or datetime.now(UTC), entered_days(catalogue.root)
     return [
-        state_of(
-            entry, ledger.history(entry.code), rows_of(context.lake, entry.code), now or datetime.now(UTC)
-        )
+        state_of(entry, ledger.history(entry.code), rows_of(context.lake, entry.code), at, calendar)
         for entry in entries
     ]
 
@@ -114,6 +114,7 @@ def period_rows(context: Context, now: datetime) -> pl.DataFrame:
     """Every period of every resource that is over at an instant, as the ledger of pushes and the catalogue say now."""
     ledger = open_ledger(context.home)
     pushes = {code: ledger.history(code) for code in context.catalogue.entries}
+    calendar = entered_days(context.catalogue.root)
     opened = min((history[0].received_at for history in pushes.values() if history), default=None)
     rows = [
         {
@@ -126,7 +127,9 @@ def period_rows(context: Context, now: datetime) -> pl.DataFrame:
         }
         for entry in context.catalogue.entries.values()
         if opened
-        for outcome in outcomes(entry.frequency, _received(pushes[entry.code]), _since(entry, opened), now)
+        for outcome in outcomes(
+            entry.frequency, _received(pushes[entry.code]), _since(entry, opened), now, calendar
+        )
     ]
     return pl.DataFrame(rows, schema=PERIOD_SCHEMA, orient="row")
 
@@ -227,10 +230,17 @@ def rows_of(lake: Lake, resource: str) -> tuple[int, int]:
     return lake.rows("standard", resource), lake.rows("quarantine", resource)
 
 
-def state_of(entry: Entry, pushes: Sequence[Push], rows_now: tuple[int, int], now: datetime) -> ResourceState:
-    """One resource at an instant, from all its pushes in the order they came and its row counts."""
+def state_of(
+    entry: Entry,
+    pushes: Sequence[Push],
+    rows_now: tuple[int, int],
+    now: datetime,
+    calendar: Mapping[date, bool],
+) -> ResourceState:
+    """One resource at an instant, from all its pushes in the order they came, its row counts, and the working days that
+    the city has entered."""
     counted = [push for push in pushes if push.state in COUNTING]
-    fresh = judge(entry.frequency, _received(pushes), now)
+    fresh = judge(entry.frequency, _received(pushes), now, calendar)
     applied = [push for push in pushes if push.state is PushState.APPLIED]
     plan, last = compile_entry(entry), pushes[-1] if pushes else None
     rows = applied[-1].rows or 0 if applied else 0

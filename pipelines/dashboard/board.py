@@ -18,6 +18,7 @@ from assets.build import Context, TableName
 from assets.operations import PERIODS, ResourceState, latest_periods, rows_of, state_of
 from lake.ledger import Push, PushState, open_ledger
 from pipelines.dashboard.timeliness import Record, record_of
+from quality.calendar import entered_days
 from quality.freshness import CITY_TIME
 
 #: A picture younger than this is shown as it is.
@@ -76,6 +77,7 @@ class Board:
         self._lock = threading.Lock()
         self._picture: Picture | None = None
         self._looked = 0.0
+        self.calendar = entered_days(context.catalogue.root)
         self._counted: tuple[str, Record] = ("", {})
         self._worked_out: dict[tuple[str, tuple[object, ...]], Any] = {}
 
@@ -121,7 +123,9 @@ class Board:
         return Picture(at, states, pushes, _newest_first(pushes), self._record())
 
     def _state(self, code: str, pushes: Sequence[Push], at: datetime) -> ResourceState:
-        return state_of(self.context.catalogue.entry(code), pushes, rows_of(self.context.lake, code), at)
+        return state_of(
+            self.context.catalogue.entry(code), pushes, rows_of(self.context.lake, code), at, self.calendar
+        )
 
     def _changed(self, before: Picture) -> dict[str, list[Push]]:
         """The pushes, old and new, of each resource that had a push received, settled or decided on since."""

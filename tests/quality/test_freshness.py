@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catalog.load import CatalogueError, default_root
 from catalog.model import Frequency
-from quality.calendar import UnknownYearError, is_working_day, working_day_after, working_days_between
+from quality.calendar import (
+    CALENDAR_FILE,
+    UnknownYearError,
+    entered_days,
+    is_working_day,
+    working_day_after,
+    working_days_between,
+)
 from quality.freshness import (
     Received,
     State,
@@ -48,6 +57,49 @@ def test_an_unpublished_year_is_said_and_a_city_may_enter_it() -> None:
     with pytest.raises(UnknownYearError, match="2050"):
         is_working_day(date(2050, 1, 3))
     assert is_working_day(date(2050, 1, 3), {date(2050, 1, 3): True})
+
+
+def write_years(folder: Path, years: str) -> Path:
+    (folder / CALENDAR_FILE).write_text(f"years:\n{years}", encoding="utf-8")
+    return folder
+
+
+def test_a_year_is_entered_by_its_exceptions(tmp_path: Path) -> None:
+    entered = entered_days(write_years(tmp_path, "  2050: {closed: [2050-01-03], open: [2050-01-01]}"))
+    assert len(entered) == 365
+    assert [is_working_day(date(2050, 1, day), entered) for day in range(1, 6)] == [
+        True,
+        False,
+        False,
+        True,
+        True,
+    ]
+    judged = judge(Frequency.DAILY, [pushed(date(2050, 1, 1))], at(date(2050, 1, 5)), entered)
+    # the push of Sunday the 2nd was due on Tuesday the 4th, the day after the holiday
+    assert (judged.next_due, judged.state, judged.working_days_late) == (date(2050, 1, 4), State.LATE, 1)
+
+
+@pytest.mark.parametrize(
+    ("years", "said"),
+    [
+        ("  2050: {closed: [2050-01-01], open: []}", "weekday says so already: 2050-01-01"),
+        ("  2050: {closed: [], open: [2050-01-03]}", "weekday says so already: 2050-01-03"),
+        ("  2050: {closed: [2051-01-03], open: []}", "2051-01-03 under 2050"),
+        ("  2050: {closed: []}", "calendar.yaml:2 years.2050.open"),
+        ("  2050: {closed: [], open: [], half: []}", "remove it"),
+        ("  2050: {closed: [", "not readable as YAML"),
+    ],
+)
+def test_a_wrong_year_says_where_and_why(tmp_path: Path, years: str, said: str) -> None:
+    with pytest.raises(CatalogueError, match=said):
+        entered_days(write_years(tmp_path, years))
+
+
+def test_the_shipped_calendar_is_well_formed_and_a_city_without_one_has_entered_nothing(
+    tmp_path: Path,
+) -> None:
+    assert all(isinstance(day, date) for day in entered_days(default_root()))
+    assert entered_days(tmp_path) == {}
 
 
 # --- periods and due days

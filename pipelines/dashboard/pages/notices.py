@@ -34,7 +34,7 @@ def notice(visit: Visitor, code: str) -> Response:
         for state in states
     }
     try:
-        correct_by = working_day_after(picture.today, DAYS_TO_CORRECT)
+        correct_by = working_day_after(picture.today, DAYS_TO_CORRECT, visit.site.board.calendar)
     except UnknownYearError:
         correct_by = None
     return page(

@@ -82,12 +82,10 @@ def _equal(left: Any, right: Any) -> bool:
         return _equal(list(left.values()), list(right.values()))
     if isinstance(left, list | tuple):
         return len(left) == len(right) and all(map(_equal, left, right))
+    if left is None or right is None or left != left:  # noqa: PLR0124 # NaN and NaT are nothing too
+        return (left is None or left != left) and (right is None or right != right)  # noqa: PLR0124
     if isinstance(left, float) or isinstance(right, float):
-        if left is None or right is None:
-            return (left is None or math.isnan(left)) and (right is None or math.isnan(right))
-        return math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-9) or (
-            math.isnan(left) and math.isnan(right)
-        )
+        return math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-9)
     if isinstance(left, date):
         return str(left)[:10] == str(right)[:10]
     return bool(left == right)

@@ -148,16 +148,52 @@ def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, r
     lake = context.lake
     plan = compile_entry(entry)
     staged = _stage(lake, push, entry, plan, reading.frame)
+    newer = ledger.applied_after(push)
+    judged = _judged(lake, push, entry, staged, newer, let_in=ledger.hold_accepted(push.id))
+    if judged.state is not PushState.APPLIED:
+        staged.discard()
+        return judged
+    return replace(judged, commit=_write(context, push, entry, staged, newer))
+
+
+def _judged(
+    lake: Lake, push: Push, entry: Entry, staged: _Staged, newer: Sequence[Push], *, let_in: bool
+) -> Outcome:
+    """What is to become of a staged push: nothing has been written yet."""
     judged = Outcome(push, PushState.APPLIED, staged.rows, staged.kept, staged.refused, staged.failures)
     if not staged.rows and not entry.delivery.empty_ok:
-        staged.discard()
         return replace(judged, state=PushState.REFUSED, reason=NO_ZERO_REPORT)
-    newer = ledger.applied_after(push)
-    reason = None if ledger.hold_accepted(push.id) else _hold_reason(lake, entry, staged, newer)
-    if reason:
-        staged.discard()
-        return replace(judged, state=PushState.HELD, reason=reason)
-    return replace(judged, commit=_write(context, push, entry, staged, newer))
+    reason = None if let_in else _hold_reason(lake, entry, staged, newer)
+    return replace(judged, state=PushState.HELD, reason=reason) if reason else judged
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What would become of a file were it pushed now: the outcome, the reader's remarks, and of the rows that would go
+    to quarantine the first, each with its reasons."""
+
+    outcome: Outcome
+    notes: tuple[str, ...] = ()
+    refused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=QUARANTINE_SCHEMA))
+
+
+#: So many refused rows are shown of a rehearsal.
+SHOWN_ROWS = 1_000
+
+
+def rehearse(context: Context, path: Path, push: Push) -> Rehearsal:
+    """Judge a file as if it were this push (试推): all checks against what is held, and nothing of it is kept."""
+    entry = context.catalogue.entry(push.resource)
+    with scratch_folder(context.home.work) as work:
+        try:
+            reading = read(path, entry, work=work)
+        except UnreadableError as refusal:
+            return Rehearsal(Outcome(push, PushState.REFUSED, reason=refusal.reason))
+        staged = _stage(Lake(work / "lake"), push, entry, compile_entry(entry), reading.frame)
+        newer = open_ledger(context.home).applied_after(push)
+        outcome = _judged(context.lake, push, entry, staged, newer, let_in=False)
+        refused = pl.scan_parquet(staged.rejected).sort("_row").head(SHOWN_ROWS).collect()
+        return Rehearsal(outcome, reading.notes, refused)
 
 
 def reapply(context: Context, push: Push, entry: Entry) -> Commit:
@@ -186,8 +222,8 @@ def _stage(lake: Lake, push: Push, entry: Entry, plan: Plan, raw: pl.LazyFrame) 
     good, bad = (new_part(lake.path(layer, entry.code)) for layer in ("standard", "quarantine"))
     _, _, counted = pl.collect_all(
         [
-            _with_provenance(parts.accepted, push, entry).sink_parquet(good, lazy=True, sync_on_close="all"),
-            _stamped(parts.rejected, push).sink_parquet(bad, lazy=True, sync_on_close="all"),
+            _sunk(_with_provenance(parts.accepted, push, entry), good),
+            _sunk(_stamped(parts.rejected, push), bad),
             parts.counts,
         ],
         engine="streaming",
@@ -201,6 +237,11 @@ def _stage(lake: Lake, push: Push, entry: Entry, plan: Plan, raw: pl.LazyFrame) 
         raise ConservationError(push, rows, kept, refused)
     staged = _Staged(good, bad, rows, kept, refused, counts)
     return _without_repeated_keys(lake, push, entry, plan, raw, staged)
+
+
+def _sunk(rows: pl.LazyFrame, part: Path) -> pl.LazyFrame:
+    """The writing of a part. The first of zstd's levels makes it as small as the default, a fifth sooner."""
+    return rows.sink_parquet(part, compression_level=1, lazy=True, sync_on_close="all")
 
 
 def _without_repeated_keys(

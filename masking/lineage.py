@@ -145,13 +145,26 @@ def _choosers(sql: str, declared: dict[str, object]) -> set[Origin]:
         schema=declared,
         validate_qualify_columns=False,
     )
-    return {
-        (*table, name)
-        for scope in traverse_scope(query)
-        for column in scope.columns
-        if not _is_projected(column, scope)
-        for table, name in _leaves(column, scope)
-    }
+    found: set[Origin] = set()
+    for scope in traverse_scope(query):
+        listed = [column for column in scope.columns if not _is_projected(column, scope)]
+        leaves = [leaf for column in listed for leaf in _leaves(column, scope)]
+        if _compares_rows(scope.expression):
+            leaves += [
+                leaf
+                for position in range(len(scope.expression.named_selects))
+                for leaf in _behind(scope, position)
+            ]
+        found |= {(*table, name) for table, name in leaves}
+    return found
+
+
+def _compares_rows(query: exp.Expr) -> bool:
+    """Whether which rows there are depends on everything selected: DISTINCT, UNION, EXCEPT, GROUP BY ALL."""
+    if isinstance(query, exp.SetOperation):
+        return not isinstance(query, exp.Union) or bool(query.args.get("distinct"))
+    group = query.args.get("group")
+    return bool(query.args.get("distinct")) or bool(group and group.args.get("all"))
 
 
 def _is_projected(column: exp.Column, scope: Scope) -> bool:

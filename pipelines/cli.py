@@ -207,6 +207,43 @@ def status(
 
 
 @app.command()
+def quality(
+    resource: Annotated[str, typer.Argument(help="the resource's code")],
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    gx: Annotated[
+        bool, typer.Option("--gx", help="the last push as Great Expectations' own validation result (JSON)")
+    ] = False,
+    pushes: Annotated[int, typer.Option(help="how many of the newest pushes")] = 12,
+) -> None:
+    """What the last push of a resource met, rule by rule, and the trend of its scores.
+
+    Example: citylake quality household_register
+    """
+    from catalog.load import load
+    from lake.ledger import open_ledger
+    from pipelines.verdicts import as_record, evidence_of, tables, verdict
+
+    entry, ledger = load().entry(resource), open_ledger(Home.open())
+    if gx:
+        from quality.plan import compile_entry
+        from quality.results import results
+
+        evidence = evidence_of(ledger, entry)
+        found = results(compile_entry(entry), evidence).to_json_dict() if evidence else {}  # type: ignore[no-untyped-call]
+        sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+        return
+    judged = verdict(ledger, entry, pushes)
+    if as_json:
+        sys.stdout.write(json.dumps(as_record(judged), ensure_ascii=False, indent=1) + "\n")
+        return
+    say(
+        f"{entry.title.zh} · {entry.title.en}: {judged.rules} 条规则 rules, {len(judged.trend)} 次推送 pushes"
+    )
+    for table in tables(judged) if judged.trend else ():
+        Console(width=max(console.width, 118)).print(table)
+
+
+@app.command()
 def sql(
     statement: Annotated[str, typer.Argument(metavar="QUERY", help="one SQL query")],
     output: Annotated[Format, typer.Option("--format", help="table, csv or json")] = Format.TABLE,
@@ -243,6 +280,23 @@ def explain(
     for row in rows:
         shown.add_row(*(str(cell) if cell is not None else "" for cell in row.values()))
     console.print(shown)
+
+
+@app.command()
+def lineage(
+    table: Annotated[str, typer.Argument(help="theme.enterprise_360, base.person")],
+    column: Annotated[str | None, typer.Option(help="all that is behind this column")] = None,
+) -> None:
+    """Where each column comes from, and the sharing type, opening type and grade that follow.
+
+    Example: citylake lineage theme.subsidy_check --column finding
+    """
+    from pipelines.definitions import open_context
+    from pipelines.lineage import as_table, as_tree, lineage_of
+
+    layer, _, name = table.partition(".")
+    found = lineage_of(open_context(), (layer, name))
+    console.print(as_tree(found, column) if column else as_table(found))
 
 
 @app.command()
@@ -613,7 +667,7 @@ def _rehearse(path: Path, resource: str, day: date | None, *, as_json: bool) -> 
         sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
         return
     say(
-        f"试推，未保存任何内容 dry run, nothing was kept: {report['state_zh']} {report['state']}, {report['rows']} 行 rows, "
+        f"试推，未保存任何内容；如正式推送 dry run, nothing was kept; if pushed: {report['state_zh']} {report['state']}, {report['rows']} 行 rows, "
         f"{report['accepted']} 行合格 accepted, {report['quarantined']} 行问题数据 to quarantine"
     )
     for line in filter(None, (report["reason"], report["reason_en"], *report["notes"])):

@@ -1,0 +1,95 @@
+"""``citylake quality``: the ledger's counts as failed rules, a trend, and Great Expectations' own result."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from catalog.load import load
+from catalog.model import Dimension, Entry, Way
+from lake.home import Home
+from lake.landing import receive
+from lake.ledger import Ledger, PushState, open_ledger
+from pipelines.verdicts import as_record, evidence_of, tables, verdict
+from quality.plan import compile_entry
+from quality.results import results
+
+
+@pytest.fixture(scope="module")
+def entry() -> Entry:
+    return load().entry("marriage")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, entry: Entry) -> Ledger:
+    """Three pushes: one clean, one refused (which was never judged), one with bad rows."""
+    home = Home.open(tmp_path)
+    ledger = open_ledger(home)
+    counts = {
+        1: (PushState.APPLIED, 10, 10, 0, {}),
+        2: (PushState.REFUSED, 0, 0, 0, {}),
+        3: (PushState.APPLIED, 100, 90, 10, {"man_id.required": 4, "kind.values": 6, "registry.length": 1}),
+    }
+    for day, (state, rows, accepted, rejected, failures) in counts.items():
+        push = receive(
+            home,
+            ledger,
+            entry,
+            [b"x"],
+            way=Way.API,
+            filename="push.csv",
+            data_format="csv",
+            data_date=date(2026, 1, day),
+        )
+        ledger.settle(push.id, state, rows=rows, accepted=accepted, rejected=rejected, failures=failures)
+    return ledger
+
+
+def test_the_last_judged_push_is_told_rule_by_rule_the_worst_first(ledger: Ledger, entry: Entry) -> None:
+    found = verdict(ledger, entry)
+    assert [(rule.rule, rule.rows, rule.severity.value) for rule in found.failed] == [
+        ("kind.values", 6, "reject"),
+        ("man_id.required", 4, "reject"),
+        ("registry.length", 1, "warn"),
+    ]
+    assert all(rule.reason_zh and rule.reason_en for rule in found.failed)
+
+
+def test_the_trend_holds_what_was_judged_and_its_scores(ledger: Ledger, entry: Entry) -> None:
+    first, last = verdict(ledger, entry).trend
+    assert (first.passed, last.passed) == (1.0, 0.9)
+    required = sum(rule.dimension is Dimension.COMPLETENESS for rule in compile_entry(entry).rules)
+    assert last.dimensions[Dimension.COMPLETENESS] == pytest.approx(1 - 0.04 / required)
+    assert last.dimensions[Dimension.TIMELINESS] is None, "not assessed is not full marks"
+    assert [push.data_date for push in verdict(ledger, entry, pushes=1).trend] == [date(2026, 1, 3)]
+
+
+def test_it_can_be_written_as_json_and_as_tables(ledger: Ledger, entry: Entry) -> None:
+    found = verdict(ledger, entry)
+    record = json.loads(json.dumps(as_record(found)))
+    assert record["trend"][1]["rejected"] == 10
+    assert [table.row_count for table in tables(found)] == [3, 2]
+
+
+def test_it_becomes_great_expectations_own_result(ledger: Ledger, entry: Entry) -> None:
+    evidence = evidence_of(ledger, entry)
+    assert evidence is not None
+    found = results(compile_entry(entry), evidence)
+    assert not found.success
+    assert found.statistics["unsuccessful_expectations"] == 3
+    [failed] = [
+        one
+        for one in found.results
+        if one.expectation_config.kwargs.get("column") == "kind" and not one.success
+    ]
+    assert failed.result["unexpected_count"] == 6
+    assert failed.result["unexpected_percent"] == pytest.approx(6.0)
+
+
+def test_a_resource_that_never_pushed_has_no_verdict(tmp_path: Path, entry: Entry) -> None:
+    ledger = open_ledger(Home.open(tmp_path))
+    assert verdict(ledger, entry).trend == []
+    assert evidence_of(ledger, entry) is None

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from hypothesis import strategies as st
 from assets import standard
 from assets.build import Context
 from assets.standard import ConservationError, Outcome, apply, apply_waiting, make_tables
-from catalog.load import load
+from catalog.load import Catalogue, load
 from catalog.model import Entry, Way
 from lake import tables
 from lake.home import Home
@@ -51,9 +52,14 @@ MODES: dict[str, dict[str, Any]] = {
 Row = tuple[str, str]
 
 
+@lru_cache
+def shipped() -> Catalogue:
+    return load()
+
+
 def entry_of(mode: str = "upsert", columns: Mapping[str, Any] = COLUMNS, **delivery: Any) -> Entry:
     """A small entry; every push may be bad throughout, save where a test says otherwise."""
-    document = load().entry("cremation").model_dump(mode="json")
+    document = shipped().entry("cremation").model_dump(mode="json")
     declared = {"ways": ["file"], "max_reject_share": 1} | MODES[mode] | delivery
     return Entry.model_validate(
         document | {"code": CODE, "columns": columns, "rules": [], "delivery": declared}
@@ -117,7 +123,7 @@ def csv_of(rows: Sequence[Row]) -> bytes:
 
 def bench_at(root: Path, entry: Entry) -> Bench:
     home = Home.open(root)
-    catalogue = replace(load(), entries={CODE: entry})
+    catalogue = replace(shipped(), entries={CODE: entry})
     context = Context(home, Lake(home.lake), catalogue)
     make_tables(context, entry)
     return Bench(context, open_ledger(home))

@@ -32,6 +32,7 @@ from pipelines.dashboard.pages import (
     notices,
     overview,
     pushes,
+    rehearsals,
     resources,
     tokens,
     uploads,
@@ -65,6 +66,7 @@ PAGES = (
     bulletin,
     notices,
     tokens,
+    rehearsals,
 )
 _INVALID = Title(zh="地址中的参数不正确", en="a parameter in the address is not right")
 _BUG = Title(

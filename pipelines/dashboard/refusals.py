@@ -51,8 +51,12 @@ def refusals(lake: Lake, push: Push, *, with_cells: bool) -> list[Refusal]:
     if not push.rejected or not lake.exists("quarantine", push.resource):
         return []
     rows = lake.scan("quarantine", push.resource).filter(pl.col("_push") == push.id)
-    first = rows.select("_row", "cells", "reasons").sort("_row").head(SHOWN_ROWS)
-    flat = first.explode("reasons").unnest("reasons").collect()
+    return in_words(rows.sort("_row").head(SHOWN_ROWS), with_cells=with_cells)
+
+
+def in_words(rows: pl.LazyFrame, *, with_cells: bool) -> list[Refusal]:
+    """The reasons of rows as quarantine holds them, in their order."""
+    flat = rows.select("_row", "cells", "reasons").explode("reasons").unnest("reasons").collect()
     return [_refusal(record, with_cells) for record in flat.iter_rows(named=True)]
 
 

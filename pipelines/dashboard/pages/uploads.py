@@ -34,7 +34,7 @@ _NOT_YOURS = Title(zh="只有数源部门可以推送该资源", en="only the so
 def upload_form(visit: Visitor, code: str) -> Response:
     """Where a file is dropped."""
     entry = visit.require_entry(code)
-    _require_source(visit, entry)
+    require_source(visit, entry)
     return page(visit, "upload.html", entry=entry, today=today(), most=limits.MAX_BYTES)
 
 
@@ -49,7 +49,7 @@ async def upload(
     """Land the body as the department's push; 201 with the receipt's address once it is durable."""
     require_sent(visit)
     entry = visit.require_entry(code)
-    _require_source(visit, entry)
+    require_source(visit, entry)
     home = visit.site.context.home
     require_room(visit.request, home.root)
     name = safe_name(unquote(x_filename))
@@ -94,6 +94,7 @@ def may_push(visit: Visit, entry: Entry) -> bool:
     return visit.decides and entry.department in bureaus
 
 
-def _require_source(visit: Visit, entry: Entry) -> None:
+def require_source(visit: Visit, entry: Entry) -> None:
+    """Refuse who does not push the resource; raises :class:`DeniedError`."""
     if not may_push(visit, entry):
         raise DeniedError(403, _NOT_YOURS)

@@ -32,17 +32,49 @@ if (document.body.dataset.follow) {
   }, 2000);
 }
 
-// Uploading: drop or choose a file, see its progress, arrive at its receipt.
+// Uploading, or only checking: drop or choose a file, see its progress, arrive at its receipt or read what is wrong.
 const upload = document.getElementById("upload");
 if (upload) {
-  const drop = upload.querySelector(".drop"), input = upload.elements.file, button = upload.querySelector("button");
+  const drop = upload.querySelector(".drop"), input = upload.elements.file, words = upload.dataset;
   const progress = upload.querySelector(".upload-progress"), fault = upload.querySelector(".fault");
+  const result = document.getElementById("result");
   const size = (bytes) => bytes < 1048576 ? `${(bytes / 1024).toFixed(1)} KB` : `${(bytes / 1048576).toFixed(1)} MB`;
-  const fail = (words) => { fault.textContent = words; fault.hidden = false; progress.hidden = true; button.disabled = false; };
+  const busy = (so) => { progress.hidden = !so; for (const button of upload.querySelectorAll("button")) button.disabled = so; };
+  const fail = (said) => { fault.textContent = said; fault.hidden = false; busy(false); };
   const show = () => {
     const file = input.files[0];
     fault.hidden = true;
+    result.replaceChildren();
     upload.querySelector(".drop-file").textContent = file ? `${file.name} · ${size(file.size)}` : "";
+  };
+  const showResult = (text) => {
+    result.replaceChildren(...new DOMParser().parseFromString(text, "text/html").body.children);
+    result.querySelector("[tabindex]").focus();
+  };
+  const send = (file, check) => {
+    const request = new XMLHttpRequest(), bar = progress.querySelector("progress"), told = progress.querySelector("span");
+    const date = upload.elements.data_date.value;
+    request.open("POST", `${check ? words.check : words.address}?data_date=${encodeURIComponent(date)}`);
+    request.setRequestHeader("X-CSRF-Token", words.token);
+    request.setRequestHeader("X-Filename", encodeURIComponent(file.name));
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    // the same file of the same day is one push, however often the connection breaks
+    const same = `${date} ${file.size} ${file.lastModified} ${encodeURIComponent(file.name)}`;
+    if (!check) request.setRequestHeader("Idempotency-Key", same.slice(0, 200));
+    request.upload.onprogress = (step) => {
+      bar.value = 100 * step.loaded / step.total;
+      const after = check ? words.checking : words.landing;
+      told.textContent = step.loaded < step.total ? `${size(step.loaded)} / ${size(step.total)}` : after;
+    };
+    request.onerror = () => fail(words.broken);
+    request.onload = () => {
+      if (check && request.status === 200) { busy(false); showResult(request.responseText); return; }
+      let answer = {};
+      try { answer = JSON.parse(request.responseText); } catch { /* told by its status below */ }
+      if (request.status === 201) location.assign(answer.address);
+      else fail(answer.reason || `${words.broken} (${request.status})`);
+    };
+    request.send(file);
   };
   input.addEventListener("change", show);
   for (const kind of ["dragenter", "dragover"]) {
@@ -55,31 +87,13 @@ if (upload) {
   });
   upload.addEventListener("submit", (event) => {
     event.preventDefault();
-    const file = input.files[0], words = upload.dataset;
+    const file = input.files[0];
     if (!file) return;
     if (!file.size) { fail(words.empty); return; }
     if (file.size > Number(words.most)) { fail(words.tooLarge); return; }
-    const request = new XMLHttpRequest(), bar = progress.querySelector("progress"), told = progress.querySelector("span");
-    request.open("POST", `${words.address}?data_date=${encodeURIComponent(upload.elements.data_date.value)}`);
-    request.setRequestHeader("X-CSRF-Token", words.token);
-    request.setRequestHeader("X-Filename", encodeURIComponent(file.name));
-    request.setRequestHeader("Content-Type", "application/octet-stream");
-    // the same file of the same day is one push, however often the connection breaks
-    const same = `${upload.elements.data_date.value} ${file.size} ${file.lastModified} ${encodeURIComponent(file.name)}`;
-    request.setRequestHeader("Idempotency-Key", same.slice(0, 200));
-    request.upload.onprogress = (step) => {
-      bar.value = 100 * step.loaded / step.total;
-      told.textContent = step.loaded < step.total ? `${size(step.loaded)} / ${size(step.total)}` : words.landing;
-    };
-    request.onerror = () => fail(words.broken);
-    request.onload = () => {
-      let answer = {};
-      try { answer = JSON.parse(request.responseText); } catch { /* told by its status below */ }
-      if (request.status === 201) location.assign(answer.address);
-      else fail(answer.reason || `${words.broken} (${request.status})`);
-    };
-    fault.hidden = true; progress.hidden = false; button.disabled = true;
-    request.send(file);
+    fault.hidden = true;
+    busy(true);
+    send(file, event.submitter?.value === "check");
   });
 }
 

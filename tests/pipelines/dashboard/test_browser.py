@@ -80,7 +80,11 @@ def test_a_file_is_uploaded_followed_and_its_refused_rows_are_read(
     browser.ask("document.querySelector('[name=data_date]').value = '2026-01-05'")
     browser.choose_file("[name=file]", file)
     browser.wait("document.querySelector('.drop-file').textContent.startsWith('火化.csv')")
-    browser.ask("document.querySelector('#upload button').click()")
+    browser.ask("document.querySelector('#upload button[value=check]').click()")
+    browser.wait("document.activeElement.id === 'rehearsal'")
+    assert "“姓名”为必填项，不能为空" in browser.ask("document.getElementById('rehearsal').innerText")
+    assert not open_ledger(city.home).history("cremation")
+    browser.ask("document.querySelector('#upload button.main').click()")
     browser.wait("location.pathname.startsWith('/receipts/') && document.readyState === 'complete'")
     push = open_ledger(city.home).waiting("cremation")[0]
     assert (push.filename, push.data_date) == ("火化.csv", date(2026, 1, 5))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import httpx
 import pytest
-from town import token
+from town import cremation, token
 
 from assets.build import Context
 from lake.landing import landed_file
@@ -97,3 +98,44 @@ def test_a_file_name_never_leaves_its_folder(login: Login, city: Context) -> Non
     push = open_ledger(city.home).get(answer.json()["receipt"])
     assert push.filename == "passwd"
     assert landed_file(city.home, push).is_relative_to(city.home.landing)
+
+
+def test_a_check_says_what_would_become_of_a_file_and_keeps_nothing(login: Login, city: Context) -> None:
+    rows = [cremation(1), cremation(2), cremation(3, name="")]
+    columns = city.catalogue.entry("cremation").columns
+    lines = [",".join(columns), *(",".join(row.get(name, "") for name in columns) for row in rows)]
+    client = login("li")
+    answer = client.post(
+        "/resources/cremation/rehearsals?data_date=2026-01-05",
+        content="\n".join(lines).encode(),
+        headers={"X-CSRF-Token": token(client, "/account"), "X-Filename": "a.csv"},
+    )
+    assert answer.status_code == 200
+    assert "“姓名”为必填项，不能为空" in answer.text
+    assert re.findall(r"<dd>(\d+)</dd>", answer.text) == ["3", "2", "1"]
+    assert not open_ledger(city.home).history("cremation")
+    assert not list((city.home.work / "rehearsals").iterdir())
+    assert city.lake.rows("standard", "cremation") == city.lake.rows("quarantine", "cremation") == 0
+
+
+@pytest.mark.parametrize("body", [b"\x00\x01\x02", b"", b"nothing,known\n1,2\n"])
+def test_a_check_of_what_cannot_be_read_says_so(login: Login, body: bytes) -> None:
+    client = login("li")
+    answer = client.post(
+        "/resources/cremation/rehearsals?data_date=2026-01-05",
+        content=body,
+        headers={"X-CSRF-Token": token(client, "/account"), "X-Filename": "a.csv"},
+    )
+    assert answer.status_code == (200 if body else 422)
+    assert ("已退回" if body else "没有内容") in (answer.text if body else answer.json()["reason"])
+
+
+@pytest.mark.parametrize("name", ["wang", "shen"])
+def test_only_the_source_department_checks(login: Login, name: str) -> None:
+    client = login(name)
+    answer = client.post(
+        "/resources/cremation/rehearsals?data_date=2026-01-05",
+        content=BODY,
+        headers={"X-CSRF-Token": token(client, "/account"), "X-Filename": "a.csv"},
+    )
+    assert answer.status_code in (403, 404)

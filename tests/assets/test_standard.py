@@ -375,6 +375,28 @@ def test_one_push_that_cannot_be_read_does_not_stop_the_next(make: Callable[...,
     assert bench.rows() == {"1": "a"}
 
 
+CAPITALS = {
+    "200(万元人民币)": ("2000000.00", "CNY"),
+    "100万港元": ("1000000.00", "HKD"),
+    "5,000(万元)": ("50000000.00", "CNY"),
+    "１，２００（万美元）": ("12000000.00", "USD"),
+    "N/A": (None, None),
+}
+
+
+def test_capital_as_registries_write_it_becomes_amount_and_currency(tmp_path: Path) -> None:
+    columns = COLUMNS | {"capital": {"title": "注册资金", "element": "capital"}}
+    bench = bench_at(tmp_path, entry_of(columns=columns))
+    text = io.StringIO()
+    rows = [(number, "a", capital) for number, capital in enumerate(CAPITALS)]
+    csv.writer(text).writerows([("编号", "分类", "注册资金"), *rows])
+    outcome = bench.push([], body=text.getvalue().encode("gb18030"))
+    assert outcome.accepted == len(CAPITALS)
+    table = bench.table("standard").sort("no")
+    found = table.select(pl.col("capital").cast(pl.String), "capital_currency").rows()
+    assert found == list(CAPITALS.values())
+
+
 def test_a_column_added_to_the_entry_reaches_the_table(make: Callable[..., Bench]) -> None:
     bench = make()
     bench.push([("1", "a"), ("2", "b")])

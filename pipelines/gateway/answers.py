@@ -56,7 +56,7 @@ def expected(entry: Entry, content_types: Collection[str]) -> dict[str, Any]:
         "key": list(entry.delivery.key),
         "ways": [way.value for way in entry.delivery.ways],
         "content_types": list(content_types),
-        "template": f"/v1/resources/{entry.code}/template?format=xlsx",
+        "template": f"/v1/resources/{entry.code}/template.xlsx",
         "columns": [
             {
                 "name": name,

@@ -28,6 +28,7 @@ from lake.tables import Lake
 from pipelines.gateway import answers, limits
 from pipelines.gateway.bodies import land_body, require_room
 from pipelines.gateway.problems import Problem, on_bug, on_http_error, on_invalid, on_problem
+from pipelines.gateway.rehearsals import Rehearsals
 from pipelines.listening import require_guarded
 
 FORMATS = {
@@ -40,6 +41,9 @@ FORMATS = {
     "application/vnd.apache.parquet": "parquet",
     "application/vnd.apache.arrow.stream": "arrows",
     answers.XLSX: "xlsx",
+    "application/vnd.ms-excel": "xls",
+    "application/geopackage+sqlite3": "gpkg",
+    "application/zip": "zip",
 }
 ENCODINGS = {"": "", "identity": "", "gzip": ".gz", "zstd": ".zst"}
 _BODY = {
@@ -93,6 +97,7 @@ def _push_addresses(home: Home, catalogue: Catalogue) -> APIRouter:
     router, slots = APIRouter(), limits.Slots()
     # landings have threads of their own, so that slow bodies never keep a receipt waiting
     pool = ThreadPoolExecutor(limits.MAX_CONCURRENT_TOTAL, "landing")
+    rehearsals = Rehearsals(home, pool)
 
     @router.post("/v1/resources/{code}/pushes", status_code=201, tags=["推送 push"], openapi_extra=_BODY)
     async def push(
@@ -101,10 +106,13 @@ def _push_addresses(home: Home, catalogue: Catalogue) -> APIRouter:
         sender: Annotated[tokens.Bearer, Depends(_bearer(home))],
         *,
         data_date: Annotated[date | None, Query(description="数据日期 what date the data speaks for")] = None,
+        dry_run: Annotated[
+            bool, Query(description="试推：只检查，不保存 judge the body, keep nothing")
+        ] = False,
         idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
         x_content_sha256: Annotated[str | None, Header(pattern="^[0-9a-fA-F]{64}$")] = None,
     ) -> JSONResponse:
-        """Push one file's bytes; 201 with the receipt once they are durable."""
+        """Push one file's bytes; 201 with the receipt once they are durable, 200 with the verdict of a dry run."""
         entry = _own(catalogue, code, sender)
         if not sender.may_push(code):
             raise Problem(403, Title(zh=f"该令牌不能推送 {code}", en=f"this token is not for {code}"))
@@ -112,6 +120,9 @@ def _push_addresses(home: Home, catalogue: Catalogue) -> APIRouter:
             raise Problem(422, Title(zh="该资源只按库表推送", en="this resource comes by table only"))
         data_format, filename = _format(request, code)
         require_room(request, home.root)
+        if dry_run:
+            with slots.taken(sender.department):
+                return JSONResponse(await rehearsals.judge(request, code, filename, data_date))
 
         def land(chunks: Iterator[bytes]) -> Push:
             return receive(
@@ -169,6 +180,11 @@ def _reading_addresses(home: Home, catalogue: Catalogue) -> APIRouter:
         code: str, sender: Sender, as_format: Annotated[Literal["csv", "xlsx"], Query(alias="format")] = "csv"
     ) -> Response:
         """An empty file with the resource's headers, to fill."""
+        return template_file(code, as_format, sender)
+
+    @router.get("/v1/resources/{code}/template.{as_format}", tags=["目录 catalogue"])
+    def template_file(code: str, as_format: Literal["csv", "xlsx"], sender: Sender) -> Response:
+        """An empty file with the resource's headers, to fill: by the file's own address."""
         entry = _own(catalogue, code, sender)
         headers = _attachment(f"{entry.code}.{as_format}")
         if as_format == "csv":

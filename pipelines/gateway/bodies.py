@@ -14,16 +14,18 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from catalog.model import Title
 from lake.landing import PushRefusedError, TooLargeError
-from lake.ledger import IdempotencyConflictError, Push
+from lake.ledger import IdempotencyConflictError
 from pipelines.gateway import limits
 from pipelines.gateway.problems import Problem
+
+Landed = TypeVar("Landed")
 
 _CHUNKS_AHEAD = 32
 _TOO_SLOW = Title(
@@ -35,7 +37,7 @@ _DISK_FULL = Title(
 )
 
 
-async def land_body(request: Request, pool: Executor, land: Callable[[Iterator[bytes]], Push]) -> Push:
+async def land_body(request: Request, pool: Executor, land: Callable[[Iterator[bytes]], Landed]) -> Landed:
     """Feed the body to ``land``, which runs in a thread of ``pool``; raises :class:`Problem`."""
     pipe: queue.Queue[bytes | Problem | None] = queue.Queue(maxsize=_CHUNKS_AHEAD)
     landing = asyncio.get_running_loop().run_in_executor(pool, land, _drained(pipe))
@@ -95,7 +97,7 @@ async def _paced(request: Request) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def _offer(pipe: queue.Queue[Any], item: bytes | Problem | None, landing: asyncio.Future[Push]) -> bool:
+async def _offer(pipe: queue.Queue[Any], item: bytes | Problem | None, landing: asyncio.Future[Any]) -> bool:
     """Put one item, waiting without blocking the loop; False where the landing is over already (refused)."""
     while not landing.done():
         try:
@@ -107,7 +109,7 @@ async def _offer(pipe: queue.Queue[Any], item: bytes | Problem | None, landing: 
     return False
 
 
-async def _outcome(landing: asyncio.Future[Push]) -> Push:
+async def _outcome(landing: asyncio.Future[Landed]) -> Landed:
     try:
         return await landing
     except TooLargeError as error:

@@ -255,6 +255,9 @@ def test_what_a_resource_expects_and_its_templates(
     assert [column["title"] for column in answer["columns"]] == titles
     text = client.get("/v1/resources/cremation/template", headers=mine).content.decode("utf-8-sig")
     assert next(csv.reader([text.strip()])) == titles
+    assert (
+        client.get("/v1/resources/cremation/template.csv", headers=mine).content.decode("utf-8-sig") == text
+    )
     book = client.get(answer["template"], headers=mine).content
     assert fastexcel.read_excel(book).load_sheet(0).to_polars().columns == titles
     problem(client.get("/v1/resources/cremation", headers=header("police")), 403)

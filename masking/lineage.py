@@ -131,9 +131,6 @@ def _read(sql: str, tables: Tables) -> tuple[dict[str, Node], set[Origin]]:
         choosers = _choosers(sql, declared)
     except (SqlglotError, ValueError) as error:
         raise UntraceableError(str(error)) from error
-    if not isinstance(roots, dict):
-        msg = "the query has no named columns"
-        raise UntraceableError(msg)
     return roots, choosers
 
 
@@ -149,17 +146,14 @@ def _choosers(sql: str, declared: dict[str, object]) -> set[Origin]:
     for scope in traverse_scope(query):
         listed = [column for column in scope.columns if not _is_projected(column, scope)]
         leaves = [leaf for column in listed for leaf in _leaves(column, scope)]
-        if _compares_rows(scope.expression):
-            leaves += [
-                leaf
-                for position in range(len(scope.expression.named_selects))
-                for leaf in _behind(scope, position)
-            ]
+        if isinstance(scope.expression, exp.Query) and _compares_rows(scope.expression):
+            positions = range(len(scope.expression.named_selects))
+            leaves += [leaf for position in positions for leaf in _behind(scope, position)]
         found |= {(*table, name) for table, name in leaves}
     return found
 
 
-def _compares_rows(query: exp.Expr) -> bool:
+def _compares_rows(query: exp.Query) -> bool:
     """Whether which rows there are depends on everything selected: DISTINCT, UNION, EXCEPT, GROUP BY ALL."""
     if isinstance(query, exp.SetOperation):
         return not isinstance(query, exp.Union) or bool(query.args.get("distinct"))

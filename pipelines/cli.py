@@ -296,7 +296,8 @@ def lineage(
 
     layer, _, name = table.partition(".")
     found = lineage_of(open_context(), (layer, name))
-    console.print(as_tree(found, column) if column else as_table(found))
+    shown = as_tree(found, column) if column else as_table(found)
+    Console(width=max(console.width, 118)).print(shown)
 
 
 @app.command()

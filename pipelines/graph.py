@@ -17,6 +17,7 @@ from catalog.model import Dimension, Entry, Frequency, Severity, Way
 from lake.ledger import PushState
 from lake.tables import Commit
 from pipelines.alerts import alert
+from pipelines.lineage import dagster_lineage
 from quality.plan import Plan, compile_entry
 
 #: The longest that Dagster lets pass without an accepted push. It only mirrors the promise: the ledger of
@@ -137,7 +138,12 @@ def build_asset(city: Context, build: Build) -> dg.AssetsDefinition:
         for table in build.makes:
             commit = built.commits.get(table)
             yield dg.MaterializeResult(
-                asset_key=asset_key(table), metadata={**_table_metadata(city, table, commit), **built.notes}
+                asset_key=asset_key(table),
+                metadata={
+                    **_table_metadata(city, table, commit),
+                    **dagster_lineage(city, table),
+                    **built.notes,
+                },
             )
 
     return compute

@@ -18,6 +18,7 @@ import duckdb
 import polars as pl
 
 from assets import base, shared
+from assets.base import history
 from assets.build import Build, Built, Context, TableName
 from assets.shared import key_of, load_lawful, today
 from assets.theme import themes
@@ -27,7 +28,7 @@ from catalog.load import Catalogue
 from catalog.model import SharingType, Title
 from lake.home import Home
 from lake.locks import writing
-from lake.tables import Commit, Lake
+from lake.tables import ROW_HASH, Commit, Lake
 from masking.columns import SourceColumn, declared_tables
 from masking.compile import RoleColumn, masked, role_columns
 from masking.lineage import Tables, query_columns
@@ -324,7 +325,8 @@ def build_bureau(context: Context, titles: Mapping[TableName, Title], declared: 
     frame = pl.DataFrame(rows, schema=dict.fromkeys(("schema", "view", "column", "title"), pl.String))
     commit = context.lake.publish(*own, frame, key=["schema", "view", "column"])
     views.append(_full_view(context, own, None))
-    replace_file(context.home.bureau, views, context.home.work)
+    macros = [_as_of(name) for layer, name in present if layer == "base" and name.endswith(history.SUFFIX)]
+    replace_file(context.home.bureau, views, context.home.work, macros)
     return Built({own: commit}, {"views": len(views)})
 
 
@@ -343,8 +345,19 @@ def _entry_title(context: Context, table: TableName) -> Title | None:
     return entry.title if entry and table[0] in ("standard", "quarantine") else None
 
 
-def replace_file(target: Path, views: Sequence[View], work: Path) -> None:
-    """Build a DuckDB file of views aside, and put it in the target's place in one step.
+def _as_of(name: str) -> str:
+    """``base.person_as_of(date)``: what we knew at the end of a day in the city (UTC+8, without summer time)."""
+    macro, midnight = name.removesuffix(history.SUFFIX) + "_as_of", "epoch_us(day::DATE + INTERVAL 16 HOUR)"
+    return (
+        f"CREATE MACRO base.{_name(macro)}(day) AS TABLE "
+        f"SELECT * EXCLUDE ({history.FROM}, {history.TO}, {ROW_HASH}) FROM base.{_name(name)} "
+        f"WHERE epoch_us({history.FROM}) < {midnight} "
+        f"AND ({history.TO} IS NULL OR epoch_us({history.TO}) >= {midnight})"  # noqa: S608 - names of ours
+    )
+
+
+def replace_file(target: Path, views: Sequence[View], work: Path, macros: Sequence[str] = ()) -> None:
+    """Build a DuckDB file of views (and macros over them) aside, and put it in the target's place in one step.
 
     Whoever has the old file open keeps it; a new connection sees the whole new one. Raises
     :class:`OpenLogError`."""
@@ -359,6 +372,8 @@ def replace_file(target: Path, views: Sequence[View], work: Path) -> None:
         connection.begin()
         for view in views:
             _create(connection, view)
+        for macro in macros:
+            connection.execute(macro)
         connection.commit()
     draft.chmod(0o640)
     draft.replace(target)

@@ -6,11 +6,16 @@ what the rows say together, for one purpose, is in ``theme``.
 
 from __future__ import annotations
 
-from assets.base import geospatial, golden, licence
+from assets.base import geospatial, golden, history, licence
 from assets.build import Build
 from catalog.load import Catalogue
 
 
 def builds(catalogue: Catalogue) -> list[Build]:
     """Every recipe of the layer."""
-    return [*golden.builds(catalogue), *geospatial.builds(), *licence.builds(catalogue)]
+    return [
+        *golden.builds(catalogue),
+        *geospatial.builds(),
+        *licence.builds(catalogue),
+        *history.builds(catalogue),
+    ]

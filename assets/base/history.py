@@ -1,0 +1,88 @@
+"""What the base databases said, and when: one row for each state of an entity, with when we recorded it.
+
+Here belong ``base.<table>_history`` and the comparing that makes it. A state is open (``recorded_to`` null) until another
+is recorded or the entity goes; nothing in it is ever deleted, so that neither a rebuild nor a vacuum loses what was
+known on a day. What the state is, is decided in ``golden`` and ``licence``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import polars as pl
+
+from assets.build import Build, Built, Context
+from catalog.base_model import load_bases
+from catalog.load import Catalogue
+from catalog.model import Title
+from lake.locks import writing
+from lake.tables import ROW_HASH, Commit, row_hash
+
+FROM, TO = "recorded_from", "recorded_to"
+INSTANT = pl.Datetime("us", "UTC")
+SUFFIX = "_history"
+
+
+def builds(catalogue: Catalogue) -> list[Build]:
+    """A history for each table that has one row per entity and an id for ever."""
+    return [_build(table, key) for table, key in keyed_tables(catalogue).items()]
+
+
+def keyed_tables(catalogue: Catalogue) -> Mapping[str, str]:
+    """The base tables of which a history is kept, each with its id column."""
+    golden = {base.code: base.id_column for base in load_bases(catalogue).values()}
+    return {**golden, "licence": "licence_id"}
+
+
+def _build(table: str, key: str) -> Build:
+    return Build(
+        makes=(("base", table + SUFFIX),),
+        reads=(("base", table),),
+        title=Title(zh=f"{table} 的历史", en=f"History of {table}"),
+        description="每个主体的每个状态一行，注明何时录入、何时被取代，只增不删；可查询任何一天我们所知的情况。\n\n"
+        "One row for each state of an entity, with when it was recorded and when superseded: what we knew on any day.",
+        owner="data_bureau",
+        run=lambda context: record(context, table, key),
+    )
+
+
+def record(context: Context, table: str, key: str, now: datetime | None = None) -> Built:
+    """Record what has changed since the last time; where nothing has, no new version."""
+    name = table + SUFFIX
+    at = now or datetime.now(UTC)
+    with writing(context.home, f"base.{name}"):
+        current = _open_states(context.lake.scan("base", table), at)
+        context.lake.create("base", name, current.collect_schema())
+        held = context.lake.scan("base", name).filter(pl.col(TO).is_null())
+        states = changed_states(current, held, key, at).collect(engine="streaming")
+        commit: Commit = context.lake.change("base", name, states, key=[key, FROM])
+    return Built({("base", name): commit}, {"states": commit.rows, "recorded": commit.inserted})
+
+
+def changed_states(current: pl.LazyFrame, held: pl.LazyFrame, key: str, at: datetime) -> pl.LazyFrame:
+    """The states to write: those that begin now, and those held ones that end now.
+
+    ``current`` and ``held`` have one open state for each entity; equal states have equal hashes."""
+    same = [key, ROW_HASH]
+    begun = current.join(held.select(same), on=same, how="anti")
+    ended = held.join(current.select(same), on=same, how="anti").with_columns(pl.lit(at, INSTANT).alias(TO))
+    return pl.concat([begun, _hashed(ended.drop(ROW_HASH)).select(begun.collect_schema().names())])
+
+
+def as_of(history: pl.LazyFrame, at: datetime) -> pl.LazyFrame:
+    """The rows that were known at an instant, as the base table had them."""
+    known = (pl.col(FROM) <= at) & (pl.col(TO).is_null() | (pl.col(TO) > at))
+    return history.filter(known).drop(FROM, TO, ROW_HASH)
+
+
+def _open_states(rows: pl.LazyFrame, at: datetime) -> pl.LazyFrame:
+    opened = rows.with_columns(pl.lit(at, INSTANT).alias(FROM), pl.lit(None, INSTANT).alias(TO))
+    return _hashed(opened)
+
+
+def _hashed(states: pl.LazyFrame) -> pl.LazyFrame:
+    """With a hash of the content and of whether the state is over, but not of when it began."""
+    schema = states.collect_schema()
+    content = [name for name in schema.names() if name != FROM]
+    return states.with_columns(row_hash(content, schema).alias(ROW_HASH))

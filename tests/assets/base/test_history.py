@@ -1,0 +1,99 @@
+"""The history of base tables: every state once, open until superseded, and any day can be asked."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assets import base
+from assets.analyst import builds as analyst_builds
+from assets.base.history import FROM, TO, as_of, record
+from assets.build import Context
+from catalog.load import Catalogue
+from tests.assets.small_lake import open_lake, put, resident
+
+START = datetime(2026, 3, 1, 8, tzinfo=UTC)
+DAY = timedelta(days=1)
+WHO = ["a", "b", "c"]
+
+
+def states(context: Context) -> pl.DataFrame:
+    return context.lake.scan("base", "sample_history").sort("id", FROM).collect()
+
+
+def publish(context: Context, rows: dict[str, str]) -> pl.DataFrame:
+    frame = pl.DataFrame(
+        {"id": list(rows), "name": list(rows.values())}, schema={"id": pl.String, "name": pl.String}
+    )
+    context.lake.publish("base", "sample", frame, key=["id"])
+    return frame
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(WHO), st.sampled_from("xyz"), max_size=3), min_size=1, max_size=5
+    )
+)
+def test_any_day_can_be_asked_what_the_table_said_then(
+    tmp_path_factory: pytest.TempPathFactory, shipped: Catalogue, days: list[dict[str, str]]
+) -> None:
+    context = open_lake(tmp_path_factory.mktemp("home"), shipped)
+    said = []
+    for number, rows in enumerate(days):
+        said.append(publish(context, rows))
+        record(context, "sample", "id", START + number * DAY)
+    history = context.lake.scan("base", "sample_history")
+    for number, rows in enumerate(said):
+        then = as_of(history, START + number * DAY + timedelta(hours=1)).sort("id").collect()
+        assert then.rows() == rows.sort("id").rows()
+    assert as_of(history, START - DAY).collect().is_empty()
+
+
+def test_what_does_not_change_is_recorded_once(empty_lake: Context) -> None:
+    publish(empty_lake, {"a": "x", "b": "y"})
+    assert record(empty_lake, "sample", "id", START).notes == {"states": 2, "recorded": 2}
+    version = empty_lake.lake.version("base", "sample_history")
+    again = record(empty_lake, "sample", "id", START + DAY)
+    assert again.notes == {"states": 2, "recorded": 0}
+    assert empty_lake.lake.version("base", "sample_history") == version
+
+
+def test_a_change_closes_the_state_and_opens_another(empty_lake: Context) -> None:
+    publish(empty_lake, {"a": "x", "b": "y"})
+    record(empty_lake, "sample", "id", START)
+    publish(empty_lake, {"a": "z"})
+    record(empty_lake, "sample", "id", START + DAY)
+    assert states(empty_lake).select("id", "name", FROM, TO).rows() == [
+        ("a", "x", START, START + DAY),
+        ("a", "z", START + DAY, None),
+        ("b", "y", START, START + DAY),
+    ]
+
+
+def test_who_comes_back_has_two_states(empty_lake: Context) -> None:
+    for number, rows in enumerate(({"a": "x"}, {}, {"a": "x"})):
+        publish(empty_lake, rows)
+        record(empty_lake, "sample", "id", START + number * DAY)
+    assert states(empty_lake).select(FROM, TO).rows() == [(START, START + DAY), (START + 2 * DAY, None)]
+
+
+def test_the_bureau_asks_a_day_in_one_line_and_no_role_sees_the_history(empty_lake: Context) -> None:
+    catalogue = empty_lake.catalogue
+    put(empty_lake, "household_register", {"resident_id": resident(1), "name": "试一"}, on=date(2026, 1, 1))
+    for build in [*base.builds(catalogue), *analyst_builds(catalogue)]:
+        build.run(empty_lake)
+    with duckdb.connect(str(empty_lake.home.bureau), read_only=True) as connection:
+        today = "select name from base.person_as_of(current_date + 1)"
+        assert connection.sql(today).fetchall() == [("试一",)]
+        columns = connection.sql("from base.person_as_of(current_date)").columns
+        assert columns == connection.sql("from base.person").columns
+        assert connection.sql("from base.person_as_of('2020-01-01')").fetchall() == []
+    with duckdb.connect(str(empty_lake.home.analyst), read_only=True) as connection:
+        names = {name for (name,) in connection.sql("select view_name from duckdb_views()").fetchall()}
+        assert not {name for name in names if "history" in name}

@@ -318,7 +318,7 @@ def _plan_change(
     gone = held.join(leaving, on=key, how="semi", nulls_equal=True)
     if not (inserted.height or updated.height or gone.height):
         return None
-    touched = set(updated[_FILE]) | set(gone[_FILE])
+    touched = {Path(path).name for path in {*updated[_FILE].unique(), *gone[_FILE].unique()}}
     rewritten = files.filter(pl.col("path").is_in(list(touched)) | _too_many_small())
     changed = pl.concat([updated.select(key), gone.select(key)])
     fresh = _conformed(pl.concat([updated, inserted]).select(rows.columns).lazy(), _schema(table))
@@ -355,8 +355,7 @@ def _held(folder: Path, files: pl.DataFrame, schema: pl.Schema, key: Sequence[st
         keys = {column: schema[column] for column in key}
         return pl.DataFrame(schema={**keys, "_held": pl.Int64(), _FILE: pl.String()})
     rows = pl.scan_parquet(paths, include_file_paths=_FILE, missing_columns="insert", extra_columns="ignore")
-    name = pl.col(_FILE).str.split("/").list.last()
-    return rows.select(*key, pl.col(ROW_HASH).alias("_held"), name).collect(engine="streaming")
+    return rows.select(*key, pl.col(ROW_HASH).alias("_held"), _FILE).collect(engine="streaming")
 
 
 def _schema(table: DeltaTable) -> pl.Schema:

@@ -62,9 +62,13 @@ def _build(name: str, key: str, resources: Sequence[str], title: Title, recipe: 
 
 
 def divisions(context: Context) -> pl.LazyFrame:
-    """code, name, level, parent_code, validity; of those with a boundary: WKB, bounding box, area in km²."""
+    """code, name, level, parent_code, validity; of those with a boundary: WKB, bounding box, area in km².
+
+    A boundary whose division the register does not have is kept, by the name it came with: a missing row in one
+    department's list must not take a county off the map."""
     boundary = _shaped(context, "division_boundary").select(
         "code",
+        "name",
         "geometry",
         "west",
         "south",
@@ -72,8 +76,11 @@ def divisions(context: Context) -> pl.LazyFrame:
         "north",
         "area_km2",
         pl.col("resource").alias("geometry_source"),
+        pl.col("resource").alias("source"),
+        *_PROVENANCE,
     )
-    return (
+    both = ("name", "source", *(column.meta.output_name() for column in _PROVENANCE))
+    joined = (
         standard(context, "division")
         .select(
             "code",
@@ -85,7 +92,10 @@ def divisions(context: Context) -> pl.LazyFrame:
             pl.lit("division").alias("source"),
             *_PROVENANCE,
         )
-        .join(boundary.lazy(), on="code", how="left")
+        .join(boundary.lazy(), on="code", how="full", coalesce=True, suffix=":boundary")
+    )
+    return joined.with_columns(pl.coalesce(column, f"{column}:boundary") for column in both).drop(
+        f"{column}:boundary" for column in both
     )
 
 

@@ -45,6 +45,17 @@ def test_a_division_has_its_boundary_in_cgcs2000_and_others_have_none(empty_lake
     assert (town["geometry"], town["area_km2"], town["geometry_source"]) == (None, None, None)
 
 
+def test_a_boundary_that_the_register_does_not_have_stays_on_the_map(empty_lake: Context) -> None:
+    shape = {"code": "441803", "name": "清新区", "geometry": shapely.to_wkb(BOX)}
+    put(empty_lake, "division", {"code": "441802", "name": "清城区", "level": "county"})
+    put(empty_lake, "division_boundary", shape, push="p2")
+    build(empty_lake, "division")
+    assert empty_lake.lake.rows("base", "division") == 2
+    county = one(empty_lake, "base", "division", code="441803")
+    assert (county["name"], county["level"]) == ("清新区", None)
+    assert (county["source"], county["source_push"], county["source_row"]) == ("division_boundary", "p2", 1)
+
+
 def test_a_self_intersecting_boundary_is_repaired(empty_lake: Context) -> None:
     put(empty_lake, "division", {"code": "441802", "name": "清城区", "level": "county"})
     put(

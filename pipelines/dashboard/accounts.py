@@ -228,6 +228,12 @@ class Accounts:
         with self.engine.begin() as connection:
             connection.execute(sa.delete(_sessions).where(_sessions.c.hash == _digest(token)))
 
+    def known(self, name: str) -> str:
+        """The name, where it is an account's; else a dash: people type passwords into the wrong field."""
+        with self.engine.connect() as connection:
+            query = sa.select(_accounts.c.name).where(_accounts.c.name == name)
+            return connection.execute(query).scalar() or "–"
+
     def record(self, account: str, act: str, subject: str) -> None:
         """Write down that somebody did something: logins, uploads, downloads, decisions. Never edited."""
         with self.engine.begin() as connection:

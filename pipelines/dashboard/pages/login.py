@@ -51,7 +51,7 @@ def login(request: Request, form: Form) -> Response:
         site.accounts.record(name, "login_locked", "")
         return _form(request, error.reason, status=429)
     if account is None:
-        site.accounts.record(name, "login_failed", "")
+        site.accounts.record(site.accounts.known(name), "login_failed", "")
         return _form(request, _WRONG, status=401)
     site.accounts.record(account.name, "login", "")
     response = RedirectResponse(local(form.get("next", "/")), 303)

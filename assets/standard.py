@@ -85,6 +85,7 @@ class Outcome:
     failures: dict[str, int] = field(default_factory=dict)
     commit: Commit | None = None
     reason: Title | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
         except UnreadableError as refusal:
             outcome = Outcome(push, PushState.REFUSED, reason=refusal.reason)
         else:
-            outcome = _apply_reading(context, ledger, push, entry, reading)
+            outcome = replace(_apply_reading(context, ledger, push, entry, reading), notes=reading.notes)
     ledger.settle(
         push.id,
         outcome.state,
@@ -140,6 +141,7 @@ def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
         version=outcome.commit.version if outcome.commit else None,
         reason=outcome.reason,
         failures=outcome.failures,
+        notes=outcome.notes,
     )
     return outcome
 
@@ -169,8 +171,8 @@ def _judged(
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What would become of a file were it pushed now: the outcome, the reader's remarks, and of the rows that would go
-    to quarantine the first, each with its reasons."""
+    """What would become of a file were it pushed now: the outcome, the reader's remarks (new columns among them), and
+    of the rows that would go to quarantine the first, each with its reasons."""
 
     outcome: Outcome
     notes: tuple[str, ...] = ()

@@ -25,7 +25,9 @@ from catalog.errors import MendableError
 from catalog.model import Title, Way
 from lake.home import Home
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+#: What brings each older version of the state to the next: additions only.
+_UPGRADES = {1: "ALTER TABLE pushes ADD COLUMN notes JSON"}
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -106,6 +108,7 @@ class Push:
     reason_en: str | None = None
     settled_at: datetime | None = None
     failures: Mapping[str, int] | None = None
+    notes: Sequence[str] | None = None
 
 
 class _UtcDateTime(sa.TypeDecorator[datetime]):
@@ -147,6 +150,7 @@ _pushes = sa.Table(
     sa.Column("reason_en", sa.Text),
     sa.Column("settled_at", _UtcDateTime),
     sa.Column("failures", sa.JSON),
+    sa.Column("notes", sa.JSON),
     # a key belongs to one department and resource
     sa.UniqueConstraint("department", "resource", "idempotency_key", name="one_push_per_key"),
     sa.Index("pushes_waiting", "state", "resource"),
@@ -262,6 +266,7 @@ class Ledger:
         version: int | None = None,
         reason: Title | None = None,
         failures: Mapping[str, int] | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         """Record what became of a push. Settling it again with the same outcome changes nothing that matters."""
         values = {
@@ -273,6 +278,7 @@ class Ledger:
             "reason_zh": reason.zh if reason else None,
             "reason_en": reason.en if reason else None,
             "failures": {code: count for code, count in (failures or {}).items() if count},
+            "notes": list(notes),
             "settled_at": datetime.now(UTC),
         }
         with self.engine.begin() as connection:
@@ -380,6 +386,9 @@ def _open(url: str) -> Ledger:
             )
             if found > SCHEMA_VERSION:
                 raise NewerStateError(found)
+            for version in range(found, SCHEMA_VERSION):
+                connection.exec_driver_sql(_UPGRADES[version])
+                connection.execute(sa.insert(_state_version).values(version=version + 1))
         else:
             _metadata.create_all(connection)
             connection.execute(sa.insert(_state_version).values(version=SCHEMA_VERSION))

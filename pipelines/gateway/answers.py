@@ -41,6 +41,7 @@ def receipt(push: Push) -> dict[str, Any]:
         "reason": push.reason_zh,
         "reason_en": push.reason_en,
         "failures": dict(push.failures or {}),
+        "notes": list(push.notes or ()),
         "reasons": f"/v1/receipts/{push.id}/reasons" if push.rejected else None,
     }
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from catalog.model import Title, Way
 from lake.home import Home
 from lake.ledger import (
+    SCHEMA_VERSION,
     IdempotencyConflictError,
     Ledger,
     LedgerError,
@@ -21,6 +22,7 @@ from lake.ledger import (
     Push,
     PushState,
     UnknownPushError,
+    _metadata,
     _open,
     new_push_id,
     newest,
@@ -165,3 +167,27 @@ def test_the_file_survives_a_power_cut(ledger: Ledger) -> None:
     with ledger.engine.connect() as connection:
         assert connection.execute(sa.text("PRAGMA journal_mode")).scalar() == "wal"
         assert connection.execute(sa.text("PRAGMA synchronous")).scalar() == 2
+
+
+def test_an_older_state_is_brought_to_this_version_with_all_it_holds(tmp_path: Path) -> None:
+    home = Home.open(tmp_path)
+    engine = sa.create_engine(f"sqlite:///{home.operations}")
+    with engine.begin() as connection:
+        _metadata.create_all(connection)
+        connection.execute(sa.text("ALTER TABLE pushes DROP COLUMN notes"))
+        connection.execute(sa.text("INSERT INTO state_version VALUES (1)"))
+        connection.execute(
+            sa.text(
+                "INSERT INTO pushes (id, resource, department, way, filename, format, size, digest, data_date, received_at,"
+                " entry_version, state) VALUES ('p1', 'r', 'd', 'file', 'f', 'csv', 1, 'x', '2024-06-30',"
+                " '2024-06-30T00:00:00+00:00', 1, 'received')"
+            )
+        )
+    ledger = open_ledger(home)
+    assert ledger.get("p1").notes is None
+    ledger.settle("p1", PushState.APPLIED, notes=("未知列 unknown column: x",))
+    assert ledger.get("p1").notes == ["未知列 unknown column: x"]
+    with engine.connect() as connection:
+        assert (
+            connection.execute(sa.text("SELECT max(version) FROM state_version")).scalar() == SCHEMA_VERSION
+        )

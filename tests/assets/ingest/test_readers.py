@@ -8,6 +8,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,16 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assets.build import Context
 from assets.ingest import decoding
 from assets.ingest.readers import RAW, UNKNOWN, Reading, UnreadableError, read
-from catalog.model import Entry
+from assets.standard import apply_waiting, make_tables
+from catalog.load import load
+from catalog.model import Entry, Way
+from lake.home import Home
+from lake.landing import receive
+from lake.ledger import open_ledger
+from lake.tables import Lake
 from quality.plan import compile_entry
 from quality.split import split
 
@@ -512,3 +520,24 @@ def test_damaged_binary_files_are_refused_or_read(reading: Read, data: st.DataOb
         reading(data.draw(st.composite(_damaged)(_whole(kind))), f"push.{kind}").frame.collect()
     except UnreadableError as refusal:
         assert refusal.reason.zh
+
+
+def test_new_columns_are_reported_on_the_receipt(tmp_path: Path) -> None:
+    """They stay in landing with the file; the receipt names them, and the rest of the row is taken in."""
+    home = Home.open(tmp_path)
+    context = Context(home, Lake(home.lake), load())
+    cremation = context.catalogue.entry("cremation")
+    cells = dict.fromkeys(cremation.columns, "x") | {"新列": "甲"}
+    push = receive(
+        home,
+        open_ledger(home),
+        cremation,
+        [f"{','.join(cells)}\n{','.join(cells.values())}\n".encode()],
+        way=Way.FILE,
+        filename="a.csv",
+        data_format="csv",
+        data_date=date(2024, 6, 30),
+    )
+    make_tables(context, cremation)
+    apply_waiting(context, "cremation")
+    assert open_ledger(home).get(push.id).notes == ["未知列 unknown column: 新列"]

@@ -46,7 +46,7 @@ CHECKS: tuple[tuple[str, dict[str, Any], pl.Expr], ...] = (
     ("expect_column_values_to_be_between", {"column": "amount", "min_value": 0, "max_value": 100_000}, (~value("amount").is_between(0, 100_000)).sum()),
     ("expect_column_values_to_be_between", {"column": "level", "min_value": 1, "max_value": 9}, (~value("level").is_between(1, 9)).sum()),
     ("expect_column_pair_values_a_to_be_greater_than_b", {"column_A": "ended", "column_B": "began", "or_equal": True, "ignore_row_if": "either_value_is_missing"}, (value("ended") < value("began")).sum()),
-    ("expect_column_values_to_be_unique", {"column": "payment_no"}, value("payment_no").is_duplicated().sum()),
+    ("expect_column_values_to_be_unique", {"column": "payment_no"}, pl.len() - value("payment_no").n_unique()),
     ("expect_column_mean_to_be_between", {"column": "amount", "min_value": 1, "max_value": 50_000}, value("amount").mean()),
     # the long suite
     ("expect_column_values_to_not_be_null", {"column": "payment_no"}, _absent("payment_no")),

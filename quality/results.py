@@ -7,9 +7,10 @@ percentages and ``mostly`` are Great Expectations'. What is counted is stated in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -17,7 +18,7 @@ import polars.selectors as cs
 
 from quality import aggregates
 from quality.aggregates import AGGREGATES, HEADINGS
-from quality.compile import COMPILERS, Arguments, Domain, UnsupportedExpectationError, judgement
+from quality.compile import COMPILERS, Arguments, Domain, Judgement, UnsupportedExpectationError, judgement
 from quality.evidence import SHOWN, Evidence, Show, shown_values
 from quality.expectations import META, great_expectations, suite_of
 from quality.plan import Plan, RowRule
@@ -27,18 +28,22 @@ if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult
 
 Row = Mapping[str, Any]
+UNIQUE = ("expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique")
 RESULT_FORMATS = ("BOOLEAN_ONLY", "BASIC", "SUMMARY")
 
 
 @dataclass(frozen=True)
 class Question:
-    """What one expectation asks of the scan, by name, and how its metrics follow from the answers (None among them:
-    values that are not shown)."""
+    """What one expectation asks of the scan, by name, and how its metrics follow from the answers.
+
+    ``tells`` is the column of which its observed value is a value. ``if_repeated`` is asked only where the scan found fewer
+    distinct values than rows: to count them costs half of marking each row that is not alone."""
 
     expectation: Any
     asks: Mapping[str, pl.Expr]
     metrics: Callable[[Row], dict[str, Any]]
     tells: str | None = None
+    if_repeated: Mapping[str, pl.Expr] = field(default_factory=dict)
 
 
 def supported() -> tuple[str, ...]:
@@ -54,21 +59,22 @@ def validate(
     result_format: str = "SUMMARY",
     at: datetime | None = None,
 ) -> ExpectationSuiteValidationResult:
-    """Judge a lazy frame by a Great Expectations suite, with one streaming scan for all its expectations.
+    """Judge a lazy frame by a Great Expectations suite, with one streaming scan for all its expectations (and a second
+    one over the columns that should be unique and are not).
 
     ``show`` names the columns whose failing values may be seen, each with its mask (``{"code": lambda value: value}``
     shows them as they are); of all others only counts leave the scan. NaN is null, as in Great Expectations.
-    Raises :class:`UnsupportedExpectationError`, which lists what is supported, before anything is read."""
+    Raises :class:`UnsupportedExpectationError`: an unknown type before anything is read, with what is supported."""
     if result_format not in RESULT_FORMATS:
         msg = f"result_format {result_format} is not supported here; use one of {', '.join(RESULT_FORMATS)}"
         raise ValueError(msg)
     great_expectations()
     schema = frame.collect_schema()
     questions = [_question(expectation, schema, show or {}) for expectation in suite.expectations]
-    row = _scan(frame.with_columns(cs.float().fill_nan(None)), questions)
+    answers = _answers(frame.with_columns(cs.float().fill_nan(None)), questions)
     found = [
-        _result(question, _answers(row, number), show or {}, result_format)
-        for number, question in enumerate(questions)
+        _result(question, row, show or {}, result_format)
+        for question, row in zip(questions, answers, strict=True)
     ]
     return _suite_result(suite.name, found, at, {})
 
@@ -100,8 +106,7 @@ def _row_of(rule: RowRule, evidence: Evidence) -> Row:
 def _question(expectation: Any, schema: pl.Schema, show: Show) -> Question:
     kind, arguments = expectation.expectation_type, _arguments(expectation)
     if kind in COMPILERS:
-        asks = dict(_row_asks(kind, arguments, show))
-        return Question(expectation, asks, lambda row: _map_metrics(expectation, row))
+        return _row_question(expectation, arguments, show)
     if kind in AGGREGATES:
         compiler = AGGREGATES[kind]
         asks = aggregates.scanned(kind, arguments)
@@ -123,33 +128,63 @@ def _arguments(expectation: Any) -> Arguments:
     return arguments
 
 
-def _row_asks(kind: str, arguments: Arguments, show: Show) -> Iterator[tuple[str, pl.Expr]]:
+def _row_question(expectation: Any, arguments: Arguments, show: Show) -> Question:
+    kind = expectation.expectation_type
     how = judgement(kind, arguments)
-    yield "rows", pl.len() if how.rows is None else how.rows.sum()
+    asks = {"rows": pl.len() if how.rows is None else how.rows.sum()}
     if COMPILERS[kind].domain in (Domain.COLUMN, Domain.NULLNESS):
         value = pl.col(arguments["column"])
-        yield "nulls", (value if how.rows is None else value.filter(how.rows)).null_count()
+        asks["nulls"] = (value if how.rows is None else value.filter(how.rows)).null_count()
     else:
-        yield "considered", pl.len() if how.considered is None else how.considered.sum()
-    yield "failing", how.failing.sum()
+        asks["considered"] = pl.len() if how.considered is None else how.considered.sum()
+    verdict = {"failing": how.failing.sum()}
     values = shown_values(kind, arguments, how.failing, show)
     if values is not None:
-        yield "values", values
+        verdict["values"] = values
+    metrics = partial(_map_metrics, expectation)
+    if kind in UNIQUE:
+        return Question(expectation, asks | _repeats(arguments, how), metrics, if_repeated=verdict)
+    return Question(expectation, asks | verdict, metrics)
 
 
-def _scan(frame: pl.LazyFrame, questions: list[Question]) -> Row:
-    asked = [
-        expression.alias(f"{number}:{name}")
-        for number, question in enumerate(questions)
-        for name, expression in question.asks.items()
-    ]
-    if not asked:
-        return {}
+def _repeats(arguments: Arguments, how: Judgement) -> dict[str, pl.Expr]:
+    """How many rows there are to be unique, and how many distinct values or records they have."""
+    columns = [arguments["column"]] if "column" in arguments else list(arguments["column_list"])
+    record = pl.col(columns[0]) if len(columns) == 1 else pl.struct(columns)
+    kept = record if how.considered is None else record.filter(how.considered)
+    return {"distinct": kept.n_unique(), "present": kept.len()}
+
+
+def _answers(frame: pl.LazyFrame, questions: list[Question]) -> list[Row]:
+    """What the frame says to each question."""
     try:
-        return frame.select(asked).collect(engine="streaming").row(0, named=True)
+        first = _scan(frame, [question.asks for question in questions])
+        again = [
+            question.if_repeated if row.get("distinct", 0) < row.get("present", 0) else {}
+            for question, row in zip(questions, first, strict=True)
+        ]
+        second = _scan(frame, again)
     except pl.exceptions.PolarsError:
         _blame(frame.collect_schema(), questions)
         raise
+    none = {"failing": 0, "values": []}
+    return [
+        {name: none[name] for name in question.if_repeated} | once | twice
+        for question, once, twice in zip(questions, first, second, strict=True)
+    ]
+
+
+def _scan(frame: pl.LazyFrame, asked: list[Mapping[str, pl.Expr]]) -> list[dict[str, Any]]:
+    """One streaming scan for everything that is asked; nothing asked, nothing read."""
+    expressions = [
+        expression.alias(f"{number}:{name}")
+        for number, asks in enumerate(asked)
+        for name, expression in asks.items()
+    ]
+    if not expressions:
+        return [{} for _ in asked]
+    row = frame.select(expressions).collect(engine="streaming").row(0, named=True)
+    return [{name: row[f"{number}:{name}"] for name in asks} for number, asks in enumerate(asked)]
 
 
 def _blame(schema: pl.Schema, questions: list[Question]) -> None:
@@ -157,15 +192,11 @@ def _blame(schema: pl.Schema, questions: list[Question]) -> None:
     empty = pl.LazyFrame(schema=schema)
     for question in questions:
         try:
-            empty.select(expression.alias(name) for name, expression in question.asks.items()).collect()
+            asked = {**question.asks, **question.if_repeated}
+            empty.select(expression.alias(name) for name, expression in asked.items()).collect()
         except pl.exceptions.PolarsError as error:
             why = str(error).strip().splitlines()[0]
             raise UnsupportedExpectationError(question.expectation.expectation_type, why) from None
-
-
-def _answers(row: Row, number: int) -> Row:
-    mine = f"{number}:"
-    return {name.removeprefix(mine): value for name, value in row.items() if name.startswith(mine)}
 
 
 def _map_metrics(expectation: Any, row: Row) -> dict[str, Any]:

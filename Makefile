@@ -8,7 +8,7 @@ export GX_ANALYTICS_ENABLED := false
 PEOPLE ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow up lint format bench lock clean
+.PHONY: help venv demo test test-slow up lint format bench keys lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ format: venv  ## let ruff mend what it can
 
 bench: venv  ## all benchmarks, or one: make bench ONLY=push
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+keys: venv  ## renew the list of asset keys that a test holds, after a wanted change
+	@$(BIN)/python -m tests.pipelines.test_definitions
 
 lock:  ## resolve pyproject.toml anew into requirements.lock (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \

@@ -79,7 +79,8 @@ def builds(catalogue: Catalogue) -> list[Build]:
     titles = {table: build.title for build in upstream for table in build.makes}
     shown = [*titles, CATALOGUE]
     roles = [_role_build(code, role, masking, titles, declared) for code, role in masking.roles.items()]
-    return [_catalogue_build(), *roles, _bureau_build(shown, titles, declared)]
+    arrived = [(layer, code) for layer in ("standard", "quarantine") for code in catalogue.entries]
+    return [_catalogue_build(), *roles, _bureau_build([*arrived, *shown], titles, declared)]
 
 
 def _catalogue_build() -> Build:
@@ -348,12 +349,11 @@ def _entry_title(context: Context, table: TableName) -> Title | None:
 def _as_of(name: str) -> str:
     """``base.person_as_of(date)``: what we knew at the end of a day in the city (UTC+8, without summer time)."""
     macro, midnight = name.removesuffix(history.SUFFIX) + "_as_of", "epoch_us(day::DATE + INTERVAL 16 HOUR)"
-    return (
-        f"CREATE MACRO base.{_name(macro)}(day) AS TABLE "
-        f"SELECT * EXCLUDE ({history.FROM}, {history.TO}, {ROW_HASH}) FROM base.{_name(name)} "
-        f"WHERE epoch_us({history.FROM}) < {midnight} "
-        f"AND ({history.TO} IS NULL OR epoch_us({history.TO}) >= {midnight})"  # noqa: S608 - names of ours
-    )
+    begun = f"epoch_us({history.FROM}) < {midnight}"
+    open_then = f"({history.TO} IS NULL OR epoch_us({history.TO}) >= {midnight})"
+    ours = f"{history.FROM}, {history.TO}, {ROW_HASH}"
+    rows = f"FROM base.{_name(name)} SELECT * EXCLUDE ({ours}) WHERE {begun} AND {open_then}"
+    return f"CREATE MACRO base.{_name(macro)}(day) AS TABLE {rows}"
 
 
 def replace_file(target: Path, views: Sequence[View], work: Path, macros: Sequence[str] = ()) -> None:

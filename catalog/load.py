@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -50,7 +51,7 @@ class UnknownResourceError(MendableError, KeyError):
     """No entry has this code."""
 
     def __init__(self, code: str, known: Mapping[str, Entry]) -> None:
-        near = [name for name in known if code in name or name in code][:3]
+        near = [name for name in known if code and code in name][:3] or get_close_matches(code, known)
         hint = f"; did you mean {', '.join(near)}?" if near else "; `citylake catalogue list` shows all"
         super().__init__(f"no resource {code!r} in the catalogue{hint}")
 

@@ -165,6 +165,25 @@ def push(
 
 
 @app.command()
+def collect() -> None:
+    """Land what lies in the drop folders and the exchange databases now; `citylake up` does it by itself.
+
+    Example: citylake collect
+    """
+    from assets.ingest.deliveries import collect as collect_deliveries
+    from catalog.load import load
+
+    found = collect_deliveries(Home.open(), load())
+    for push in found.pushes:
+        say(f"{push.id}: {push.resource} {push.filename}, {push.size:,} 字节 bytes")
+    for refusal in found.refusals:
+        say(f"拒收 refused {refusal}")
+    say(f"{len(found.pushes)} 个新推送 new pushes, {len(found.refusals)} 个拒收 refused")
+    if found.pushes:
+        say("下一步 next: citylake materialize")
+
+
+@app.command()
 def materialize(
     selection: Annotated[
         list[str] | None, typer.Argument(help="layers or layer/table, + for what follows; default all")
@@ -183,6 +202,8 @@ def materialize(
     say(
         f"运行 run {summary.run_id}: {len(summary.made)} 张表 tables, {len(summary.failed)} 步失败 steps failed"
     )
+    for step, why in summary.failed.items():
+        say(f"失败 failed {step}: {why}")
     raise typer.Exit(0 if summary.success else 1)
 
 
@@ -197,9 +218,13 @@ def status(
     """
     from assets.operations import resource_states
     from pipelines.definitions import open_context
+    from pipelines.delivering import require_department
     from pipelines.status import as_records, status_table
 
-    states = resource_states(open_context(), department)
+    context = open_context()
+    if department:
+        require_department(context.catalogue, department)
+    states = resource_states(context, department)
     if as_json:
         sys.stdout.write(json.dumps(as_records(states), ensure_ascii=False, indent=1) + "\n")
     else:
@@ -280,6 +305,52 @@ def explain(
     for row in rows:
         shown.add_row(*(str(cell) if cell is not None else "" for cell in row.values()))
     console.print(shown)
+
+
+@app.command()
+def link(
+    left: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a CSV or Parquet file")],
+    right: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="another; without it, LEFT with itself")
+    ] = None,
+    *,
+    model: Annotated[Path, typer.Option(help="the linkage model: see docs/identity.md")],
+    out: Annotated[Path, typer.Option(help="where the pairs go: .csv or .parquet")],
+) -> None:
+    """Find records of the same person or organisation in two files, or within one, and write the pairs.
+
+    Example: citylake link hospital.csv register.csv --model people.yaml --out pairs.csv
+    """
+    from pipelines.linking import link_files
+
+    found = link_files(left, right, model, out)
+    linked = int((found.pairs["decision"] == "link").sum())
+    say(
+        f"比较 compared {found.compared:,} 对 pairs: 关联 link {linked:,}, "
+        f"待人工判断 for a steward {found.pairs.height - linked:,} → {out}"
+    )
+
+
+@app.command()
+def steward(
+    table: Annotated[str, typer.Argument(help="base.person or base.legal_entity")],
+    push: Annotated[str, typer.Argument(help="the row's push: see base.person_worklist")],
+    row: Annotated[int, typer.Argument(help="its row number in the push")],
+    entity: Annotated[str, typer.Argument(metavar="ID", help="the entity's id")],
+    verdict: Annotated[str, typer.Argument(metavar="same|different|unsure")],
+    *,
+    by: Annotated[str, typer.Option(help="who decides")],
+    reason: Annotated[str, typer.Option(help="on what grounds")],
+) -> None:
+    """Record for ever whether a row without an identifier is this entity's; the next build obeys.
+
+    Example: citylake steward base.person PUSH ROW ID same --by 张三 --reason 核对档案
+    """
+    from assets.base.linkage_residue import decide
+    from pipelines.definitions import open_context
+
+    decide(open_context(), table.removeprefix("base."), push, row, entity, verdict, by, reason)
+    say(f"已记录 recorded: {verdict}; `citylake materialize {table.replace('.', '/')}` applies it")
 
 
 @app.command()
@@ -434,9 +505,10 @@ def catalogue_list(
     if as_json:
         say(json.dumps(rows, ensure_ascii=False, indent=1))
         return
-    table = Table(
-        "资源 resource", "名称", "数源部门", "更新频率", "共享类型", "方式 ways", "列", header_style="bold"
-    )
+    table = Table(header_style="bold")
+    table.add_column("资源 resource", no_wrap=True, min_width=max(map(len, load().entries)))
+    for heading in ("名称", "数源部门", "更新频率", "共享类型", "方式 ways", "列"):
+        table.add_column(heading)
     for row in rows:
         table.add_row(*map(str, row.values()))
     console.print(table)
@@ -556,6 +628,40 @@ def user_disable(name: Annotated[str, typer.Argument(help="whose account")]) -> 
     if not open_accounts(Home.open()).disable(name):
         _fail(LookupError(f"没有账号 {name} · no account {name}: `citylake user list` shows all"))
     say(f"{name}: 已停用 disabled")
+
+
+@token_app.command("list")
+def token_list(department: Annotated[str, typer.Argument(help="the department's code")]) -> None:
+    """A department's tokens: id, resources, until when; never the tokens themselves.
+
+    Example: citylake token list police
+    """
+    from lake.ledger import open_ledger
+    from quality.freshness import CITY_TIME
+
+    table = Table("令牌 id", "资源 resources", "有效期至 until", "停用 revoked", header_style="bold")
+    for row in open_ledger(Home.open()).tokens(department):
+        until, ended = (
+            at.astimezone(CITY_TIME).strftime("%Y-%m-%d %H:%M") if at else ""
+            for at in (row["expires_at"], row["revoked_at"])
+        )
+        table.add_row(row["id"], ", ".join(row["resources"] or ["全部 all"]), until, ended)
+    console.print(table)
+
+
+@token_app.command("revoke")
+def token_revoke(
+    token_id: Annotated[str, typer.Argument(metavar="ID", help="see `citylake token list`")],
+) -> None:
+    """End a token now.
+
+    Example: citylake token revoke 1f0c…
+    """
+    from lake import tokens
+    from lake.ledger import open_ledger
+
+    tokens.revoke(open_ledger(Home.open()), token_id)
+    say(f"{token_id}: 已停用 ended")
 
 
 @reader_app.command("create")

@@ -105,18 +105,18 @@ def propose_entry(home: Home, path: Path, code: str | None, department: str) -> 
     if code and (code in catalogue.entries or not re.fullmatch(r"[a-z][a-z0-9_]{1,62}", code)):
         raise ResourceCodeError(code)
     if department:
-        _require_department(catalogue, department)
+        require_department(catalogue, department)
     with scratch_folder(home.work) as work:
         return propose(path, catalogue, work, code=code or code_of(path), department=department)
 
 
 def new_token(home: Home, department: str, days: int) -> str:
     """A token for a department of the catalogue; raises :class:`UnknownDepartmentError`."""
-    _require_department(load(), department)
+    require_department(load(), department)
     return tokens.create(open_ledger(home), department, timedelta(days=days))
 
 
-def _require_department(catalogue: Catalogue, department: str) -> None:
+def require_department(catalogue: Catalogue, department: str) -> None:
     if department not in catalogue.departments:
         msg = f"no department {department!r}; the catalogue has {', '.join(catalogue.departments)}"
         raise UnknownDepartmentError(msg)

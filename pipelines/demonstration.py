@@ -131,7 +131,7 @@ def _show(context: Context, summary: RunSummary, say: Say) -> None:
     ):
         say(f"{title:<12} {_listed({name: lake.rows(layer, name) for name in lake.names(layer)})}")
     if summary.failed:
-        say(f"失败 failed: {', '.join(summary.failed)}")
+        say("\n".join(f"失败 failed {step}: {why}" for step, why in summary.failed.items()))
     say(
         "\n接下来 next:\n"
         '  citylake sql "select finding, count(*) n, sum(amount) yuan from theme.subsidy_check group by all" --bureau\n'

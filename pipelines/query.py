@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import duckdb
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -46,6 +47,24 @@ def query(file: Path, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:
         raise QueryError(str(error)) from None
 
 
+#: So many rows that are too wide for the screen are shown one below the other, a line for each value.
+MOST_RECORDS = 50
+
+
+def _width(names: list[str], texts: list[list[str]]) -> int:
+    """What a table of these cells would take, if none were cut."""
+    widths = [max(cell_len(text) for text in column) for column in zip(names, *texts, strict=True)]
+    return sum(widths) + 3 * len(widths) + 1
+
+
+def _record(number: int, names: list[str], row: list[str]) -> str:
+    widest = max(cell_len(name) for name in names)
+    lines = (
+        f"{name}{' ' * (widest - cell_len(name))}  {text}" for name, text in zip(names, row, strict=True)
+    )
+    return "\n".join([f"── {number} ──", *lines])
+
+
 def render(names: list[str], rows: list[tuple[object, ...]], how: Format) -> str:
     """The result as a table for people, or as CSV or JSON for programs."""
     if how is Format.JSON:
@@ -57,9 +76,12 @@ def render(names: list[str], rows: list[tuple[object, ...]], how: Format) -> str
         writer.writerow(names)
         writer.writerows(rows)
         return text.getvalue().rstrip("\n")
-    table = Table(*names, header_style="bold")
-    for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
     console = Console(file=io.StringIO(), width=max(80, Console().width))
+    if _width(names, texts) > console.width and len(rows) <= MOST_RECORDS:
+        return "\n".join(_record(number, names, row) for number, row in enumerate(texts, start=1))
+    table = Table(*names, header_style="bold")
+    for row in texts:
+        table.add_row(*row)
     console.print(table)
     return str(console.file.getvalue()).rstrip("\n")  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ through the daemon and never through here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -25,12 +25,12 @@ class SelectionError(MendableError, ValueError):
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a run did: its id, whether it succeeded, the tables it made, and the steps that failed."""
+    """What a run did: its id, whether it succeeded, the tables it made, and why which steps failed."""
 
     run_id: str
     success: bool
     made: Sequence[str]
-    failed: Sequence[str]
+    failed: Mapping[str, str]
 
 
 def select(definitions: dg.Definitions, words: Sequence[str]) -> list[dg.AssetKey]:
@@ -84,8 +84,20 @@ def run(
         for event in result.get_asset_materialization_events()
         if event.asset_key
     ]
-    failed = [event.step_key for event in result.all_events if event.is_step_failure and event.step_key]
+    failed = {
+        event.step_key: _cause(event)
+        for event in result.all_events
+        if event.is_step_failure and event.step_key
+    }
     return RunSummary(result.run_id, result.success, made, failed)
+
+
+def _cause(event: dg.DagsterEvent) -> str:
+    """The first line of the innermost error: the outer ones only say that a step failed."""
+    error = event.step_failure_data.error
+    while error and error.cause:
+        error = error.cause
+    return error.message.strip().splitlines()[0] if error and error.message.strip() else "no message"
 
 
 def _progress_logger(on_progress: Callable[[str], None]) -> dg.LoggerDefinition:

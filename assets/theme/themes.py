@@ -184,7 +184,10 @@ def expose(connection: duckdb.DuckDBPyConnection, context: Context, tables: Iter
         built = context.lake.exists(layer, name)
         shape = context.lake.scan(layer, name).collect_schema() if built else declared[layer, name]
         empty = pl.Schema(shape).to_frame().to_arrow(compat_level=pl.CompatLevel.oldest())
-        connection.register(f"empty:{layer}.{name}", empty)
+        # a table, not the frame itself: DuckDB pushes filters into a view's parts that it cannot push into Arrow
+        connection.register("empty", empty)
+        connection.execute(f'CREATE TEMP TABLE "empty:{layer}.{name}" AS SELECT * FROM empty')  # noqa: S608 - as below
+        connection.unregister("empty")
         rows = f'SELECT * FROM "empty:{layer}.{name}"'  # noqa: S608 - names of the catalogue
         paths = context.lake.files(layer, name) if built else []
         if paths:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -41,14 +42,17 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
+def keys_of(definitions: dg.Definitions) -> list[str]:
+    return sorted(key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys())
+
+
 def test_they_load(definitions: dg.Definitions) -> None:
     dg.Definitions.validate_loadable(definitions)
 
 
 def test_the_asset_keys_are_these(definitions: dg.Definitions) -> None:
-    """A table that is renamed or goes is seen in review. After a wanted change: write the list into the file."""
-    keys = sorted(key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys())
-    assert keys == SNAPSHOT.read_text(encoding="utf-8").splitlines()
+    """A table that is renamed or goes is seen in review. After a wanted change: ``make keys``."""
+    assert keys_of(definitions) == SNAPSHOT.read_text(encoding="utf-8").splitlines()
 
 
 def test_every_table_has_group_kind_owner_and_description(definitions: dg.Definitions) -> None:
@@ -98,3 +102,9 @@ def test_a_push_of_any_resource_starts_a_run_that_can_be_made(
         )
         job.get_subset(asset_selection=set(selection))
         ledger.settle(push.id, PushState.REFUSED, reason=Title(zh="试", en="a trial"))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        keys = keys_of(assemble(open_context(Home.open(folder))))
+    SNAPSHOT.write_text("\n".join(keys) + "\n", encoding="utf-8")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import polars as pl
 import pytest
+from polars.io.plugins import register_io_source
 
 from catalog.elements import ELEMENTS
 from catalog.model import Entry
@@ -184,3 +185,44 @@ def test_a_result_format_that_would_show_all_values_is_refused() -> None:
 
 def test_an_empty_suite_is_met_by_everything() -> None:
     assert validate(pl.LazyFrame({"name": ["a"]}), a_suite()).success
+
+
+def counting_scans(frame: pl.DataFrame) -> tuple[pl.LazyFrame, list[None]]:
+    """The frame as a lazy one that notes each time it is read."""
+    scans: list[None] = []
+
+    def source(
+        with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        scans.append(None)
+        read = frame.select(with_columns) if with_columns is not None else frame
+        read = read if predicate is None else read.filter(predicate)
+        yield read if n_rows is None else read.head(n_rows)
+
+    return register_io_source(source, schema=frame.schema), scans
+
+
+@pytest.mark.parametrize(("levels", "scanned"), [([1, 2, 3], 1), ([1, 2, 2], 2)])
+def test_all_expectations_are_answered_by_one_scan_and_repeated_values_by_one_more(
+    levels: list[int], scanned: int
+) -> None:
+    frame, scans = counting_scans(pl.DataFrame({"name": ["甲", "乙", None], "level": levels}))
+    suite = a_suite(
+        expect("expect_column_values_to_not_be_null", column="name"),
+        expect("expect_column_values_to_be_unique", column="level"),
+        expect("expect_column_values_to_match_regex", column="name", regex="甲"),
+        expect("expect_column_mean_to_be_between", column="level", min_value=0),
+        expect("expect_column_distinct_values_to_be_in_set", column="level", value_set=[1]),
+        expect("expect_table_row_count_to_equal", value=3),
+    )
+    result = validate(frame, suite, show={"level": lambda value: value})
+    assert len(scans) == scanned
+    unique = result.results[1]
+    assert unique.success is (scanned == 1)
+    assert unique.result["partial_unexpected_list"] == ([] if scanned == 1 else [2, 2])
+
+
+def test_headings_are_judged_without_any_scan() -> None:
+    frame, scans = counting_scans(pl.DataFrame({"name": ["甲"]}))
+    assert validate(frame, a_suite(expect("expect_column_to_exist", column="name"))).success
+    assert scans == []

@@ -37,6 +37,7 @@ _PASSING = (
     exp.AnyValue,
     exp.First,
     exp.Last,
+    exp.IgnoreNulls,
 )
 
 

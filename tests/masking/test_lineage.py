@@ -30,6 +30,7 @@ TEXT, NUMBER, YES_NO, DAY = pl.String(), pl.Int64(), pl.Boolean(), pl.Date()
         ("p.name", TEXT, "person_name", "conditional"),
         ("coalesce(p.name, s.name)", TEXT, "person_name", "conditional"),
         ("min(p.name) over ()", TEXT, None, None),
+        ("any_value(p.name)", TEXT, "person_name", "conditional"),
         ("s.bank_account", TEXT, "bank_account", "none"),
         ("coalesce(s.payment_no, s.bank_account)", TEXT, None, None),
         ("p.name || s.bank_account", TEXT, None, None),

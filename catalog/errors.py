@@ -6,14 +6,14 @@ next, and holds no personal value. Anything that is not one of these is a bug an
 ::
 
     MendableError
-    ├── catalog    CatalogueError, UnknownResourceError
+    ├── catalog    CatalogueError, UnknownModelError, UnknownResourceError
     ├── masking    WeakKeyError
     ├── lake       KeyFileError, LedgerError (and below it), PushRefusedError (and below it), SchemaChangeError,
     │              TableBusyError, TableMissingError
-    ├── assets     ExchangeError, OpenLogError, UnknownBaseError, UnreadableError,
+    ├── assets     DecisionError, ExchangeError, LinkageError, OpenLogError, UnknownBaseError, UnreadableError,
     │              WithdrawalError
-    └── pipelines  AccountError, ExposedError, PortTakenError, QueryError, ResourceCodeError, SelectionError,
-                   UnknownDepartmentError
+    └── pipelines  AccountError, ExposedError, LinkedFileError, PortTakenError, QueryError, ResourceCodeError,
+                   SelectionError, UnknownDepartmentError
 """
 
 from __future__ import annotations

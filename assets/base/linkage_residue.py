@@ -1,0 +1,242 @@
+"""Rows without a valid identifier (the residue), linked to the identified entities of a base database.
+
+Here belong the residue's gathering from quarantine and standard tables, its links for the crosswalk, what is left for
+a steward, and the stewards' decisions. Nothing of the residue ever enters a golden record: a link says whose row it
+is, and the department still has to mend it. How records are compared is in ``linkage``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import polars as pl
+
+from assets.base.inputs import standard
+from assets.base.linkage import LINK, link
+from assets.build import Context
+from catalog.base_model import Base, load_bases
+from catalog.errors import MendableError
+from catalog.linkage_model import LinkageModel, reviewed_models
+from lake.locks import writing
+from lake.tables import row_hash
+
+#: Where a row is, and a hash of its content: a decision on it outlives a new push of the same row.
+RECORD = "record"
+_WHERE = ("resource", "_push", "_row", "_data_date")
+STEWARD = "steward"
+
+
+class Verdict(StrEnum):
+    """What a steward decided on a row and an entity."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    UNSURE = "unsure"
+
+
+class DecisionError(MendableError, ValueError):
+    """A decision names no row that waits for one, no entity, or is none."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """``links`` in the crosswalk's shape, ``worklist`` in :func:`worklist_schema`'s; ``residue`` rows in all."""
+
+    links: pl.DataFrame
+    worklist: pl.DataFrame
+    residue: int
+
+
+def worklist_name(base: Base) -> str:
+    """The name of the table of what a steward shall decide."""
+    return f"{base.code}_worklist"
+
+
+def decisions_name(base: Base) -> str:
+    """The name of the ledger of what stewards decided."""
+    return f"{base.code}_decisions"
+
+
+def crosswalk_schema(base: Base) -> pl.Schema:
+    """The columns of the crosswalk: entity, row, how we know, and how sure."""
+    where = {"resource": pl.String(), "_push": pl.String(), "_row": pl.Int64(), "_data_date": pl.Date()}
+    return pl.Schema(
+        {base.id_column: pl.String(), **where, "method": pl.String(), "probability": pl.Float64()}
+    )
+
+
+def worklist_schema(base: Base) -> pl.Schema:
+    """The crosswalk's columns, the row's content hash, and ``unsure`` where a steward could not tell."""
+    return pl.Schema({**crosswalk_schema(base), RECORD: pl.Int64(), "verdict": pl.String()})
+
+
+def decisions_schema(base: Base) -> pl.Schema:
+    """The row by its content, the entity, what was decided, by whom, when and why."""
+    texts = dict.fromkeys((base.id_column, "verdict", "steward", "reason"), pl.String())
+    return pl.Schema(
+        {RECORD: pl.Int64(), "resource": pl.String(), **texts, "decided_at": pl.Datetime("us", "UTC")}
+    )
+
+
+def find(context: Context, base: Base, golden: pl.DataFrame) -> Found:
+    """Link the residue of a base database to its golden records; empty where no model is declared."""
+    model = reviewed_models(context.catalogue.root).get(base.code)
+    rows = residue(context, base, model) if model else pl.DataFrame()
+    if model is None or rows.is_empty() or golden.is_empty():
+        return Found(
+            pl.DataFrame(schema=crosswalk_schema(base)), pl.DataFrame(schema=worklist_schema(base)), 0
+        )
+    people = golden.select(base.id_column, *model.columns)
+    probable = _linked(model, rows, people, base)
+    return _parted(base, probable, _latest_decisions(context, base), rows)
+
+
+def _linked(model: LinkageModel, rows: pl.DataFrame, people: pl.DataFrame, base: Base) -> pl.DataFrame:
+    """Pairs of residue row and entity from the review threshold on; ``_n`` is the row's number in ``rows``."""
+    by_number = rows.with_row_index("_n").with_columns(pl.col("_n").cast(pl.String).alias(base.id_column))
+    pairs = link(model, by_number, people).pairs
+    return pairs.select(
+        pl.col("left").cast(pl.UInt32).alias("_n"),
+        pl.col("right").alias(base.id_column),
+        "probability",
+        pl.col("decision") == LINK,
+    )
+
+
+def _parted(base: Base, probable: pl.DataFrame, decided: pl.DataFrame, rows: pl.DataFrame) -> Found:
+    """What is linked, and what a steward shall see; a steward's word stands above any probability."""
+    numbered = rows.with_row_index("_n")
+    said = numbered.join(decided, on=[RECORD, "resource"]).select("_n", base.id_column, "verdict")
+    known = probable.join(said, on=["_n", base.id_column], how="full", coalesce=True)
+    settled = known.filter(verdict=Verdict.SAME)["_n"]
+    same = (pl.col("verdict") == Verdict.SAME).fill_null(value=False)
+    other = (pl.col("verdict") == Verdict.DIFFERENT).fill_null(value=False)
+    unsure = (pl.col("verdict") == Verdict.UNSURE).fill_null(value=False)
+    open_ = ~other & ~pl.col("_n").is_in(settled.implode())
+    judged = known.with_columns(
+        pl.when(same).then(pl.lit(STEWARD)).otherwise(pl.lit("linkage")).alias("method"),
+        pl.when(same).then(1.0).otherwise("probability").alias("probability"),
+    )
+    linked = judged.filter(same | (open_ & ~unsure & pl.col("decision").fill_null(value=False)))
+    waiting = judged.filter(open_ & (unsure | ~pl.col("decision").fill_null(value=False)))
+    waiting = waiting.join(linked, on="_n", how="anti")
+    return Found(
+        _shaped(linked, numbered, crosswalk_schema(base)),
+        _shaped(waiting, numbered, worklist_schema(base)),
+        rows.height,
+    )
+
+
+def _shaped(pairs: pl.DataFrame, rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    where = rows.select("_n", *_WHERE, RECORD)
+    return pairs.join(where, on="_n").select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+
+
+def residue(context: Context, base: Base, model: LinkageModel) -> pl.DataFrame:
+    """Every row of the base's sources without a valid identifier: where it is, its hash, and the model's columns as
+    text, as they came."""
+    found = [part for name in base.sources for part in _of_source(context, base, model, name)]
+    return pl.concat(found).collect(engine="streaming")
+
+
+def _of_source(context: Context, base: Base, model: LinkageModel, name: str) -> list[pl.LazyFrame]:
+    source = base.sources[name]
+    columns = {field: _read_from(base, name, field) for field in model.columns}
+    nothing = pl.lit(None, pl.String)
+    kept = standard(context, source.resource).filter(pl.col(source.identifier).is_null())
+    content = [pl.col(column).cast(pl.String) for column in context.catalogue.entry(source.resource).columns]
+    parts = [
+        kept.select(
+            pl.lit(source.resource).alias("resource"),
+            *_WHERE[1:],
+            pl.concat_str(content, separator="\x1f", ignore_nulls=True).alias("_content"),
+            *(
+                (pl.col(column).cast(pl.String) if column else nothing).alias(field)
+                for field, column in columns.items()
+            ),
+        )
+    ]
+    if context.lake.exists("quarantine", source.resource):
+        refused = context.lake.scan("quarantine", source.resource).filter(
+            pl.col("reasons").list.eval(pl.element().struct.field("column") == source.identifier).list.any()
+        )
+        cell = {
+            field: pl.col("cells").str.json_path_match(f"$.{column}") if column else nothing
+            for field, column in columns.items()
+        }
+        parts.append(
+            refused.select(
+                pl.lit(source.resource).alias("resource"),
+                *_WHERE[1:],
+                pl.col("cells").alias("_content"),
+                *(value.alias(field) for field, value in cell.items()),
+            )
+        )
+    return [_hashed(part) for part in parts]
+
+
+def _hashed(part: pl.LazyFrame) -> pl.LazyFrame:
+    schema = pl.Schema({"resource": pl.String(), "_content": pl.String()})
+    return part.with_columns(row_hash(["resource", "_content"], schema).alias(RECORD)).drop("_content")
+
+
+def _read_from(base: Base, source: str, field: str) -> str | None:
+    """The source's column that a base field is read from; None where the source says nothing of it."""
+    if field == base.identifier:
+        return base.sources[source].identifier
+    for reference in base.fields[field].sources:
+        owner, column = base.split(reference)
+        if owner == source:
+            return column
+    return None
+
+
+def _decisions(context: Context, base: Base) -> pl.DataFrame:
+    name = decisions_name(base)
+    if not context.lake.exists("base", name):
+        return pl.DataFrame(schema=decisions_schema(base))
+    return context.lake.scan("base", name).collect()
+
+
+def _latest_decisions(context: Context, base: Base) -> pl.DataFrame:
+    """What was decided last on each row and entity."""
+    decided = _decisions(context, base).sort("decided_at")
+    return decided.unique([RECORD, "resource", base.id_column], keep="last", maintain_order=True)
+
+
+def decide(
+    context: Context, name: str, push: str, row: int, entity: str, verdict: str, steward: str, reason: str
+) -> None:
+    """Append a steward's decision on a row without an identifier; it is never edited, and a later one on the same row
+    and entity stands above it. Raises :class:`DecisionError`."""
+    base = load_bases(context.catalogue).get(name)
+    model = reviewed_models(context.catalogue.root).get(name)
+    if base is None or model is None:
+        msg = f"base.{name} has no linkage model: there is nothing to decide"
+        raise DecisionError(msg)
+    if verdict not in list(Verdict):
+        msg = f"{verdict!r} is no verdict: say {', '.join(Verdict)}"
+        raise DecisionError(msg)
+    rows = residue(context, base, model).filter(_push=push, _row=row)
+    known = context.lake.scan("base", name).filter(pl.col(base.id_column) == entity).collect()
+    if rows.is_empty() or known.is_empty():
+        what = (
+            f"row {row} of push {push} is no row without an identifier"
+            if rows.is_empty()
+            else f"no entity {entity}"
+        )
+        msg = f"{what}: take both from base.{worklist_name(base)}"
+        raise DecisionError(msg)
+    decided = rows.head(1).select(
+        RECORD,
+        "resource",
+        pl.lit(entity).alias(base.id_column),
+        pl.lit(verdict).alias("verdict"),
+        pl.lit(steward).alias("steward"),
+        pl.lit(reason).alias("reason"),
+        pl.lit(datetime.now(UTC)).cast(pl.Datetime("us", "UTC")).alias("decided_at"),
+    )
+    with writing(context.home, f"base.{decisions_name(base)}"):
+        context.lake.append("base", decisions_name(base), decided.select(decisions_schema(base).names()))

@@ -36,6 +36,7 @@ def table(rows: list[Row]) -> Table:
         "seconds",
         "peak MB",
         "ratio",
+        "CPU ratio",
         "aim",
         "holds",
         header_style="bold",
@@ -49,6 +50,7 @@ def table(rows: list[Row]) -> Table:
             f"{row.other_seconds:.2f}",
             f"{row.other_peak_mb:.0f}",
             f"{row.ratio:.2f}",
+            f"{row.cpu_ratio:.2f}",
             f"≤ {row.aim:.2f}",
             "yes" if row.holds else "NO",
         )

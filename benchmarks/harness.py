@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 #: A side may return its own seconds, where starting a server is not what is measured.
 Side = Callable[[Path], float | None]
 RUNS = 3
+_WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Row:
-    """One printed and written result; seconds and MB are medians of ours, ``ratio`` the median of paired ratios."""
+    """One printed and written result; seconds and MB are medians of ours, ``ratio`` the median of paired ratios.
+
+    ``cpu_ratio`` is the same of processor time: what a machine that does other work at the same time moves least."""
 
     name: str
     seconds: float
@@ -44,8 +48,17 @@ class Row:
     other_seconds: float
     other_peak_mb: float
     ratio: float
+    cpu_ratio: float
     aim: float
     holds: bool
+
+
+class Sample(NamedTuple):
+    """One run of one side."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
 
 
 def measure(comparison: Comparison, folder: Path) -> Row:
@@ -55,16 +68,18 @@ def measure(comparison: Comparison, folder: Path) -> Row:
         (_in_process(comparison.ours, folder), _in_process(comparison.other, folder))
         for _ in range(comparison.runs)
     ]
-    ratio = statistics.median(ours[0] / other[0] for ours, other in pairs)
+    ratio = statistics.median(ours.seconds / other.seconds for ours, other in pairs)
+    cpu_ratio = statistics.median(ours.cpu_seconds / other.cpu_seconds for ours, other in pairs)
     ours, other = zip(*pairs, strict=True)
     return Row(
         comparison.name,
-        round(statistics.median(seconds for seconds, _ in ours), 3),
-        round(statistics.median(peak for _, peak in ours), 1),
+        round(statistics.median(sample.seconds for sample in ours), 3),
+        round(statistics.median(sample.peak_mb for sample in ours), 1),
         comparison.against,
-        round(statistics.median(seconds for seconds, _ in other), 3),
-        round(statistics.median(peak for _, peak in other), 1),
+        round(statistics.median(sample.seconds for sample in other), 3),
+        round(statistics.median(sample.peak_mb for sample in other), 1),
         round(ratio, 3),
+        round(cpu_ratio, 3),
         comparison.aim,
         ratio <= comparison.aim,
     )
@@ -76,14 +91,14 @@ def write(row: Row, folder: Path) -> None:
     (folder / f"{row.name}.json").write_text(json.dumps(asdict(row), indent=1) + "\n", encoding="utf-8")
 
 
-def _in_process(side: Side, folder: Path) -> tuple[float, float]:
+def _in_process(side: Side, folder: Path) -> Sample:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(side, folder, sender))
     process.start()
     sender.close()
     try:
-        result: tuple[float, float] = receiver.recv()
+        result: Sample = receiver.recv()
     except EOFError:
         process.join()
         msg = f"{side.__module__}.{side.__name__} died with exit code {process.exitcode}"
@@ -93,8 +108,14 @@ def _in_process(side: Side, folder: Path) -> tuple[float, float]:
 
 
 def _run(side: Side, folder: Path, sender: multiprocessing.connection.Connection) -> None:  # type: ignore[name-defined]
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), _cpu_seconds()
     own = side(folder)
     seconds = time.perf_counter() - started if own is None else own
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    sender.send((seconds, peak / 1024))
+    peak = max(resource.getrusage(who).ru_maxrss for who in _WHO)
+    sender.send(Sample(seconds, max(_cpu_seconds() - busy, 1e-3), peak / 1024))
+
+
+def _cpu_seconds() -> float:
+    """Processor time of this process and of those it started and saw end."""
+    used = [resource.getrusage(who) for who in _WHO]
+    return sum(item.ru_utime + item.ru_stime for item in used)

@@ -16,6 +16,7 @@ from assets.ingest.deliveries import collect
 from lake.ledger import open_ledger
 from pipelines.alerts import alert
 from pipelines.graph import asset_key
+from pipelines.reminders import remind
 
 #: A set of pushes whose runs failed this often waits for a person instead of being tried for ever.
 MAX_FAILURES = 3
@@ -63,6 +64,19 @@ def delivery_sensor(context: Context) -> dg.SensorDefinition:
         )
 
     return deliveries
+
+
+def reminder_sensor(context: Context) -> dg.SensorDefinition:
+    """Tell departments of the deadlines they have missed, once each, within the hour."""
+
+    @dg.sensor(name="reminders", minimum_interval_seconds=3600, default_status=dg.DefaultSensorStatus.RUNNING)
+    def reminders(_: dg.SensorEvaluationContext) -> dg.SkipReason:
+        told = remind(context)
+        return dg.SkipReason(
+            f"提醒了 {len(told)} 个部门 · {len(told)} departments were told that they are late"
+        )
+
+    return reminders
 
 
 def publication_schedule() -> dg.ScheduleDefinition:

@@ -13,7 +13,13 @@ from assets.recipes import all_builds
 from catalog.load import Catalogue, load
 from lake.home import Home
 from lake.tables import Lake
-from pipelines.automation import delivery_sensor, failure_sensor, publication_schedule, push_sensor
+from pipelines.automation import (
+    delivery_sensor,
+    failure_sensor,
+    publication_schedule,
+    push_sensor,
+    reminder_sensor,
+)
 from pipelines.checks import refuse_faults
 from pipelines.graph import build_asset, landing_spec, standard_asset
 from pipelines.upkeep import upkeep_schedule
@@ -42,7 +48,12 @@ def assemble(context: Context) -> dg.Definitions:
             *built,
         ],
         jobs=[dg.define_asset_job("everything", selection=dg.AssetSelection.all())],
-        sensors=[push_sensor(context, steps), delivery_sensor(context), failure_sensor()],
+        sensors=[
+            push_sensor(context, steps),
+            delivery_sensor(context),
+            reminder_sensor(context),
+            failure_sensor(),
+        ],
         schedules=[publication_schedule(), upkeep_schedule(context)],
         # a step in a process of its own costs seconds before it does anything; ours take less than that
         executor=dg.in_process_executor,

@@ -1,0 +1,176 @@
+"""A late department is told once, by webhook and by mail, through servers on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import socketserver
+import threading
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from email import message_from_bytes
+from email.message import Message
+from email.policy import default
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assets.build import Context
+from catalog.load import load
+from catalog.model import Way
+from lake.home import Home
+from lake.ledger import Push, open_ledger
+from lake.tables import Lake
+from pipelines.reminders import Told, remind
+
+WEDNESDAY = datetime(2025, 8, 13, 4, tzinfo=UTC)
+
+
+@pytest.fixture
+def city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
+    """A city in which one department pushed a daily resource on a Wednesday, and nothing since."""
+    for name in ("WEBHOOK_URL", "SMTP_URL", "MAIL_FROM", "SMTP_PASSWORD"):
+        monkeypatch.delenv(f"CITYLAKE_{name}", raising=False)
+    home = Home.open(tmp_path)
+    push(home, WEDNESDAY)
+    return Context(home, Lake(home.lake), load())
+
+
+def push(home: Home, at: datetime) -> None:
+    day = at.date()
+    open_ledger(home).register(
+        Push(
+            id=f"p{day:%Y%m%d}",
+            resource="marriage",
+            department="civil_affairs",
+            way=Way.FILE,
+            filename="a.csv",
+            format="csv",
+            size=1,
+            digest="0" * 64,
+            data_date=day,
+            received_at=at,
+            entry_version=1,
+        )
+    )
+
+
+@pytest.fixture
+def webhook(city: Context, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """A local webhook: the messages it got."""
+    got: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("CITYLAKE_WEBHOOK_URL", f"http://127.0.0.1:{server.server_port}/hook")
+        yield got
+        server.shutdown()
+
+
+@pytest.fixture
+def mailbox(city: Context, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Message]]:
+    """A local mail server that takes everything: the mails it got."""
+    got: list[Message] = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"220 here\r\n")
+            while line := self.rfile.readline():
+                command = line[:4].upper()
+                if command == b"DATA":
+                    self.wfile.write(b"354 go on\r\n")
+                    lines = iter(self.rfile.readline, b".\r\n")
+                    got.append(message_from_bytes(b"".join(lines), policy=default))
+                self.wfile.write(b"221 bye\r\n" if command == b"QUIT" else b"250 OK\r\n")
+                if command == b"QUIT":
+                    return
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("CITYLAKE_SMTP_URL", f"smtp://127.0.0.1:{server.server_address[1]}")
+        yield got
+        server.shutdown()
+
+
+TOLD = [Told("civil_affairs", ("marriage",))]
+#: Thursday's push was due on Friday; by Monday it is late.
+FRIDAY, MONDAY = WEDNESDAY + timedelta(days=2), WEDNESDAY + timedelta(days=5)
+
+
+def test_a_department_is_told_by_both_ways_and_not_twice(
+    city: Context, webhook: list[dict[str, Any]], mailbox: list[Message]
+) -> None:
+    assert remind(city, FRIDAY) == []
+    assert remind(city, MONDAY) == TOLD
+    assert remind(city, MONDAY + timedelta(days=1)) == []
+    assert webhook == [
+        {"event": "late", "department": "civil_affairs", "resources": "marriage", "working_days_late": 1}
+    ]
+    (mail,) = mailbox
+    assert mail["To"] == city.catalogue.departments["civil_affairs"].owner
+    body = mail.get_content()  # type: ignore[attr-defined] # with the default policy it has one
+    assert "婚姻登记信息（marriage）：应报 due 2025-08-15，逾期 1 个工作日" in body
+
+
+def test_the_next_deadline_missed_is_told_again(city: Context, webhook: list[dict[str, Any]]) -> None:
+    assert remind(city, MONDAY) == TOLD
+    push(city.home, MONDAY)
+    assert remind(city, MONDAY) == []
+    assert remind(city, MONDAY + timedelta(days=3)) == TOLD
+    assert len(webhook) == 2
+
+
+def test_what_nobody_took_is_tried_again(
+    city: Context, monkeypatch: pytest.MonkeyPatch, mailbox: list[Message]
+) -> None:
+    deaf = "http://127.0.0.1:9/hook"
+    monkeypatch.setenv("CITYLAKE_WEBHOOK_URL", deaf)
+    address = _swap(monkeypatch, "smtp://127.0.0.1:9")
+    assert remind(city, MONDAY) == []
+    _swap(monkeypatch, address)
+    assert remind(city, MONDAY) == TOLD
+    assert len(mailbox) == 1
+
+
+def test_where_no_way_is_set_nothing_is_told_and_nothing_recorded(
+    city: Context, request: pytest.FixtureRequest
+) -> None:
+    assert remind(city, MONDAY) == []
+    request.getfixturevalue("webhook")
+    assert remind(city, MONDAY) == TOLD
+
+
+def test_a_password_is_never_sent_in_the_clear(
+    city: Context, monkeypatch: pytest.MonkeyPatch, mailbox: list[Message], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server here speaks no TLS: with a user in the address nothing is sent to it."""
+    monkeypatch.setenv("CITYLAKE_SMTP_PASSWORD", "geheim-1234")
+    address = _swap(monkeypatch, "")
+    _swap(monkeypatch, address.replace("smtp://", "smtp://bureau@"))
+    assert remind(city, MONDAY) == []
+    assert mailbox == []
+    assert "did not take a reminder" in caplog.text
+    assert "geheim-1234" not in caplog.text
+
+
+def _swap(monkeypatch: pytest.MonkeyPatch, address: str) -> str:
+    """Set the mail server's address; returns the one before."""
+    before = os.environ.get("CITYLAKE_SMTP_URL", "")
+    monkeypatch.setenv("CITYLAKE_SMTP_URL", address)
+    return before
+
+
+def test_the_day_of_the_week_is_what_the_tests_say() -> None:
+    assert [moment.date().weekday() for moment in (WEDNESDAY, FRIDAY, MONDAY)] == [2, 4, 0]
+    assert date(2025, 8, 15).weekday() == 4

@@ -16,13 +16,14 @@ import polars as pl
 
 from assets.build import Context
 from assets.ingest.decoding import scratch_folder
+from assets.ingest.operations import DELETED, prepared
 from assets.ingest.readers import Reading, UnreadableError, read
 from catalog.model import Entry, Mode, Title
 from lake.landing import landed_file
 from lake.ledger import Ledger, Push, PushState, open_ledger
 from lake.locks import writing
 from lake.tables import ROW_HASH, Commit, Lake, describe_part, new_part, row_hash
-from quality.plan import Plan, compile_entry, content_schema
+from quality.plan import Plan, content_schema
 from quality.split import REASONS, split, whole_row
 
 DUPLICATE = (
@@ -148,8 +149,8 @@ def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
 
 def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, reading: Reading) -> Outcome:
     lake = context.lake
-    plan = compile_entry(entry)
-    staged = _stage(lake, push, entry, plan, reading.frame)
+    raw, plan = prepared(entry, reading.frame)
+    staged = _stage(lake, push, entry, plan, raw)
     newer = ledger.applied_after(push)
     judged = _judged(lake, push, entry, staged, newer, let_in=ledger.hold_accepted(push.id))
     if judged.state is not PushState.APPLIED:
@@ -191,7 +192,8 @@ def rehearse(context: Context, path: Path, push: Push) -> Rehearsal:
             reading = read(path, entry, work=work)
         except UnreadableError as refusal:
             return Rehearsal(Outcome(push, PushState.REFUSED, reason=refusal.reason))
-        staged = _stage(Lake(work / "lake"), push, entry, compile_entry(entry), reading.frame)
+        raw, plan = prepared(entry, reading.frame)
+        staged = _stage(Lake(work / "lake"), push, entry, plan, raw)
         newer = open_ledger(context.home).applied_after(push)
         outcome = _judged(context.lake, push, entry, staged, newer, let_in=False)
         refused = pl.scan_parquet(staged.rejected).sort("_row").head(SHOWN_ROWS).collect()
@@ -203,7 +205,8 @@ def reapply(context: Context, push: Push, entry: Entry) -> Commit:
     landing, in the order of data dates."""
     with scratch_folder(context.home.work) as work:
         reading = read(landed_file(context.home, push), entry, work=work)
-        staged = _stage(context.lake, push, entry, compile_entry(entry), reading.frame)
+        raw, plan = prepared(entry, reading.frame)
+        staged = _stage(context.lake, push, entry, plan, raw)
         return _write(context, push, entry, staged, newer=())
 
 
@@ -357,7 +360,7 @@ def _merge(context: Context, push: Push, entry: Entry, accepted: Path, newer: Se
     if overtaken or not (held or part.rows):
         accepted.unlink()
         return Commit(lake.version("standard", entry.code) or 0, held, changed=False)
-    if not held:
+    if not held and not entry.delivery.operation:
         schema = pl.Schema(pl.read_parquet_schema(accepted))
         return lake.append_part("standard", entry.code, part, schema, transaction=push.id)
     rows = pl.read_parquet(accepted)
@@ -368,6 +371,9 @@ def _merge(context: Context, push: Push, entry: Entry, accepted: Path, newer: Se
         if mode is Mode.SNAPSHOT
         else None
     )
+    if entry.delivery.operation:
+        deletes = pl.col("_warnings").list.contains(DELETED)
+        gone, rows = rows.filter(deletes).select(key), rows.filter(~deletes)
     commit = lake.change("standard", entry.code, rows, key=key, delete=gone, transaction=push.id)
     accepted.unlink()
     return commit
@@ -379,10 +385,7 @@ def _overtaken(context: Context, newer: Sequence[Push], entry: Entry) -> pl.Data
     The standard table alone cannot tell, since a newer push with equal content leaves no mark in it. This costs a
     reading of the newer pushes, and only a push that arrives out of order pays it."""
     key = list(entry.delivery.key)
-    plan = compile_entry(entry)
     with scratch_folder(context.home.work) as work:
-        keys = [
-            split(read(landed_file(context.home, push), entry, work=work).frame, plan).accepted.select(key)
-            for push in newer
-        ]
+        frames = [read(landed_file(context.home, push), entry, work=work).frame for push in newer]
+        keys = [split(*prepared(entry, frame)).accepted.select(key) for frame in frames]
         return pl.concat(keys).unique().collect(engine="streaming")

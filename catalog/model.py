@@ -184,6 +184,14 @@ class TableReading(Declaration):
     watermark: Text
 
 
+class Operation(Declaration):
+    """A column that says what to do with its row, for files and tables of changes: rows with one of the words in
+    ``delete`` delete their key, all others insert or update it."""
+
+    column: Text
+    delete: tuple[Text, ...] = ("D", "DELETE", "DEL", "删除", "注销")
+
+
 class Delivery(Declaration):
     """How the resource is pushed, what a push means, and which columns tell one row from another."""
 
@@ -194,6 +202,14 @@ class Delivery(Declaration):
     max_reject_share: float = Field(0.5, ge=0, le=1, description="more rejected rows than this hold the push")
     volume: Volume = Volume()
     table: TableReading | None = None
+    operation: Operation | None = None
+
+    @model_validator(mode="after")
+    def _deletions_are_of_keys(self) -> Self:
+        if self.operation and self.mode is not Mode.UPSERT:
+            msg = "an operation column deletes by key: it goes with the mode upsert only"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _changes_are_no_snapshot(self) -> Self:

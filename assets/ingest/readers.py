@@ -21,6 +21,7 @@ from assets.ingest.decoding import UnreadableError, detect, is_data, plain_file,
 from assets.ingest.delimited import read_delimited
 from assets.ingest.gathering import Gathering, encodable
 from assets.ingest.headers import Match, Sought, SoughtByEntry, match, refusal
+from assets.ingest.operations import OPERATION, place_of
 from assets.ingest.table import Table, best_of, text_table
 from catalog.model import Entry, Title
 from quality.split import PROBLEM
@@ -58,8 +59,12 @@ def read(path: Path, entry: Entry, *, work: Path) -> Reading:
     reason = refusal(entry, found)
     if reason:
         raise UnreadableError(reason)
+    place = place_of(entry.delivery.operation, table.headers)
+    found = replace(found, unknown=tuple(item for item in found.unknown if item[0] != place))
     notes = tuple(f"未知列 unknown column: {header}" for _, header in found.unknown)
-    return Reading(_named(table, found), found, kind, (*table.notes, *notes))
+    if entry.delivery.operation and place is None:
+        notes += ("没有操作列，全部按新增或更新处理 · no operation column: all rows are inserted or updated",)
+    return Reading(_named(table, found, place), found, kind, (*table.notes, *notes))
 
 
 def read_table(path: Path, sought: Sought, *, work: Path) -> tuple[str, Table]:
@@ -83,8 +88,9 @@ def _with_blank_headers_named(table: Table) -> Table:
     )
 
 
-def _named(table: Table, found: Match) -> pl.LazyFrame:
+def _named(table: Table, found: Match, operation: int | None) -> pl.LazyFrame:
     known = [pl.col(f"c{index}").alias(name) for name, index in found.positions.items()]
+    known += [] if operation is None else [pl.col(f"c{operation}").alias(OPERATION)]
     seen: dict[str, int] = {}
     further = []
     for index, header in found.unknown:

@@ -62,7 +62,7 @@ LEVELS: Mapping[Kind, Mapping[str, float]] = {
 #: The forms of a column that a blocking key may name (``name.sound``); the first is meant by the bare column name.
 FORMS: Mapping[Kind, tuple[str, ...]] = {
     Kind.PERSON_NAME: ("exact", "sound", "near", "first"),
-    Kind.ORGANISATION_NAME: ("core", "exact", "grams"),
+    Kind.ORGANISATION_NAME: ("core", "exact", "stem", "grams"),
     Kind.DATE: ("exact", "year", "day"),
     Kind.ADDRESS: ("exact", "numbers", "grams"),
     Kind.PHONE: ("exact", "tail"),

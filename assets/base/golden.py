@@ -14,6 +14,7 @@ import polars as pl
 
 from assets.base.identity import give_ids, known_ids, ledger_name
 from assets.base.inputs import standard
+from assets.base.linkage_residue import find, worklist_name
 from assets.build import Build, Built, Context
 from catalog.base_model import Base, Survivorship, load_bases
 from catalog.load import Catalogue
@@ -35,15 +36,22 @@ def _build(base: Base) -> Build:
     return Build(
         makes=tuple(
             ("base", name)
-            for name in (base.code, ledger_name(base), f"{base.code}_crosswalk", f"{base.code}_conflict")
+            for name in (
+                base.code,
+                ledger_name(base),
+                f"{base.code}_crosswalk",
+                f"{base.code}_conflict",
+                worklist_name(base),
+            )
         ),
         reads=tuple(
             ("standard", name) for name in sorted({source.resource for source in base.sources.values()})
         ),
         title=base.title,
         description="每个主体一行，每个字段都注明来源；编号表保证编号终身不变；关联表说明哪些来源行属于哪个主体；"
-        "冲突表列出部门之间不一致的取值。\n\nOne row per entity with the source of every field; its id for ever; which "
-        "source rows are which entity; where departments disagree.",
+        "冲突表列出部门之间不一致的取值；"
+        "待办表列出须人工判断归属的来源行。\n\nOne row per entity with the source of every field; its id for ever; "
+        "which source rows are which entity; where departments disagree; which rows a steward must place.",
         owner="data_bureau",
         run=lambda context: build(context, base),
     )
@@ -56,19 +64,31 @@ def build(context: Context, base: Base) -> Built:
     commits = {("base", ledger_name(base)): give_ids(context, base, everyone)}
     ids = known_ids(context, base).join(everyone, on=base.identifier, how="semi")
     golden = golden_records(context.catalogue, base, ids, sources).collect(engine="streaming")
+    residue = find(context, base, golden)
     tables = {
         base.code: (golden.lazy().drop(_CONFLICTS), [base.id_column]),
-        f"{base.code}_crosswalk": (crosswalk(context, base), ["resource", "_push", "_row", base.id_column]),
+        f"{base.code}_crosswalk": (
+            pl.concat([crosswalk(context, base), residue.links.lazy()]),
+            ["resource", "_push", "_row", base.id_column],
+        ),
         f"{base.code}_conflict": (
             conflicts(base, golden.lazy()),
             [base.id_column, "field", "resource", "value"],
         ),
+        worklist_name(base): (residue.worklist.lazy(), ["resource", "_push", "_row", base.id_column]),
     }
     for name, (rows, key) in tables.items():
         with writing(context.home, f"base.{name}"):
             commits["base", name] = context.lake.publish("base", name, rows, key=key)
     return Built(
-        commits, {"entities": golden.height, "conflicts": commits["base", f"{base.code}_conflict"].rows}
+        commits,
+        {
+            "entities": golden.height,
+            "conflicts": commits["base", f"{base.code}_conflict"].rows,
+            "rows without identifier": residue.residue,
+            "linked": residue.links.height,
+            "for a steward": residue.worklist.height,
+        },
     )
 
 

@@ -289,6 +289,7 @@ _APART = "abs($_value_l - $_value_r)"
 _LARGER = "greatest(abs($_value_l), abs($_value_r))"
 _SAME_BRANCH = "$_branch_l = $_branch_r"
 _CONTAINED = "least(length($_core_l), length($_core_r)) > 2 AND (contains($_core_l, $_core_r) OR contains($_core_r, $_core_l))"
+_SAME_STEM = "$_stem_l = $_stem_r"
 _SAME_PLACE = "(ends_with($_place_l, $_place_r) OR ends_with($_place_r, $_place_l))"
 #: The condition of each level, ``$`` for the column; the last level, ``else``, has none. A Chinese character is two
 #: bytes of the coded form: one slip in it is a distance of two.
@@ -301,7 +302,7 @@ CONDITIONS: Mapping[Kind, Mapping[str, str]] = {
     },
     Kind.ORGANISATION_NAME: {
         "exact": _EXACT,
-        "core": f"($_core_l = $_core_r OR $_sound_l = $_sound_r) AND {_SAME_BRANCH} AND {_SAME_PLACE}",
+        "core": f"({_SAME_STEM} OR (($_core_l = $_core_r OR $_sound_l = $_sound_r) AND {_SAME_BRANCH})) AND {_SAME_PLACE}",
         "branch": f"NOT ({_SAME_BRANCH}) AND {_JARO} >= 0.8",
         "contained": f"{_SAME_BRANCH} AND {_CONTAINED}",
         "similar": f"{_SAME_BRANCH} AND {_JARO} >= 0.92",

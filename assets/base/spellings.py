@@ -25,11 +25,13 @@ _LEGAL_FORMS = (
     r"有限公司|合伙企业|个体工商户|个人独资企业|普通合伙|有限合伙|股份公司|集团公司|合作社|公司|"
     r"incorporated|corporation|limited|company|inc|corp|llc|ltd|plc|gmbh|co)$"
 )
-_PLACES = r"^((?:中国|广东省?|清远市?|清城区?|清新[区县]?|英德市?|连州市?|佛冈县?|阳山县?|连山县?|连南县?)+)"
+#: Legal forms anywhere: some registers leave them out before a branch as well.
+_LEGAL_WORDS = r"集团股份有限公司|股份有限公司|有限责任公司|集团有限公司|有限公司|股份|集团|公司"
+_PLACES = r"^((?:中国|广东省?|清远市?|清城区?|清新[区县]?|英德市?|连州市?|佛冈县?|阳山县?|连山(?:壮族瑶族自治)?县?|连南(?:瑶族自治)?县?)+)"
 #: What stands behind the body it belongs to: shops, stations and branches are entities of their own.
 _BRANCH = (
     r"(?:公司|行|局|社|厂|店|集团|院|校)([^公司]{1,14}?(?:"
-    r"分公司|支公司|分行|支行|分店|门店|商店|综合店|分厂|分社|分院|分校|分部|门市部|营业部|服务部|经营部|生产部|"
+    r"分公司|支公司|分行|支行|分店|门店|商店|综合店|分厂|分社|分院|分校|分部|分理处|支局|支社|支部|门市部|营业部|服务部|经营部|生产部|"
     r"办事处|储蓄所|营业所|购销站|收购站|加油站|服务站|服务中心|营业厅|专卖店|销售点|供应点|[^\x00-\x7f]点))$"
 )
 _LONGEST_NAME = 8
@@ -150,8 +152,11 @@ def _organisation_name(raw: pl.Expr) -> dict[str, pl.Expr]:
     return {
         "exact": name,
         "core": core,
+        "stem": _filled(name.str.replace(_PLACES, "").str.replace_all(_LEGAL_WORDS, "")),
         "branch": pl.when(name.is_not_null()).then(branch.fill_null("")),
-        "place": pl.when(name.is_not_null()).then(name.str.extract(_PLACES).fill_null("")),
+        "place": pl.when(name.is_not_null()).then(
+            name.str.extract(_PLACES).str.replace_all("[省市区县]", "").fill_null("")
+        ),
         "sound": sound(core),
         "coded": coded(pl.coalesce(_filled(bare), words)),
         "grams": _grams(core, words),

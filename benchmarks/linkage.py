@@ -1,0 +1,148 @@
+"""Linkage measured on the demo city's truth: rows without an identifier against everybody, beside plain Splink.
+
+Here belong the making of a hard residue (no identifier, and each row soiled as exports soil it), the two sides, and
+their precision, recall and F1, printed. Plain Splink is what its tutorial does: names and dates as they are, its own
+comparisons, blocking, training and a threshold of one half.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from assets.base.linkage import LINK, link
+from benchmarks.harness import Comparison
+from catalog.linkage_model import LinkageModel, reviewed_models
+from demo import people as demo_people
+
+PEOPLE, RESIDUE = 20_000, 2_000
+TODAY = date(2024, 12, 1)
+COLUMNS = ("name", "birth_date", "sex", "mobile", "residence_address")
+#: Homophones, variant and traditional characters, as clerks type and fonts convert them.
+SLIPS = {
+    "伟": "玮", "强": "強", "国": "國", "华": "華", "杰": "傑", "丽": "麗", "静": "静", "红": "虹", "燕": "艳",
+    "陈": "陳", "张": "張", "刘": "劉", "黄": "黃", "志": "智", "明": "铭", "芳": "方", "敏": "闵", "军": "君",
+}  # fmt: skip
+
+
+def prepare(folder: Path, people: int = PEOPLE, residue: int = RESIDUE) -> None:
+    """The identified population, and a residue of people of it and strangers, with the truth apart."""
+    everyone = demo_people.build(people + residue // 5, np.random.default_rng(11), TODAY).select(
+        pl.format("P{}", "person").alias("person_id"),
+        "name",
+        pl.col("birth_date").dt.strftime("%Y-%m-%d"),
+        "sex",
+        "mobile",
+        pl.col("address").alias("residence_address"),
+    )
+    known = everyone.head(people)
+    chosen = pl.concat([known.sample(residue * 4 // 5, seed=3), everyone.tail(residue // 5)])
+    soiled = _soiled(chosen.sample(fraction=1, shuffle=True, seed=5), np.random.default_rng(7))
+    known.write_parquet(folder / "people.parquet")
+    numbered = soiled.with_row_index("row").with_columns(pl.format("R{}", "row").alias("row"))
+    numbered.drop("person_id").rename({"row": "person_id"}).write_parquet(folder / "residue.parquet")
+    truth = numbered.select("row", "person_id").join(known.select("person_id"), on="person_id", how="semi")
+    truth.write_parquet(folder / "truth.parquet")
+
+
+def _soiled(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    """Slips in names, dates and numbers, and cells left empty; strangers are soiled like the others."""
+
+    def chance(share: float) -> pl.Series:
+        return pl.Series(rng.random(rows.height) < share)
+
+    date_text, mobile = pl.col("birth_date"), pl.col("mobile")
+    slipped = pl.col("name").str.replace_many(list(SLIPS), list(SLIPS.values()))
+    swapped = date_text.str.replace(r"^(\d{4})-(\d\d)-(\d\d)$", "${1}-${3}-${2}")
+    mistyped = date_text.str.slice(0, 9) + ((date_text.str.tail(1).cast(pl.Int64) + 1) % 10).cast(pl.String)
+    other = pl.Series((rng.integers(10**8, 10**9, rows.height) + 10_000_000_000).astype(str))
+    return rows.with_columns(
+        pl.when(chance(0.25)).then(slipped).otherwise("name").alias("name"),
+        pl.when(chance(0.03))
+        .then(swapped)
+        .when(chance(0.03))
+        .then(mistyped)
+        .otherwise(date_text)
+        .alias("birth_date"),
+        pl.when(chance(0.05)).then(None).otherwise("sex").alias("sex"),
+        pl.when(chance(0.3)).then(None).when(chance(0.15)).then(other).otherwise(mobile).alias("mobile"),
+        pl.when(chance(0.2))
+        .then(None)
+        .otherwise(pl.col("residence_address").str.replace("广东省", ""))
+        .alias("residence_address"),
+    )
+
+
+def model() -> LinkageModel:
+    """The reviewed person model without the identifier, which these rows lack altogether."""
+    reviewed = reviewed_models()["person"]
+    blocking = tuple(rule for rule in reviewed.blocking if not any("resident_id" in part for part in rule))
+    columns = {name: column for name, column in reviewed.columns.items() if name in COLUMNS}
+    return reviewed.model_copy(update={"columns": columns, "blocking": blocking})
+
+
+def ours(folder: Path) -> None:
+    """The declared model, as the base build uses it; its links alone count, not what is left for a steward."""
+    found = link(model(), *_sides(folder))
+    _tell("citylake", found.pairs.filter(decision=LINK), folder)
+
+
+def plain_splink(folder: Path) -> None:
+    """Splink as its tutorial has it."""
+    import splink.comparison_library as cl
+    from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+
+    api = DuckDBAPI()
+    frames = [api.register(side.to_arrow()) for side in _sides(folder)]
+    settings = SettingsCreator(
+        link_type="link_only",
+        unique_id_column_name="person_id",
+        comparisons=[
+            cl.NameComparison("name"),
+            cl.DateOfBirthComparison("birth_date", input_is_string=True),
+            cl.ExactMatch("sex"),
+            cl.ExactMatch("mobile").configure(term_frequency_adjustments=True),
+            cl.JaroWinklerAtThresholds("residence_address"),
+        ],
+        blocking_rules_to_generate_predictions=[block_on("name"), block_on("birth_date"), block_on("mobile")],
+    )
+    linker = Linker(frames, settings, log_level=None)
+    training = linker.training
+    training.estimate_probability_two_random_records_match([block_on("name", "birth_date")], recall=0.7)
+    training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
+    for column in ("name", "birth_date"):
+        training.estimate_parameters_using_expectation_maximisation(block_on(column))
+    predicted = linker.inference.predict(threshold_match_probability=0.5, warning_mode="never")
+    pairs = pl.DataFrame(predicted.as_pyarrow_table())
+    ends = pl.concat_list("person_id_l", "person_id_r").list.sort(descending=True)
+    _tell("Splink", pairs.select(ends.list.get(0).alias("left"), ends.list.get(1).alias("right")), folder)
+
+
+def _sides(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return pl.read_parquet(folder / "residue.parquet"), pl.read_parquet(folder / "people.parquet")
+
+
+def _tell(name: str, pairs: pl.DataFrame, folder: Path) -> None:
+    measured = quality(pairs, pl.read_parquet(folder / "truth.parquet"))
+    print(f"{name}: {json.dumps(measured)}", flush=True)
+
+
+def quality(pairs: pl.DataFrame, truth: pl.DataFrame) -> dict[str, float]:
+    """Precision, recall and F1 of ``left``/``right`` pairs against ``row``/``person_id``."""
+    true = truth.rename({"row": "left", "person_id": "right"})
+    hits = pairs.unique(["left", "right"]).join(true, on=["left", "right"], how="semi").height
+    precision, recall = hits / max(pairs.height, 1), hits / max(true.height, 1)
+    return {
+        "precision": round(precision, 4),
+        "recall": round(recall, 4),
+        "f1": round(2 * precision * recall / max(precision + recall, 1e-9), 4),
+    }
+
+
+COMPARISONS = (
+    Comparison("linkage", "plain Splink", aim=1.0, ours=ours, other=plain_splink, prepare=prepare, runs=1),
+)

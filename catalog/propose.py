@@ -72,7 +72,7 @@ _KEY_ELEMENTS = (
     "organisation_name",
     "text",
 )
-_KEY_COMPANIONS = (*_KEY_ELEMENTS, "datetime", "date", "month", "year", "category", "address")
+_KEY_COMPANIONS = ("datetime", "date", "month", "year", *_KEY_ELEMENTS, "category", "address")
 _CODE_LIKE = r"^[0-9A-Za-z_./()\[\]-]+$"
 _TOTAL = r"^(合计|总计|小计|总数|共计)"
 _LOCATED = ("longitude", "latitude", "geometry")

@@ -171,7 +171,7 @@ def test_a_draft_passes_every_check_of_the_catalogue(catalogue: Catalogue, tmp_p
     shuffled=st.randoms(use_true_random=False),
 )
 def test_whatever_the_table_the_draft_is_valid_and_reads_back(
-    headers: list[str], cells: list[str | None], shuffled: random.Random
+    catalogue: Catalogue, headers: list[str], cells: list[str | None], shuffled: random.Random
 ) -> None:
     rows = pl.DataFrame(
         {
@@ -180,7 +180,7 @@ def test_whatever_the_table_the_draft_is_valid_and_reads_back(
         }
     )
     try:
-        found = draft(headers, rows, ORIGIN, load())
+        found = draft(headers, rows, ORIGIN, catalogue)
     except ValueError as error:
         assert "columns" in str(error)
         assert not any(header.strip() for header in headers)

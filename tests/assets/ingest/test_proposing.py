@@ -37,7 +37,7 @@ PUBLISHED: Mapping[str, tuple[int, int, tuple[str, ...], dict[str, str]]] = {
     "opengov/moe_colleges_2017.xls": (2662, 2631, ("school_code",), {"school_code": "identifier", "sequence": "integer"}),
     "opengov/nbs_gb2312_csv/分省年度数据.csv": (31, 31, ("region",), {"year_2024": "decimal"}),
     **{f"opengov/nbs_gb2312_csv/分省年度数据 ({number}).csv": (31, 31, ("region",), {"year_2020": "decimal"}) for number in range(1, 7)},
-    "opengov/shenzhen_api_page_metro_taps.json": (100, 100, ("card_no", "equ_no"), {"deal_date": "datetime", "close_date": "date", "deal_money": "amount"}),
+    "opengov/shenzhen_api_page_metro_taps.json": (100, 100, ("card_no", "deal_date"), {"deal_date": "datetime", "close_date": "date", "deal_money": "amount"}),
     "divisions/gb2260_codes_mumuy_2026-04.csv": (7463, 7463, ("code",), {"code": "division_code"}),
     "divisions/gb2260_history_1981_2024.csv": (6823, 6823, ("code", "start_time"), {"start_time": "year"}),
     "divisions/guangdong_counties_towns_2023.csv": (1757, 1757, ("town_code",), {"city_code": "division_code"}),

@@ -541,3 +541,66 @@ def test_new_columns_are_reported_on_the_receipt(tmp_path: Path) -> None:
     make_tables(context, cremation)
     apply_waiting(context, "cremation")
     assert open_ledger(home).get(push.id).notes == ["未知列 unknown column: 新列"]
+
+
+CELL = st.one_of(
+    st.text(max_size=12),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.booleans(),
+    st.none(),
+    st.sampled_from(["=1+1", "=A1", "=NA()", "+cmd", "@x", "-2", "{=1}", "4.41802E+17", "=HYPERLINK(0)"]),
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    above=st.lists(st.lists(CELL, max_size=4), max_size=4),
+    rows=st.lists(st.tuples(CELL, CELL, CELL), max_size=6),
+    more=st.lists(st.sampled_from(["姓名", "身份号码", "", "备注", "备注"]), max_size=2),
+)
+def test_whatever_is_typed_into_a_spreadsheet_is_read_or_refused(
+    reading: Read, above: list[list[Any]], rows: list[tuple[Any, ...]], more: list[str]
+) -> None:
+    """Formulas count as the value they last had, never as what they would do; repeated headers refuse the push."""
+    try:
+        frame = reading(workbook([*above, [*HEADER, *more], *rows]), "push.xlsx").frame.collect()
+    except UnreadableError as refusal:
+        assert refusal.reason.zh
+        return
+    cells = [cell for row in frame.rows() for cell in row if isinstance(cell, str)]
+    assert not [cell for cell in cells if cell.startswith(("=", "{="))]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=st.text(max_size=60),
+    encoding=st.sampled_from(
+        ["utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-le", "utf-16-be", "big5", "utf-32"]
+    ),
+    cut=st.integers(0, 40),
+    delimiter=st.sampled_from([",", "\t", ";", "|", "，", "\0", "^"]),
+    header=st.lists(st.sampled_from([*HEADER, "备注", "", "\0"]), min_size=1, max_size=6),
+)
+def test_any_encoding_delimiter_and_header_cut_anywhere_is_read_or_refused(
+    reading: Read, text: str, encoding: str, cut: int, delimiter: str, header: list[str]
+) -> None:
+    whole = f"{delimiter.join(header)}\n{text}\n{delimiter.join('abc')}\n".encode(encoding, "replace")
+    try:
+        reading(whole[: len(whole) - cut]).frame.collect()
+    except UnreadableError as refusal:
+        assert refusal.reason.zh
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    depth=st.integers(1, 3_000),
+    opening=st.sampled_from(["[", '{"a":', '[{"a":']),
+    name=st.sampled_from(["json", "ndjson"]),
+)
+def test_json_of_any_depth_is_read_or_refused(reading: Read, depth: int, opening: str, name: str) -> None:
+    closing = {"[": "]", '{"a":': "}", '[{"a":': "}]"}[opening]
+    try:
+        reading((opening * depth + "1" + closing * depth).encode(), f"push.{name}").frame.collect()
+    except UnreadableError as refusal:
+        assert refusal.reason.zh

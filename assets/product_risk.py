@@ -104,7 +104,8 @@ def _linkage(
     base = base_of(product, load_bases(context.catalogue).values())
     if base is None or not context.lake.exists("base", base.code):
         return None
-    known = known_columns(product, base, sources)
+    golden = declared_tables(context.catalogue)["base", base.code]
+    known = known_columns(product, base, sources, golden)
     if not known:
         return None
     people = context.lake.scan("base", base.code)

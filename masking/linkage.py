@@ -22,6 +22,8 @@ from masking.product import Product
 
 #: Whom a row of the register is about: told to nobody, only to count how many guesses are right.
 PERSON = "_person"
+#: Elements that mean the same of a person whoever states them; a date or an amount may be any.
+SAME_OF_A_PERSON = frozenset({"person_name", "sex", "ethnicity", "division_code", "address", "mobile"})
 
 
 @dataclass(frozen=True)
@@ -56,27 +58,39 @@ def base_of(product: Product, bases: Collection[Base]) -> Base | None:
     return None
 
 
-def known_columns(product: Product, base: Base, sources: Mapping[str, SourceColumn]) -> dict[str, str]:
-    """The product's columns that the base database's golden record has too, with its field.
+def known_columns(
+    product: Product, base: Base, sources: Mapping[str, SourceColumn], golden: Mapping[str, SourceColumn]
+) -> dict[str, str]:
+    """The product's columns that an attacker with the base database knows of everybody, with its field there.
 
-    A product over a resource shares a column where survivorship takes a field from it. Pseudonyms are not among
+    A product over a resource shares a column where survivorship takes a field from it, or where both say the same
+    of a person, such as where they live. ``golden`` are the base's declared columns. Pseudonyms are not among
     them: an attacker has no key, and so cannot mask the register's ids alike."""
-    if product.source.layer == "base":
-        fields = {name: name for name in base.fields}
-    else:
-        fields = {
-            column: field
-            for field, declared in reversed(base.fields.items())
-            for source, column in map(base.split, declared.sources)
-            if base.sources[source].resource == product.source.table
-        }
+    fields = _by_survivorship(product, base)
+    # the last field of an element: where people live rather than where they are registered
+    alike = {
+        golden[field].element: field for field in base.fields if golden[field].element in SAME_OF_A_PERSON
+    }
     found = {}
     for name in product.columns:
         source = product.source_name(name)
         mask = product.mask(name, sources[source])
-        if source in fields and not METHODS[mask.method].token and "by" not in mask.parameters:
-            found[name] = fields[source]
+        field = fields.get(source) or alike.get(sources[source].element)
+        if field and not METHODS[mask.method].token and "by" not in mask.parameters:
+            found[name] = field
     return found
+
+
+def _by_survivorship(product: Product, base: Base) -> dict[str, str]:
+    """The source's columns that golden fields are taken from (a base table's are its fields)."""
+    if product.source.layer == "base":
+        return {name: name for name in base.fields}
+    return {
+        column: field
+        for field, declared in reversed(base.fields.items())
+        for source, column in map(base.split, declared.sources)
+        if base.sources[source].resource == product.source.table
+    }
 
 
 def masked_register(

@@ -80,7 +80,7 @@ def linked(k: int) -> tuple[Linkage, dict[str, object], str]:
     )
     rows = product_rows(REGISTER, sources, truth.lazy(), KEY)
     report, kept = assess(REGISTER, sources, masking.policy, threshold, rows)
-    known = known_columns(REGISTER, person, sources)
+    known = known_columns(REGISTER, person, sources, sources)
     register = masked_register(REGISTER, person, truth.lazy(), sources, KEY, known)
     report = replace(report, linkage=attack(kept, register, list(known)))
     assert report.linkage is not None

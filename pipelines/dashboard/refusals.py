@@ -6,7 +6,7 @@ Here belong the reading from quarantine and the words for each rule. Whose eyes 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -72,15 +72,6 @@ def failing(entry: Entry, failures: Mapping[str, int] | None) -> list[Failing]:
         if count
     ]
     return sorted(found, key=lambda item: -item.rows)
-
-
-def merged(failures: Sequence[Mapping[str, int] | None]) -> dict[str, int]:
-    """Failures of several pushes added up by rule."""
-    total: dict[str, int] = {}
-    for each in failures:
-        for code, count in (each or {}).items():
-            total[code] = total.get(code, 0) + count
-    return total
 
 
 def _refusal(record: Mapping[str, object], with_cells: bool) -> Refusal:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -41,23 +41,14 @@ def outside(request: Request, template: str, *, status: int = 200, **facts: Any)
     """A page that needs no login, or whose facts are complete."""
     language = language_of(request)
     catalogue = site_of(request).context.catalogue
-    facts = (
-        {"visit": None, "account": None}
-        | facts
-        | _helpers(language)
-        | {
-            "language": language,
-            "other_language": LANGUAGES[1 - LANGUAGES.index(language)],
-            "other_address": str(
-                request.url.include_query_params(lang=LANGUAGES[1 - LANGUAGES.index(language)]).replace(
-                    scheme="", netloc=""
-                )
-            ),
-            "path": request.url.path,
-            "departments": catalogue.departments,
-            "entries": catalogue.entries,
-        }
-    )
+    always: dict[str, Any] = {
+        "language": language,
+        "other_address": _in_other_language(request, language),
+        "path": request.url.path,
+        "departments": catalogue.departments,
+        "entries": catalogue.entries,
+    }
+    facts = {"visit": None, "account": None} | facts | _helpers(language) | always
     response = HTMLResponse(_environment().get_template(template).render(facts), status)
     if request.query_params.get("lang") in LANGUAGES:
         response.set_cookie(
@@ -69,6 +60,15 @@ def outside(request: Request, template: str, *, status: int = 200, **facts: Any)
             secure=site_of(request).secure,
         )
     return response
+
+
+def _in_other_language(request: Request, language: str) -> str:
+    """The same address in the other language; the first page, where there is nothing to get at the same address."""
+    other = LANGUAGES[1 - LANGUAGES.index(language)]
+    if request.method != "GET":
+        return f"/?lang={other}"
+    asked = request.url.include_query_params(lang=other)
+    return f"{asked.path}?{asked.query}"
 
 
 def _helpers(language: str) -> dict[str, Callable[..., str]]:
@@ -149,8 +149,3 @@ def size(value: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024  # type: ignore[assignment] # shown with one digit
     return f"{value:.1f} GB"
-
-
-def month_of(day: date) -> str:
-    """``2026-11``."""
-    return day.strftime("%Y-%m")

@@ -1,0 +1,223 @@
+"""Linkage: the same found in spite of spelling, nothing that differs merged, and bounded work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assets.base import linkage
+from assets.base.linkage import CONDITIONS, LinkageError, link, prepare
+from assets.base.linkage_blocking import PAIR, candidates, rules
+from assets.base.linkage_estimate import posterior
+from assets.base.spellings import coded, forms
+from benchmarks import linkage as measured
+from catalog.linkage_model import FORMS, LEVELS, Kind, LinkageModel, Unique, reviewed_models
+
+PEOPLE = LinkageModel.model_validate(
+    {
+        "key": "id",
+        "columns": {"name": "person_name", "born": "date", "phone": "phone", "address": "address"},
+        "unique": "both",
+    }
+)
+
+
+def exact(kind: Kind, *cells: str | None) -> list[str | None]:
+    column = pl.DataFrame({"x": pl.Series(cells, dtype=pl.String)})
+    return column.select(forms(kind, pl.col("x"))["exact"]).to_series().to_list()
+
+
+@pytest.mark.parametrize(
+    ("kind", "spellings"),
+    [
+        (Kind.PERSON_NAME, ("張曉東", "张晓东", "张 晓 东", " 张晓东")),
+        (Kind.PERSON_NAME, ("阿依古丽·买买提", "阿依古丽•买买提", "阿依古丽 买买提")),
+        (Kind.PERSON_NAME, ("Müller, Jörg", "jorg MULLER", "JÖRG  MÜLLER")),
+        (
+            Kind.ORGANISATION_NAME,
+            ("清远市（鸿运）食品有限公司", "清远市(鸿運)食品有限公司", "清远市鸿运食品有限公司〓"),
+        ),
+        (Kind.DATE, ("1999-03-08", "1999年3月8日", "19990308", "8/3/1999", "1999/3/8 00:00")),
+        (Kind.PHONE, ("13812345678", "+86 138-1234-5678", "1381234 5678")),
+        (Kind.SEX, ("男", "1", "M", "male")),
+        (Kind.CODE, ("44182119900101001x", "44182119900101001X", "441821 1990 0101 001X")),
+        (Kind.NUMBER, ("1,200", "1200", "1200.0", "1200元")),
+        (Kind.ADDRESS, ("清城區静福路12号", "清城区静福路１２号", "清城区 静福路12号")),
+    ],
+)
+def test_spellings_of_one_value_are_equal(kind: Kind, spellings: tuple[str, ...]) -> None:
+    assert len(set(exact(kind, *spellings))) == 1
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_nothing_is_no_value(kind: Kind) -> None:
+    assert exact(kind, None, "", "NULL", "  ") == [None] * 4
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@given(cells=st.lists(st.text(max_size=40) | st.none(), min_size=1, max_size=4))
+@settings(deadline=None, max_examples=25)
+def test_any_text_has_forms(kind: Kind, cells: list[str | None]) -> None:
+    frame = pl.DataFrame({"x": pl.Series(cells, dtype=pl.String)})
+    assert frame.select(**forms(kind, pl.col("x"))).height == len(cells)
+
+
+def test_a_chinese_character_counts_as_two_bytes() -> None:
+    frame = pl.DataFrame({"x": ["张三a", "李三a"]}).select(coded(pl.col("x"))).to_series()
+    assert [len(text.encode()) for text in frame] == [5, 5]
+    assert frame[0][2:] == frame[1][2:]
+    assert not set(frame[0][:2]) & set(frame[1][:2])
+
+
+def test_every_kind_is_compared_and_blocked_by_forms_it_has() -> None:
+    column = pl.DataFrame({"x": ["a"]})
+    for kind in Kind:
+        made = set(column.select(**forms(kind, pl.col("x"))).columns)
+        assert set(FORMS[kind]) <= made
+        assert [*CONDITIONS[kind], "else"] == [*LEVELS[kind]]
+
+
+def population(count: int = 300) -> pl.DataFrame:
+    """People of common names, each with a birth date, a telephone and an address of their own."""
+    rng = np.random.default_rng(1)
+    names = [a + b + c for a in "王李张刘陈" for b in "晓建国文" for c in "东明华芳伟"]
+    return pl.DataFrame(
+        {
+            "id": [f"P{n}" for n in range(count)],
+            "name": rng.choice(names, count),
+            "born": [f"{1940 + n % 70}-{1 + n % 12:02}-{1 + n % 28:02}" for n in range(count)],
+            "phone": [str(13_000_000_000 + 7919 * n) for n in range(count)],
+            "address": [f"清远市清城区第{n % 40}路{n}号" for n in range(count)],
+        }
+    )
+
+
+def test_records_are_found_in_spite_of_spelling() -> None:
+    right = population()
+    left = right.head(60).with_columns(
+        pl.format("L{}", "id").alias("id"),
+        pl.col("name").str.replace_many({"晓": "小", "国": "國", "华": "華"}),
+        pl.when(pl.col("id").str.ends_with("3")).then(None).otherwise("phone").alias("phone"),
+        pl.col("born").str.replace(r"^(\d{4})-(\d\d)-(\d\d)$", "${1}年${2}月${3}日"),
+    )
+    found = link(PEOPLE, left, right).pairs.filter(decision="link")
+    assert set(found.select("left", "right").rows()) == {(f"LP{n}", f"P{n}") for n in range(60)}
+
+
+def test_one_file_against_itself_gives_each_pair_once() -> None:
+    people = population(100)
+    twice = pl.concat([people, people.head(10).with_columns(pl.format("D{}", "id").alias("id"))])
+    model = PEOPLE.model_copy(update={"unique": Unique.NEITHER})
+    pairs = link(model, twice).pairs.filter(decision="link")
+    assert set(pairs.select("left", "right").rows()) == {(f"P{n}", f"DP{n}") for n in range(10)}
+
+
+def test_two_people_as_likely_as_each_other_are_left_to_a_steward() -> None:
+    right = population()
+    twin = right.head(1).with_columns(pl.lit("TWIN").alias("id"))
+    left = right.head(1).with_columns(pl.lit("L").alias("id"))
+    pairs = link(PEOPLE, left, pl.concat([right, twin])).pairs
+    assert pairs["decision"].to_list() == ["review"] * pairs.height
+    assert pairs["probability"].sum() <= 1
+
+
+def test_a_branch_is_not_its_company() -> None:
+    model = LinkageModel.model_validate(
+        {"key": "id", "columns": {"name": "organisation_name", "address": "address"}, "unique": "right"}
+    )
+    words = [
+        a + b
+        for a in "鸿恒兴北凤粤华瑞金百天永新盛南东西安和祥"
+        for b in "运达隆江城丰源顺成泰联世岭山海川平福利民"
+    ]
+    names = [f"清远市{word}食品有限公司" for word in words]
+    addresses = [f"清远市清城区{word}路{n}号" for n, word in enumerate(words)]
+    right = pl.DataFrame({"id": words, "name": names, "address": addresses})
+    left = pl.DataFrame(
+        {
+            "id": ["variant", "branch"],
+            "name": ["清远（鸿運）食品有限责任公司", "清远市鸿达食品有限公司佛冈第一分公司"],
+            "address": [addresses[0], "佛冈县石角镇振兴路3号"],
+        }
+    )
+    found = link(model, left, right).pairs.filter(decision="link")
+    assert found.select("left", "right").rows() == [("variant", "鸿运")]
+
+
+def test_the_same_seed_gives_the_same_pairs() -> None:
+    people = population(120)
+    one, other = (link(PEOPLE, people.head(40), people).pairs for _ in range(2))
+    assert one.equals(other)
+
+
+def test_nothing_to_compare_gives_no_pairs() -> None:
+    people = population(5)
+    assert link(PEOPLE, people.clear(), people).pairs.is_empty()
+
+
+def test_a_missing_column_is_named_with_what_there_is() -> None:
+    people = population(5)
+    with pytest.raises(LinkageError, match=r"the right records have no column 'phone'.*columns.phone.right"):
+        link(PEOPLE, people, people.drop("phone"))
+    with pytest.raises(LinkageError, match="no key column 'id'"):
+        link(PEOPLE, people.drop("id"), people)
+
+
+def test_blocking_stays_bounded_and_every_pair_shares_a_key() -> None:
+    crowd = population(2000).with_columns(pl.lit("王伟").alias("name"))
+    model = PEOPLE.model_copy(
+        update={"compare_all": 0, "block_pairs": 50, "blocking": (("name",), ("born",), ("phone",))}
+    )
+    frame = prepare(model, crowd, "left", 0)
+    pairs = candidates(model, frame, None)
+    assert (pairs[PAIR[0]] < pairs[PAIR[1]]).all()
+    keys = [frame.select(rule).to_series() for (rule,) in rules(model)[1:]]
+    shared = [(key.gather(pairs[PAIR[0]]) == key.gather(pairs[PAIR[1]])).to_list() for key in keys]
+    assert all(any(agreement) for agreement in zip(*shared, strict=True))
+    assert pairs.height < 50 * 2 * crowd.height
+
+
+def test_our_weights_are_splinks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is scored from levels and rarities equals what Splink itself predicts with the same m and u."""
+    right = population(80)
+    left = right.head(30).with_columns(pl.col("name").str.replace("晓", "小"))
+    seen: dict[str, pl.DataFrame] = {}
+    exclusive = linkage._exclusive
+
+    def spy(model: LinkageModel, scored: pl.DataFrame, prior: float) -> pl.DataFrame:
+        seen["scored"] = scored
+        return exclusive(model, scored, prior)
+
+    monkeypatch.setattr(linkage, "_exclusive", spy)
+    found = link(PEOPLE, left, right)
+    ours, theirs = prepare(PEOPLE, left, "left", 0), prepare(PEOPLE, right, "right", left.height)
+    with linkage.duckdb.connect() as connection:
+        engine = linkage._Engine(PEOPLE, pl.concat([ours, theirs]), connection)
+        table = engine._predicted(seen["scored"].select(PAIR), found.parameters)
+        splink = engine._fetched(
+            f"SELECT _id_l AS {PAIR[0]}, _id_r AS {PAIR[1]}, match_probability AS p FROM {table} ORDER BY ALL"
+        )
+    prior = np.log2(found.parameters.prior / (1 - found.parameters.prior))
+    own = posterior(seen["scored"].sort(*PAIR)["weight"].to_numpy() + prior)
+    assert np.allclose(own, splink["p"].to_numpy(), atol=1e-4)
+
+
+def test_precision_and_recall_on_a_hard_residue(tmp_path: Path) -> None:
+    """Rows without any identifier, soiled as exports soil them, a fifth of them strangers."""
+    measured.prepare(tmp_path, people=3000, residue=400)
+    left, right = measured._sides(tmp_path)
+    found = link(measured.model(), left, right).pairs.filter(decision="link")
+    reached = measured.quality(found, pl.read_parquet(tmp_path / "truth.parquet"))
+    assert reached["precision"] >= 0.995
+    assert reached["recall"] >= 0.95
+
+
+def test_the_reviewed_models_can_be_compiled() -> None:
+    for model in reviewed_models().values():
+        empty = pl.DataFrame(schema=dict.fromkeys([model.key_of("left") or "", *model.columns], pl.String()))
+        assert link(model, empty, empty).pairs.is_empty()

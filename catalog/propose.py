@@ -141,7 +141,7 @@ def _columns(headers: Sequence[str], rows: pl.DataFrame, catalogue: Catalogue) -
         known_name, known_element = known.get(_folded(title), ("", ""))
         element = _element(title, cells, known_element)
         own = element if element in _SPEAKING else ""
-        name = _unused(_name(title, glossary) or known_name or own, place, names)
+        name = _unused(_name(title, glossary) or known_name or own or _spelled(title), place, names)
         names.add(name)
         titles |= {_folded(title), _folded(name)}
         values = _values(cells) if element == "category" else ()
@@ -185,6 +185,13 @@ def _name(title: str, glossary: Mapping[str, str]) -> str:
         words.append(glossary[word])
         rest = rest.removeprefix(word)
     return "_".join(word for word in words if word)
+
+
+def _spelled(text: str) -> str:
+    """The title in pinyin: no translation, but a name that can be read aloud."""
+    from pypinyin import lazy_pinyin
+
+    return "_".join(lazy_pinyin(re.sub(r"[\W_]+", "", text), errors="ignore"))
 
 
 def _unused(name: str, place: int, taken: set[str]) -> str:

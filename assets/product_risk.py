@@ -7,7 +7,7 @@ folder, and hold counts only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from masking.keys import RecipientKey
 from masking.linkage import Linkage, attack, base_of, known_columns, masked_register
 from masking.product import Masking, Product
 from masking.report import ROW_SCHEMA, Report, as_row, assess, rendered
+from masking.risk import Joined, joined
 
 PRODUCT_RISK: TableName = ("ops", "product_risk")
 
@@ -58,10 +59,11 @@ def build(
     tables: Mapping[TableName, Mapping[str, SourceColumn]],
 ) -> Built:
     """Measure every product, write its report, and make the table equal the measures."""
-    reports = [
+    measured = [
         report_on(context, product, masking, tables[product.source.layer, product.source.table])
         for product in products
     ]
+    reports = [replace(report, joined=_joined(report, measured)) for report, _ in measured]
     _write(context.home, {report.product.code: rendered(report) for report in reports})
     rows = pl.DataFrame([as_row(report) for report in reports], schema=ROW_SCHEMA)
     with writing(context.home, ".".join(PRODUCT_RISK)):
@@ -79,8 +81,9 @@ def reports_folder(home: Home) -> Path:
 
 def report_on(
     context: Context, product: Product, masking: Masking, sources: Mapping[str, SourceColumn]
-) -> Report:
-    """The product as it would be published now: measured, and attacked where a base database knows its people."""
+) -> tuple[Report, pl.LazyFrame]:
+    """The product as it would be published now, measured, and attacked where a base database knows its people; and its
+    rows with their subjects."""
     key = key_of(context, masking, product.recipient)
     masked = product_rows(product, sources, source_rows(context, product, sources), key)
     quasi = product.quasi_identifiers(sources)
@@ -90,7 +93,30 @@ def report_on(
     report, kept = assess(product, sources, masking.policy, threshold_of(product, masking), rows)
     ended = grant_over(product, masking)
     linkage = _linkage(context, product, sources, kept, key) if product.subject else None
-    return replace(report, refusal=ended or report.refusal, linkage=linkage)
+    return replace(report, refusal=ended or report.refusal, linkage=linkage), kept
+
+
+def _joined(report: Report, measured: Sequence[tuple[Report, pl.LazyFrame]]) -> Joined | None:
+    """All that the product's recipient holds of the same subjects; None where it holds no rows of them."""
+    if not _by_subject(report):
+        return None
+    return joined(
+        [
+            (rows, other.product.quasi_identifiers(other.sources))
+            for other, rows in measured
+            if _by_subject(other) and _subjects(other) == _subjects(report)
+        ]
+    )
+
+
+def _by_subject(report: Report) -> bool:
+    """Whether rows of people are published, not groups or nothing."""
+    return report.risk is not None and report.refusal is None and report.product.form == "rows"
+
+
+def _subjects(report: Report) -> tuple[str, str]:
+    """To whom a product goes, and about which kind of subject: products equal in both can be joined."""
+    return report.product.recipient, report.sources[report.product.subject or ""].domain
 
 
 def _linkage(

@@ -19,7 +19,7 @@ from masking.linkage import Linkage
 from masking.methods import METHODS
 from masking.policy import Policy, Threshold
 from masking.product import Product
-from masking.risk import Diversity, Risk, diversity, measure, only_large_groups
+from masking.risk import Diversity, Joined, Risk, diversity, measure, only_large_groups
 
 #: Columns from this grade on are what an attacker is after: how far they are known is measured for each.
 SENSITIVE = Grade.SENSITIVE
@@ -48,6 +48,8 @@ class Report:
     diversities: Sequence[Diversity] = ()
     losses: Sequence[Loss] = ()
     linkage: Linkage | None = None
+    joined: Joined | None = None
+    """of all products that the recipient holds over the same subjects"""
 
 
 def sensitive_columns(product: Product, sources: Mapping[str, SourceColumn]) -> list[str]:
@@ -121,6 +123,8 @@ def as_row(report: Report) -> dict[str, object]:
         "average_risk": risk and round(risk.average_risk, 6),
         "l": min((found.fewest_values for found in report.diversities), default=None),
         "t": max((found.farthest for found in report.diversities), default=None),
+        "k_joined": report.joined and report.joined.smallest,
+        "unique_joined": report.joined and report.joined.unique_subjects,
         "journalist_risk": linkage and linkage.journalist_risk,
         "joined_by": " ".join(linkage.known) if linkage else None,
         "named": linkage and linkage.named,
@@ -140,7 +144,9 @@ ROW_SCHEMA = pl.Schema(
         "k": pl.Int64(),
         **dict.fromkeys(("prosecutor_risk", "average_risk"), pl.Float64()),
         "l": pl.Int64(),
-        **dict.fromkeys(("t", "journalist_risk"), pl.Float64()),
+        "t": pl.Float64(),
+        **dict.fromkeys(("k_joined", "unique_joined"), pl.Int64()),
+        "journalist_risk": pl.Float64(),
         "joined_by": pl.String(),
         **dict.fromkeys(("named", "reidentified"), pl.Int64()),
     }
@@ -156,6 +162,7 @@ def rendered(report: Report) -> str:
             _diversities(report),
             _lost(report.risk, report.losses),
             _linked(report),
+            _held(report),
         ]
     return "\n\n".join([*parts, _LIMITS]) + "\n"
 
@@ -282,6 +289,19 @@ def _linked(report: Report) -> str:
     )
 
 
+def _held(report: Report) -> str:
+    head = "## 接收方合并持有 · All that the recipient holds\n\n"
+    found = report.joined
+    if found is None:
+        return f"{head}不按人合并 · groups only, nothing to join."
+    return (
+        f"{head}同一接收方的假名可以连接。把 {report.product.recipient} 持有的各产品、各行按人合并：{found.subjects:,} 人，"
+        f"最小组 {found.smallest} 人，{found.unique_subjects:,} 人的全部记录与他人都不同。\n\n"
+        f"Joined by person over all products and rows: {found.unique_subjects:,} of {found.subjects:,} people are like "
+        "nobody else. Whoever knows enough events of theirs finds them, whatever k says of single rows."
+    )
+
+
 def _table(head: str, names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     lines = [head, "", f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
     return "\n".join([*lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)])
@@ -292,4 +312,4 @@ _LIMITS = """## 局限 · What this does not say
 - k 只数同组人数：组内的人若取值相同，不必找到其行也知道其值，见 l 与 t。
 - 链接攻击只用基础库有的列；知道表中其他列的人（如经办人）更强，以 k 与检察官风险为准。
 - 假名可关联同一主体的多行；罕见的行为模式仍可能被知情者认出。
-- 同一接收方的多个产品可以互相连接，本报告逐个产品评估。"""
+- k 按行分组，逐个产品要求；同一接收方合并持有后的情况见上一节，只报告，不据此抑制。"""

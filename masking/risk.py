@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import polars as pl
 
@@ -143,3 +144,35 @@ def diversity(rows: pl.LazyFrame, quasi: Sequence[str], column: str) -> Diversit
         known_subjects=int(groups.filter(pl.col("_values") == 1)["_subjects"].sum()),
         farthest=round(float(groups["_distance"].max()), 4),  # type: ignore[arg-type]
     )
+
+
+@dataclass(frozen=True)
+class Joined:
+    """People alike in everything that one recipient holds of them, all its products and all their rows together."""
+
+    subjects: int
+    smallest: int
+    unique_subjects: int
+    """people whose rows taken together are like nobody else's"""
+
+
+def joined(tables: Sequence[tuple[pl.LazyFrame, Sequence[str]]]) -> Joined:
+    """Group the subjects of several published tables (each with its quasi-identifiers) by all of their rows.
+
+    Pseudonyms of one recipient join, so what it holds of a person is one long row; a group of k in each table by
+    itself may be one person in all of them."""
+    patterns = [_patterns(rows, quasi, f"_{number}") for number, (rows, quasi) in enumerate(tables)]
+    people = reduce(lambda left, right: left.join(right, on=SUBJECT, how="full", coalesce=True), patterns)
+    sizes = people.group_by(pl.exclude(SUBJECT)).agg(pl.len().alias("_subjects")).collect(engine="streaming")
+    return Joined(
+        subjects=int(sizes["_subjects"].sum()),
+        smallest=int(sizes["_subjects"].min() or 0),  # type: ignore[arg-type]
+        unique_subjects=sizes.filter(pl.col("_subjects") == 1).height,
+    )
+
+
+def _patterns(rows: pl.LazyFrame, quasi: Sequence[str], name: str) -> pl.LazyFrame:
+    """Each subject with one text for all of its different rows."""
+    seen = pl.struct(quasi).hash(seed=1).cast(pl.String) if quasi else pl.lit("")
+    distinct = rows.select(SUBJECT, seen.alias(name)).drop_nulls(SUBJECT).unique()
+    return distinct.group_by(SUBJECT).agg(pl.col(name).sort().str.join(" "))

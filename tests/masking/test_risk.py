@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from masking.compile import SUBJECT
 from masking.policy import Threshold
-from masking.risk import diversity, measure, only_large_groups
+from masking.risk import diversity, joined, measure, only_large_groups
 
 
 def rows(*records: tuple[str | None, str | None, str | None]) -> pl.LazyFrame:
@@ -134,3 +134,34 @@ def test_k_alone_tells_nothing_of_what_a_group_has_in_common() -> None:
 def test_a_single_column_is_one_group_and_an_empty_table_none() -> None:
     assert diversity(rows(("a", "x", "1"), ("b", "x", "2")), ["county"], "county").groups == 1
     assert diversity(rows(), ["county", "band"], "band").groups == 0
+
+
+QUASI = ["county", "band"]
+
+
+def test_two_products_together_tell_more_than_each() -> None:
+    """Two people alike in each of two tables by themselves, and alone once the tables are joined."""
+    first = rows(("a", "x", "1"), ("a", "x", "2"), ("b", "x", "3"), ("b", "x", "4"))
+    second = rows(("a", "x", "1"), ("b", "x", "2"), ("a", "x", "3"), ("b", "x", "4"))
+    assert joined([(first, QUASI)]).smallest == joined([(second, QUASI)]).smallest == 2
+    both = joined([(first, QUASI), (second, QUASI)])
+    assert (both.subjects, both.smallest, both.unique_subjects) == (4, 1, 4)
+
+
+def test_several_rows_of_a_person_are_one_pattern() -> None:
+    months = rows(
+        ("a", "x", "1"), ("a", "y", "1"), ("a", "x", "2"), ("a", "y", "2"), ("a", "x", "3"), ("a", "x", "3")
+    )
+    assert measure(months, QUASI, 2)[0].suppressed_rows == 0
+    found = joined([(months, QUASI)])
+    assert (found.subjects, found.smallest, found.unique_subjects) == (3, 1, 1)
+
+
+def test_who_is_in_one_product_only_differs_from_who_is_in_both() -> None:
+    found = joined([(rows(("a", "x", "1"), ("a", "x", "2")), QUASI), (rows(("a", "x", "1")), QUASI)])
+    assert (found.subjects, found.smallest, found.unique_subjects) == (2, 1, 2)
+
+
+def test_nothing_held_is_nobody() -> None:
+    assert joined([(rows(), QUASI)]).subjects == 0
+    assert joined([(rows(("a", "x", "1"), ("b", "y", "2")), [])]).smallest == 2

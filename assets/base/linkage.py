@@ -64,7 +64,7 @@ def link(model: LinkageModel, left: pl.DataFrame, right: pl.DataFrame | None = N
         return Linked(pl.DataFrame(schema=PAIRS), 0, Parameters(expected(model), {}, model.prior or 0.0))
     with duckdb.connect(config=_ENGINE) as connection:
         engine = _Engine(model, everyone, connection)
-        chance = random_pairs(ours[ID], (ours if theirs is None else theirs)[ID], model.estimation)
+        chance = random_pairs(everyone[ID], model.estimation)
         by_chance, compared = counted(engine.compare(chance)), engine.compare(pairs)
     parameters = _estimate(model, by_chance, compared, ours, theirs)
     scored = compared.select(*PAIR, pl.Series("weight", weight(model, compared, parameters)))
@@ -148,7 +148,7 @@ def _chance_of_equality(model: LinkageModel, name: str, left: pl.DataFrame, righ
     both = float(shares.select((pl.col("l").cast(pl.Float64) * pl.col("r")).sum()).item())
     if left is right:
         both -= one.height  # a record does not meet itself
-    floor = 1 / max(one.height * other.height, 10)
+    floor = 1 / max((one.height + other.height) ** 2, 10)
     return float(np.clip(both / (one.height * other.height), floor, 0.999))
 
 
@@ -163,7 +163,8 @@ def _exclusive(model: LinkageModel, scored: pl.DataFrame, prior: float) -> pl.Da
     sides = {Unique.NEITHER: [], Unique.RIGHT: [PAIR[0]], Unique.BOTH: list(PAIR)}[model.unique]
     alone = pl.Series("alone", posterior(bits.to_numpy()))
     rivals = [pl.col("odds") / (1 + pl.col("odds").sum().over(side)) for side in sides]
-    return odds.with_columns(alone).with_columns(pl.min_horizontal("alone", *rivals).alias("probability"))
+    likely = pl.min_horizontal("alone", *rivals).round(9)
+    return odds.with_columns(alone).with_columns(likely.alias("probability"))
 
 
 def _decided(

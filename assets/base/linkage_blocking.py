@@ -99,10 +99,11 @@ def _keyed(rule: Rule, frame: pl.DataFrame) -> pl.LazyFrame:
     return rows.drop_nulls().select(ID, pl.struct(rule).hash(seed=7).alias("key")).unique()
 
 
-def random_pairs(left: pl.Series, right: pl.Series, estimation: Estimation) -> pl.DataFrame:
-    """Pairs of ids drawn at random, with which the chance of agreeing by accident is measured."""
-    ids = zip(PAIR, (left, right), (estimation.seed, estimation.seed + 1), strict=True)
+def random_pairs(ids: pl.Series, estimation: Estimation) -> pl.DataFrame:
+    """Pairs of ids drawn at random, with which the chance of agreeing by accident is measured; from both sides
+    together, so that a few rows against many people are measured by the many."""
     drawn = {
-        name: side.sample(estimation.u_pairs, with_replacement=True, seed=seed) for name, side, seed in ids
+        name: ids.sample(estimation.u_pairs, with_replacement=True, seed=estimation.seed + place)
+        for place, name in enumerate(PAIR)
     }
-    return pl.DataFrame(drawn).filter(pl.col(PAIR[0]) != pl.col(PAIR[1])).unique(maintain_order=True)
+    return pl.DataFrame(drawn).filter(pl.col(PAIR[0]) < pl.col(PAIR[1])).unique(maintain_order=True)

@@ -88,7 +88,8 @@ def find(context: Context, base: Base, golden: pl.DataFrame) -> Found:
         return Found(
             pl.DataFrame(schema=crosswalk_schema(base)), pl.DataFrame(schema=worklist_schema(base)), 0
         )
-    people = golden.select(base.id_column, *model.columns)
+    # in one order always: what is drawn at random for the model must be the same in every rebuild
+    people = golden.select(base.id_column, *model.columns).sort(base.id_column)
     probable = _linked(model, rows, people, base)
     return _parted(base, probable, _latest_decisions(context, base), rows)
 
@@ -138,7 +139,7 @@ def residue(context: Context, base: Base, model: LinkageModel) -> pl.DataFrame:
     """Every row of the base's sources without a valid identifier: where it is, its hash, and the model's columns as
     text, as they came."""
     found = [part for name in base.sources for part in _of_source(context, base, model, name)]
-    return pl.concat(found).collect(engine="streaming")
+    return pl.concat(found).sort(*_WHERE, RECORD, *model.columns).collect(engine="streaming")
 
 
 def _of_source(context: Context, base: Base, model: LinkageModel, name: str) -> list[pl.LazyFrame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,22 @@ def test_every_kind_has_levels_that_sum_to_one_and_forms() -> None:
         assert next(iter(LEVELS[kind])) == "exact"
         assert [*LEVELS[kind]][-1] == "else"
         assert "exact" in FORMS[kind]
+
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "identity.md"
+
+
+@pytest.mark.parametrize(
+    "example",
+    re.findall(r"^```yaml\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL),
+)
+def test_the_documents_examples_are_models(tmp_path: Path, example: str) -> None:
+    assert load_model(written(tmp_path, example)).columns
+
+
+def test_the_document_lists_every_kind_with_its_levels_and_forms() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| ([\w, ]+) \| ([`\w, ]+) \|$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    listed = {kind: (levels.split(", "), forms.replace("`", "").split(", ")) for kind, levels, forms in rows}
+    assert listed == {kind.value: ([*LEVELS[kind]], [*FORMS[kind]]) for kind in Kind}

@@ -111,7 +111,8 @@ def maximise(
 def _matches(model: LinkageModel, patterns: pl.DataFrame, now: Parameters) -> npt.NDArray[np.float64]:
     """How many of each pattern's pairs are matches, as far as is known now."""
     bits = np.log2(now.prior / (1 - now.prior)) + weight(model, patterns, now)
-    return posterior(bits) * patterns["n"].to_numpy().astype(float)
+    counts: npt.NDArray[np.float64] = patterns["n"].to_numpy().astype(np.float64)
+    return posterior(bits) * counts
 
 
 def _share(matches: float, pairs: float, most: float) -> float:

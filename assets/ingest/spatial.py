@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -35,7 +36,21 @@ _EPSG: Mapping[str, frozenset[int]] = {
     "gk111": frozenset({4546}),
 }
 _LANGUAGES = {0x4D: "gb18030", 0x4F: "big5"}
-_CODE_PAGES = {**dict.fromkeys(("936", "ansi 936", "gbk", "gb2312", "cp936"), "gb18030"), "65001": "utf-8"}
+_CODE_PAGES = {
+    **dict.fromkeys(("936", "ansi 936", "gbk", "gb2312", "cp936", "gb18030"), "gb18030"),
+    **dict.fromkeys(("65001", "utf8", "utf-8"), "utf-8"),
+    **dict.fromkeys(("950", "ansi 950", "cp950", "big5"), "big5"),
+}
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One layer's features: their headers, and a frame of as many columns, of which the first ``own`` are the file's
+    and the others come of the shape."""
+
+    headers: list[str]
+    frame: pl.LazyFrame
+    own: int
 
 
 def read_shapefile(path: Path, sought: Sought, work: Path) -> Table:
@@ -46,18 +61,17 @@ def read_shapefile(path: Path, sought: Sought, work: Path) -> Table:
                 f"Shapefile 缺少 {suffix} 文件，请把 .shp、.shx、.dbf、.prj 一起打包",
                 f"the shapefile lacks its {suffix}: pack .shp, .shx, .dbf and .prj together",
             )
-    for frame in _layers("ESRI Shapefile", path, sought, work):
-        return _decoded(frame, _declared_encoding(path))
+    for layer in _layers("ESRI Shapefile", path, sought, work):
+        return _decoded(layer, _declared_encoding(path))
     raise _broken()
 
 
 def read_geopackage(path: Path, sought: Sought, work: Path) -> list[Table]:
     """Each layer of a GeoPackage as a table."""
-    found = _layers("GPKG", path, sought, work)
-    return [text_table(frame, frame.collect_schema().names()) for frame in found]
+    return [text_table(layer.frame, layer.headers) for layer in _layers("GPKG", path, sought, work)]
 
 
-def _layers(driver: str, path: Path, sought: Sought, work: Path) -> list[pl.LazyFrame]:
+def _layers(driver: str, path: Path, sought: Sought, work: Path) -> list[_Layer]:
     """The layers, read in another process: a file that crashes GDAL is refused like any other damaged one."""
     folder = scratch(work, "layers")
     folder.mkdir(mode=0o700)
@@ -69,17 +83,16 @@ def _layers(driver: str, path: Path, sought: Sought, work: Path) -> list[pl.Lazy
     return [_layer(sought, **layer) for layer in json.loads(done.stdout)]
 
 
-def _layer(sought: Sought, *, crs: str, columns: list[str], path: str) -> pl.LazyFrame:
+def _layer(sought: Sought, *, crs: str, columns: list[str], path: str) -> _Layer:
     """The layer's columns, its shape, and coordinates of points where the entry has columns for them."""
     _require_system(sought, crs)
-    coordinates = [name for name in (gdal.X, gdal.Y) if sought.knows(name)]
     frame = pl.scan_parquet(path)
-    # by place: of two columns with one name, Parquet has renamed the second
+    # by place: a column of the file may have the name of one of ours, and Parquet has then renamed the second
     stored = frame.collect_schema().names()
     shape = dict(zip((gdal.SHAPE, gdal.X, gdal.Y), stored[-3:], strict=True))
-    return frame.select(
-        *stored[: len(columns)], *(pl.col(shape[name]).alias(name) for name in (gdal.SHAPE, *coordinates))
-    )
+    wanted = [gdal.SHAPE, *(name for name in (gdal.X, gdal.Y) if sought.knows(name))]
+    kept = [*stored[: len(columns)], *(shape[name] for name in wanted)]
+    return _Layer([*columns, *wanted], frame.select(kept), len(columns))
 
 
 def _require_system(sought: Sought, wkt: str) -> None:
@@ -107,21 +120,20 @@ def _declared_encoding(path: Path) -> str | None:
     declared = path.with_suffix(".cpg")
     if declared.is_file():
         name = declared.read_bytes()[:40].decode("ascii", "replace").strip().lower()
-        try:
-            return codecs.lookup(_CODE_PAGES.get(name, name)).name
-        except LookupError:
-            pass
+        if name in _CODE_PAGES:
+            return _CODE_PAGES[name]
     with path.with_suffix(".dbf").open("rb") as file:
         return _LANGUAGES.get((file.read(30) + bytes(30))[29])
 
 
-def _decoded(frame: pl.LazyFrame, declared: str | None) -> Table:
+def _decoded(layer: _Layer, declared: str | None) -> Table:
     """The table with texts in the encoding that fits all of them; a row with characters that cannot be decoded is
     marked."""
-    schema = frame.collect_schema()
-    texts = [name for name, dtype in schema.items() if dtype == pl.String and name != "geometry"]
+    frame, own = layer.frame, layer.headers[: layer.own]
+    schema = list(frame.collect_schema().items())[: layer.own]
+    texts = [name for name, dtype in schema if dtype == pl.String]
     words = {name: frame.select(pl.col(name).unique()).collect().to_series().drop_nulls() for name in texts}
-    encoding = _fitting([*schema.names(), *(word for found in words.values() for word in found)], declared)
+    encoding = _fitting([*own, *(word for found in words.values() for word in found)], declared)
     meant = {
         name: pl.col(name).replace_strict(
             found, [_meant(word, encoding) for word in found], default=None, return_dtype=pl.String
@@ -134,7 +146,7 @@ def _decoded(frame: pl.LazyFrame, declared: str | None) -> Table:
     )
     return text_table(
         frame.with_columns(**meant),
-        [_meant(name, encoding) for name in schema.names()],
+        [*(_meant(name, encoding) for name in own), *layer.headers[layer.own :]],
         pl.when(broken).then(pl.lit("characters that the file's encoding does not have")),
     )
 

@@ -211,3 +211,19 @@ def test_damaged_spatial_files_are_refused_or_read(
         reading(content, name, parcel).frame.collect()
     except UnreadableError as refusal:
         assert refusal.reason.zh
+
+
+def test_a_column_that_has_the_name_of_one_of_ours(reading: Read, entry_of: Callable[..., Entry]) -> None:
+    """It is the file's, and the shape is reported as repeated rather than lost."""
+    of = entry_of({"no": {"title": "编号", "element": "identifier"}})
+    content = zipped(shapefile("SELECT 'P1' AS no, 'x' AS geometry, ST_Point(113, 23) AS geom"))
+    frame = reading(content, "push.zip", of).frame.collect()
+    shapes = [cell for cell in frame.row(0) if isinstance(cell, str) and cell.startswith("{")]
+    assert len(shapes) == 1
+    assert "x" in frame.row(0)
+
+
+@pytest.mark.parametrize("said", [b"zip", b"hex", b"rot13", b"undefined", b"\xff\xfe", b""])
+def test_an_encoding_that_is_none_is_found_out(reading: Read, parcel: Entry, said: bytes) -> None:
+    found = reading(zipped(shapefile() | {"cpg": said}), "push.zip", parcel)
+    assert rows_of(found) == EXPECTED

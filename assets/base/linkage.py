@@ -26,7 +26,7 @@ from assets.base.linkage_estimate import (
     posterior,
     weight,
 )
-from assets.base.spellings import forms
+from assets.base.spellings import shaped, tidied
 from catalog.errors import MendableError
 from catalog.linkage_model import LEVELS, ComparedColumn, Kind, LinkageModel, Unique
 
@@ -73,28 +73,36 @@ def link(model: LinkageModel, left: pl.DataFrame, right: pl.DataFrame | None = N
 
 
 def prepare(model: LinkageModel, frame: pl.DataFrame, side: str, first_id: int) -> pl.DataFrame:
-    """Ids and all forms of the compared columns, under short names."""
+    """Ids and all forms of the compared columns that are needed, under short names."""
     needed = _needed(model)
-    shaped: list[pl.Expr] = []
-    for index, (name, column) in enumerate(model.columns.items()):
-        sources = model.sources(name, side)
-        missing = [source for source in sources if source not in frame.columns]
-        if missing:
-            msg = (
-                f"the {side} records have no column {missing[0]!r}, which {name!r} is read from: name the right one "
-                f"under columns.{name}.{side}; they have {', '.join(frame.columns)}"
-            )
-            raise LinkageError(msg)
-        raw = pl.concat_str(
-            [pl.col(source).cast(pl.String) for source in sources], separator=" ", ignore_nulls=True
-        )
-        shaped += [
-            value.alias(f"c{index}_{form}")
-            for form, value in forms(column.kind, raw).items()
-            if f"c{index}_{form}" in needed
-        ]
+    kinds = {f"c{index}": column.kind for index, column in enumerate(model.columns.values())}
+    # in two steps: what all forms of a column are made of is made once
+    tidy = frame.select(
+        tidied(kinds[f"c{index}"], _read(model, name, frame, side)).alias(f"c{index}")
+        for index, name in enumerate(model.columns)
+    )
+    made = [
+        value.alias(f"{base}_{form}")
+        for base, kind in kinds.items()
+        for form, value in shaped(kind, pl.col(base)).items()
+        if f"{base}_{form}" in needed
+    ]
     numbered = pl.int_range(first_id, first_id + pl.len(), dtype=pl.Int64).alias(ID)
-    return frame.lazy().select(numbered, *shaped).collect()
+    return tidy.lazy().select(numbered, *made).collect()
+
+
+def _read(model: LinkageModel, name: str, frame: pl.DataFrame, side: str) -> pl.Expr:
+    """A compared column as text, joined of what it is read from; null where all of that is."""
+    sources = model.sources(name, side)
+    missing = [source for source in sources if source not in frame.columns]
+    if missing:
+        msg = (
+            f"the {side} records have no column {missing[0]!r}, which {name!r} is read from: name the right one "
+            f"under columns.{name}.{side}; they have {', '.join(frame.columns)}"
+        )
+        raise LinkageError(msg)
+    texts = [pl.col(source).cast(pl.String) for source in sources]
+    return texts[0] if len(texts) == 1 else pl.concat_str(texts, separator=" ", ignore_nulls=True)
 
 
 def _needed(model: LinkageModel) -> set[str]:

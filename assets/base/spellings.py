@@ -42,7 +42,17 @@ _SECOND = string.ascii_lowercase + string.digits
 
 def forms(kind: Kind, raw: pl.Expr) -> dict[str, pl.Expr]:
     """The forms of a column of text: ``exact`` always, and those that its kind is compared or blocked by."""
-    return _FORMS[kind](raw)
+    return shaped(kind, tidied(kind, raw))
+
+
+def tidied(kind: Kind, raw: pl.Expr) -> pl.Expr:
+    """The first step of :func:`forms`, of which all of them are made: worth doing once for a column, not for each."""
+    return folded(raw) if kind in _FOLDED else clean(raw)
+
+
+def shaped(kind: Kind, text: pl.Expr) -> dict[str, pl.Expr]:
+    """The forms of a column that is :func:`tidied`."""
+    return _FORMS[kind](text)
 
 
 def folded(raw: pl.Expr) -> pl.Expr:
@@ -127,8 +137,7 @@ def _near(text: pl.Expr) -> pl.Expr:
     return pl.when(text.is_not_null()).then(pl.concat_list(text, *cuts).list.drop_nulls().list.unique())
 
 
-def _person_name(raw: pl.Expr) -> dict[str, pl.Expr]:
-    text = folded(raw)
+def _person_name(text: pl.Expr) -> dict[str, pl.Expr]:
     chinese = text.str.contains(_HAN)
     name = pl.when(chinese).then(_letters(text)).otherwise(_words(text))
     return {
@@ -141,8 +150,7 @@ def _person_name(raw: pl.Expr) -> dict[str, pl.Expr]:
     }
 
 
-def _organisation_name(raw: pl.Expr) -> dict[str, pl.Expr]:
-    text = folded(raw)
+def _organisation_name(text: pl.Expr) -> dict[str, pl.Expr]:
     words = text.str.replace_all(r"[.'’]", "").str.replace_all(r"[^\p{L}\p{N}]+", " ").str.strip_chars()
     name = _letters(words)
     branch = name.str.extract(_BRANCH)
@@ -180,8 +188,7 @@ def _date(raw: pl.Expr) -> dict[str, pl.Expr]:
     return {"exact": day, "year": day.str.slice(0, 4), "day": _filled(day.str.slice(4))}
 
 
-def _address(raw: pl.Expr) -> dict[str, pl.Expr]:
-    text = folded(raw)
+def _address(text: pl.Expr) -> dict[str, pl.Expr]:
     words = text.str.replace_all(r"[^\p{L}\p{N}]+", " ").str.strip_chars()
     address = _letters(words)
     return {
@@ -220,12 +227,11 @@ def _number(raw: pl.Expr) -> dict[str, pl.Expr]:
     return {"exact": value.cast(pl.String), "value": value}
 
 
-def _category(raw: pl.Expr) -> dict[str, pl.Expr]:
-    return {"exact": _letters(folded(raw))}
+def _category(text: pl.Expr) -> dict[str, pl.Expr]:
+    return {"exact": _letters(text)}
 
 
-def _text(raw: pl.Expr) -> dict[str, pl.Expr]:
-    text = folded(raw)
+def _text(text: pl.Expr) -> dict[str, pl.Expr]:
     words = text.str.replace_all(r"[^\p{L}\p{N}]+", " ").str.strip_chars()
     letters = _letters(words)
     return {
@@ -235,6 +241,7 @@ def _text(raw: pl.Expr) -> dict[str, pl.Expr]:
     }
 
 
+_FOLDED = (Kind.PERSON_NAME, Kind.ORGANISATION_NAME, Kind.ADDRESS, Kind.CATEGORY, Kind.TEXT)
 _FORMS: dict[Kind, Callable[[pl.Expr], dict[str, pl.Expr]]] = {
     Kind.PERSON_NAME: _person_name,
     Kind.ORGANISATION_NAME: _organisation_name,

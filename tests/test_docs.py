@@ -34,7 +34,7 @@ from pipelines.services import free_port, gateway_service, running, wait_until_u
 ROOT = Path(__file__).parent.parent
 README, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
 CONTRIBUTING, ARCHITECTURE = ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"
-DOCUMENTS = (README, CHINESE, CONTRIBUTING, ARCHITECTURE, ROOT / "CHANGELOG.md")
+DOCUMENTS = (README, CHINESE, CONTRIBUTING, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
 PEOPLE = 1_000
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: A fenced block after a paragraph that ends with the path of the file it belongs into.

@@ -13,7 +13,6 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from town import ACCOUNTS, PASSWORD, token
 
 from assets.build import Context
 from assets.standard import apply_waiting, make_tables
@@ -25,6 +24,7 @@ from lake.ledger import Push, open_ledger
 from lake.tables import Lake
 from pipelines.dashboard.accounts import open_accounts
 from pipelines.dashboard.app import create_app
+from tests.pipelines.dashboard.town import ACCOUNTS, PASSWORD, token
 
 Login = Callable[[str], httpx.Client]
 

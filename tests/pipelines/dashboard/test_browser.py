@@ -8,12 +8,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from browser import Browser, opened
-from town import PASSWORD, cremation
 
 from assets.build import Context
 from assets.standard import apply_waiting, make_tables
 from lake.ledger import Push, open_ledger
+from tests.pipelines.dashboard.browser import Browser, opened
+from tests.pipelines.dashboard.town import PASSWORD, cremation
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import httpx
-from town import token
 
 from assets.build import Context
 from lake import tokens
 from lake.ledger import open_ledger
+from tests.pipelines.dashboard.town import token
 
 Login = Callable[[str], httpx.Client]
 

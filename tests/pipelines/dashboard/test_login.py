@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from town import PASSWORD, token
 
 from assets.build import Context
 from pipelines.dashboard import accounts as rules
@@ -21,6 +20,7 @@ from pipelines.dashboard.accounts import (
 )
 from pipelines.dashboard.pages.login import local
 from pipelines.dashboard.visits import SESSION_COOKIE
+from tests.pipelines.dashboard.town import PASSWORD, token
 
 Login = Callable[[str], httpx.Client]
 PAGES = (

@@ -11,11 +11,11 @@ from typing import Any
 import fastexcel
 import httpx
 import pytest
-from town import cremation, token
 
 from assets.build import Context
 from assets.operations import publish_freshness
 from lake.ledger import Push, PushState, open_ledger
+from tests.pipelines.dashboard.town import cremation, token
 
 Login = Callable[[str], httpx.Client]
 Deliver = Callable[..., Push]

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from town import cremation, token
 
 from assets.build import Context
 from lake.landing import landed_file
 from lake.ledger import open_ledger
+from tests.pipelines.dashboard.town import cremation, token
 
 Login = Callable[[str], httpx.Client]
 BODY = "火化证编号,公民身份号码\nH1,x\n".encode()

@@ -238,6 +238,9 @@ def quality(
     gx: Annotated[
         bool, typer.Option("--gx", help="the last push as Great Expectations' own validation result (JSON)")
     ] = False,
+    docs: Annotated[
+        Path | None, typer.Option(help="write the last push's Great Expectations Data Docs page here (HTML)")
+    ] = None,
     pushes: Annotated[int, typer.Option(help="how many of the newest pushes")] = 12,
 ) -> None:
     """What the last push of a resource met, rule by rule, and the trend of its scores.
@@ -249,13 +252,19 @@ def quality(
     from pipelines.verdicts import as_record, evidence_of, tables, verdict
 
     entry, ledger = load().entry(resource), open_ledger(Home.open())
-    if gx:
+    evidence = evidence_of(ledger, entry) if gx or docs else None
+    if evidence:
+        from quality.data_docs import page
         from quality.plan import compile_entry
         from quality.results import results
 
-        evidence = evidence_of(ledger, entry)
-        found = results(compile_entry(entry), evidence).to_json_dict() if evidence else {}  # type: ignore[no-untyped-call]
-        sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+        found = results(compile_entry(entry), evidence)
+        if docs:
+            docs.write_text(page(found, f"{entry.title.zh} · {entry.title.en}"), encoding="utf-8")
+            say(f"Data Docs: {docs}")
+        if gx:
+            record = found.to_json_dict()  # type: ignore[no-untyped-call]
+            sys.stdout.write(json.dumps(record, ensure_ascii=False, indent=1) + "\n")
         return
     judged = verdict(ledger, entry, pushes)
     if as_json:

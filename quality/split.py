@@ -19,8 +19,8 @@ from quality.plan import Plan, RowRule, raw_name
 PROBLEM = "_problem"
 UNPARSED = "row.unparsed"
 UNPARSED_REASONS = (
-    "该行的单元格数与表头不符，无法对应到列",
-    "the row has more or fewer cells than the header",
+    "该行读不出来：单元格数与表头不符、引号未闭合或含有无法识别的字符",
+    "the row could not be read",
 )
 REASONS = pl.List(
     pl.Struct(
@@ -116,7 +116,10 @@ def _warnings(plan: Plan) -> pl.Expr:
 def _reasons(plan: Plan, present: Sequence[str]) -> pl.Expr:
     found = [pl.when(pl.col(_FAIL + rule.code)).then(_reason(rule)) for rule in plan.rules]
     if PROBLEM in present:
-        unparsed = _reason_struct(None, UNPARSED, *UNPARSED_REASONS)
+        zh, en = UNPARSED_REASONS
+        unparsed = _reason_struct(None, UNPARSED, zh, en).struct.with_fields(
+            pl.concat_str(pl.lit(f"{en}: "), pl.col(PROBLEM)).alias("reason_en")
+        )
         found.append(pl.when(pl.col(_FAIL + UNPARSED)).then(unparsed))
     return pl.concat_list(found).list.drop_nulls().cast(REASONS).alias("reasons")
 

@@ -87,6 +87,8 @@ def test_a_row_that_could_not_be_parsed_is_rejected_with_what_it_held() -> None:
     rows = raw(GOOD).with_columns(pl.lit("9 cells, 5 headers").alias(PROBLEM))
     _, rejected, counts = parts(entry(), rows)
     assert UNPARSED in rules_of(rejected)[0]
+    told = [reason["reason_en"] for reason in rejected["reasons"][0] if reason["rule"] == UNPARSED]
+    assert told == ["the row could not be read: 9 cells, 5 headers"]
     assert "9 cells" in rejected["cells"][0]
     assert counts[UNPARSED] == 1
 

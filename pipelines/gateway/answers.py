@@ -125,8 +125,10 @@ def _text(value: object) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def page(document: Mapping[str, Any]) -> str:
-    """The OpenAPI document as a page that needs nothing from elsewhere: government networks have no internet."""
+def page(document: Mapping[str, Any], address: str) -> str:
+    """The OpenAPI document as a page that needs nothing from elsewhere: government networks have no internet.
+
+    ``address`` is where this gateway was asked: the example is to be copied."""
     rows = "".join(
         f"<tr><td><code>{method.upper()}</code><td><code>{html.escape(path)}</code>"
         f"<td>{html.escape(operation.get('description', ''))}<td>{_parameters(operation)}"
@@ -139,13 +141,13 @@ def page(document: Mapping[str, Any]) -> str:
         f"<title>{html.escape(info['title'])}</title><style>body{{font:16px/1.5 sans-serif;margin:2rem auto;"
         "max-width:72rem;padding:0 1rem}td{padding:.4rem .8rem .4rem 0;vertical-align:top;border-top:1px solid #ccc}"
         f"</style><h1>{html.escape(info['title'])}</h1><p>{html.escape(info['description'])}</p>"
-        f"<pre>{html.escape(_EXAMPLE)}</pre><table>{rows}</table>"
+        f"<pre>{html.escape(_EXAMPLE.replace('ADDRESS', address))}</pre><table>{rows}</table>"
         '<p>机器可读 machine-readable: <a href="/openapi.json">openapi.json</a></p></html>'
     )
 
 
 _EXAMPLE = """curl --data-binary @marriage.csv -H "Authorization: Bearer $TOKEN" -H "Content-Type: text/csv" \\
-     -H "Idempotency-Key: 2024-06" "http://127.0.0.1:8640/v1/resources/marriage/pushes?data_date=2024-06-30\""""
+     -H "Idempotency-Key: 2024-06" "ADDRESSv1/resources/marriage/pushes?data_date=2024-06-30\""""
 
 
 def _parameters(operation: Mapping[str, Any]) -> str:

@@ -87,8 +87,8 @@ def _open_addresses(app: FastAPI) -> APIRouter:
         return {"status": "ok"}
 
     @router.get("/docs", include_in_schema=False)
-    def docs() -> HTMLResponse:
-        return HTMLResponse(answers.page(app.openapi()))
+    def docs(request: Request) -> HTMLResponse:
+        return HTMLResponse(answers.page(app.openapi(), str(request.base_url)))
 
     return router
 

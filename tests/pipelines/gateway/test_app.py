@@ -275,6 +275,7 @@ def test_the_pages_need_nothing_from_elsewhere(client: httpx.Client) -> None:
     assert page.status_code == 200
     assert "src=" not in page.text
     assert "https://" not in page.text
+    assert f"{client.base_url}/v1/resources/marriage/pushes" in page.text, "the example can be copied"
     document = client.get("/openapi.json").json()
     assert set(document["paths"]["/v1/resources/{code}/pushes"]["post"]["requestBody"]["content"]) == set(
         gateway.FORMATS

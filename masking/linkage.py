@@ -120,16 +120,19 @@ def attack(rows: pl.LazyFrame, register: pl.LazyFrame, known: Sequence[str]) -> 
     """Join the published ``rows`` (with their :data:`SUBJECT`) to the masked ``register`` by the ``known`` columns."""
     table = rows.select(SUBJECT, *known).drop_nulls(SUBJECT).unique()
     in_table = table.group_by(known).agg(pl.len().alias("_in_table"))
-    in_register = register.group_by(known).agg(
-        pl.col(PERSON).n_unique().alias("_alike"), pl.col(PERSON).unique().alias("_people")
-    )
+    in_register = register.group_by(known).agg(pl.col(PERSON).n_unique().alias("_alike"))
+    # joined by person too, since a list of all who are alike beside each row would be rows times people
+    there = register.select(
+        pl.col(PERSON).alias(SUBJECT), *known, pl.lit(value=True).alias("_there")
+    ).unique()
     found = (
         table.join(in_table, on=known, nulls_equal=True)
         .join(in_register, on=known, how="left", nulls_equal=True)
+        .join(there, on=[SUBJECT, *known], how="left", nulls_equal=True)
         .select(
             SUBJECT,
             ((pl.col("_in_table") == 1) & (pl.col("_alike") == 1)).fill_null(value=False).alias("_named"),
-            pl.col("_people").list.contains(pl.col(SUBJECT)).fill_null(value=False).alias("_there"),
+            pl.col("_there").fill_null(value=False),
             "_alike",
         )
         .with_columns(pl.when("_there").then(1 / pl.col("_alike")).otherwise(0.0).alias("_chance"))

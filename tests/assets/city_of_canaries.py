@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -170,8 +171,10 @@ def forms(value: str) -> Iterator[bytes]:
     yield plain.hex().encode()
     yield quote(value).encode()
     for offset in range(3):
-        # the middle of the base64 text is the same wherever the value begins, at one of three offsets
-        yield base64.b64encode(b"\0" * offset + plain)[4:-4]
+        # the characters that the value alone decides, wherever it begins, at one of three offsets: all of them, since a
+        # few would be found by chance
+        first, last = math.ceil(offset * 8 / 6), (offset + len(plain)) * 8 // 6
+        yield base64.b64encode(b"\0" * offset + plain)[first:last]
     for algorithm in ("md5", "sha1", "sha256", "sm3"):
         yield hashlib.new(algorithm, plain).hexdigest()[:32].encode()
 

@@ -81,11 +81,16 @@ async def on_invalid(_: Request, error: Exception) -> JSONResponse:
 
 
 async def on_bug(_: Request, __: Exception) -> JSONResponse:
-    """Handler for what nobody foresaw; the server logs it, the answer says nothing of it."""
-    return answer(
+    """Handler for what nobody foresaw; the server logs it, the answer says nothing of it.
+
+    The server closes the connection after it, so the answer says that too: else a client sends its next request into a
+    connection that is being closed."""
+    told = answer(
         500,
         Title(
             zh="平台内部错误，推送未登记，请稍后重试",
             en="an error of ours; nothing was registered: try again",
         ),
     )
+    told.headers["Connection"] = "close"
+    return told

@@ -20,7 +20,7 @@ import polars as pl
 from assets import base, shared
 from assets.base import history
 from assets.build import Build, Built, Context, TableName
-from assets.shared import key_of, load_lawful, today
+from assets.shared import key_of, load_lawful
 from assets.theme import themes
 from assets.theme.themes import Theme, read_themes
 from catalog.errors import MendableError
@@ -35,6 +35,7 @@ from masking.lineage import Tables, query_columns
 from masking.methods import METHODS
 from masking.product import Masking
 from masking.roles import ALL_INSTITUTIONS, Role
+from quality.clock import today
 
 CATALOGUE: TableName = ("ops", "catalogue")
 FRESHNESS: TableName = ("ops", "freshness")

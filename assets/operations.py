@@ -19,7 +19,8 @@ from lake.ledger import Push, PushState, open_ledger
 from lake.locks import writing
 from lake.tables import Commit, Lake
 from quality.calendar import entered_days
-from quality.freshness import CITY_TIME, Received, State, judge, outcomes
+from quality.clock import CITY_TIME
+from quality.freshness import Received, State, judge, outcomes
 from quality.plan import compile_entry, raw_name
 from quality.score import overall, scores
 

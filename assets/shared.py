@@ -9,14 +9,12 @@ statistics stay beside a masked table.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
 
 import polars as pl
 
 from assets.build import Build, Built, Context
 from catalog.load import Catalogue, CatalogueError
 from lake.keys import master_key
-from lake.landing import CITY_TIME
 from lake.locks import writing
 from masking.columns import SourceColumn, declared_tables
 from masking.compile import SUBJECT, order, product_rows
@@ -24,6 +22,7 @@ from masking.keys import RecipientKey, recipient_key
 from masking.policy import Threshold
 from masking.product import COUNT_COLUMN, Masking, Product, load_masking
 from masking.risk import Risk, measure, only_large_groups
+from quality.clock import today
 
 
 def load_lawful(catalogue: Catalogue) -> Masking:
@@ -53,11 +52,6 @@ def _build(product: Product, masking: Masking, sources: Mapping[str, SourceColum
         owner=product.publisher,
         run=lambda context: publish_product(context, product, masking, sources),
     )
-
-
-def today() -> date:
-    """The day in Asia/Shanghai: a grant ends with a local calendar day."""
-    return datetime.now(CITY_TIME).date()
 
 
 def key_of(context: Context, masking: Masking, recipient: str) -> RecipientKey:

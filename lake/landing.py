@@ -16,7 +16,6 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from catalog.errors import MendableError
 from catalog.model import Entry, Title, Way
@@ -29,9 +28,9 @@ from lake.ledger import (
     new_push_id,
     same_or_conflict,
 )
+from quality.clock import today
 
 MAX_BYTES = 20 * 1024**3
-CITY_TIME = ZoneInfo("Asia/Shanghai")
 _UNSAFE = re.compile(r"[^\w.\-（）()]+")
 
 
@@ -78,7 +77,7 @@ def receive(
 ) -> Push:
     """Land one push and register it; returns its receipt, or the earlier one where the key has been used for the
     same bytes. Raises :class:`PushRefusedError` (nothing kept) and ``IdempotencyConflictError``."""
-    if data_date > datetime.now(CITY_TIME).date():
+    if data_date > today():
         raise PushRefusedError(FUTURE)
     push_id = new_push_id()
     staging = home.work / "incoming" / push_id

@@ -646,7 +646,7 @@ def token_list(department: Annotated[str, typer.Argument(help="the department's 
     Example: citylake token list police
     """
     from lake.ledger import open_ledger
-    from quality.freshness import CITY_TIME
+    from quality.clock import CITY_TIME
 
     table = Table("令牌 id", "资源 resources", "有效期至 until", "停用 revoked", header_style="bold")
     for row in open_ledger(Home.open()).tokens(department):
@@ -708,7 +708,7 @@ def reader_audit(
     Example: citylake reader audit --limit 50
     """
     from pipelines.remote.readers import open_readers
-    from quality.freshness import CITY_TIME
+    from quality.clock import CITY_TIME
 
     table = Table("时间", "账号", "角色", "结果", "字节", "秒", "查询 SQL", header_style="bold")
     for row in open_readers(Home.open()).audit(limit):

@@ -14,7 +14,6 @@ import polars as pl
 
 from assets.build import Context
 from assets.ingest.decoding import scratch_folder
-from assets.ingest.deliveries import today
 from assets.ingest.proposing import Proposal, code_of, propose
 from assets.shared import load_lawful
 from assets.standard import Rehearsal, rehearse
@@ -27,6 +26,7 @@ from lake.landing import file_chunks, receive
 from lake.ledger import Push, new_push_id, open_ledger
 from lake.tables import Lake
 from pipelines.remote.readers import ReaderError, open_readers
+from quality.clock import today
 
 
 class UnknownDepartmentError(MendableError, LookupError):

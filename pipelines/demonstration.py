@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from assets.build import Context
-from assets.ingest.deliveries import collect, today
+from assets.ingest.deliveries import collect
 from assets.ingest.exchange import connect, put
 from catalog.model import Way
 from demo import city, exports, truth
@@ -26,6 +26,7 @@ from lake.ledger import PushState, open_ledger
 from pipelines.definitions import assemble, open_context
 from pipelines.running import RunSummary, run, select
 from pipelines.services import free_port, gateway_service, running, wait_until_up
+from quality.clock import today
 
 Say = Callable[[str], None]
 MEDIA = {".ndjson": "application/x-ndjson", ".csv": "text/csv", ".json": "application/json"}

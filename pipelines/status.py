@@ -11,7 +11,8 @@ from typing import Any
 from rich.table import Table
 
 from assets.operations import ResourceState
-from quality.freshness import CITY_TIME, State
+from quality.clock import CITY_TIME
+from quality.freshness import State
 
 COLOURS = {
     State.ON_TIME: "green",

@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from catalog.model import Frequency
 from quality.calendar import UnknownYearError, working_day_after, working_days_between
+from quality.clock import CITY_TIME
 
-CITY_TIME = ZoneInfo("Asia/Shanghai")
 #: On which working day after its period ends a push is due. Ours, not the Measures': a policy may override them.
 DUE_WORKING_DAYS: Mapping[Frequency, int] = {
     Frequency.REALTIME: 1,

@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 from assets.ingest.databases import Database, ExchangeError, connected
@@ -19,8 +19,9 @@ from assets.ingest.exchange import in_use, pull, urls
 from catalog.load import Catalogue
 from catalog.model import Entry, Title, Way
 from lake.home import Home
-from lake.landing import CITY_TIME, PushRefusedError, file_chunks, receive
+from lake.landing import PushRefusedError, file_chunks, receive
 from lake.ledger import Ledger, LedgerError, Push, open_ledger
+from quality.clock import today
 
 #: A file younger than this may still be on its way in.
 SETTLE_SECONDS = 3.0
@@ -43,11 +44,6 @@ class Collected:
 
     pushes: list[Push] = field(default_factory=list)
     refusals: list[tuple[str, Title]] = field(default_factory=list)
-
-
-def today() -> date:
-    """The city's date."""
-    return datetime.now(CITY_TIME).date()
 
 
 def collect(home: Home, catalogue: Catalogue, *, settle_seconds: float = SETTLE_SECONDS) -> Collected:

@@ -20,12 +20,12 @@ from sqlglot import exp
 
 from assets.base.golden import golden_schema
 from assets.build import Build, Built, Context, TableName
-from assets.ingest.deliveries import today
 from assets.standard import SYSTEM_SCHEMA
 from catalog.base_model import load_bases
 from catalog.load import Catalogue, CatalogueError, Fault, Place, validate
 from catalog.model import Code, Declaration, Frequency, Text, Title
 from lake.locks import writing
+from quality.clock import today
 from quality.plan import content_schema
 
 READABLE_LAYERS = ("base", "standard")

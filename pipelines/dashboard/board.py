@@ -19,7 +19,7 @@ from assets.operations import PERIODS, ResourceState, latest_periods, rows_of, s
 from lake.ledger import Push, PushState, open_ledger
 from pipelines.dashboard.timeliness import Record, record_of
 from quality.calendar import entered_days
-from quality.freshness import CITY_TIME
+from quality.clock import CITY_TIME
 
 #: A picture younger than this is shown as it is.
 FRESH_SECONDS = 3.0

@@ -20,7 +20,7 @@ from catalog.model import Title
 from pipelines.dashboard import charts, words
 from pipelines.dashboard.lineage import drawing
 from pipelines.dashboard.visits import CSRF_FIELD, LANGUAGE_COOKIE, LANGUAGES, Visit, language_of, site_of
-from quality.freshness import CITY_TIME
+from quality.clock import CITY_TIME
 
 STATIC = files("pipelines.dashboard") / "static"
 

@@ -17,7 +17,6 @@ from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
-from assets.ingest.deliveries import today
 from catalog.load import Catalogue, UnknownResourceError, load
 from catalog.model import Entry, Title, Way
 from lake import tokens
@@ -30,6 +29,7 @@ from pipelines.gateway.bodies import land_body, require_room
 from pipelines.gateway.problems import Problem, on_bug, on_http_error, on_invalid, on_problem
 from pipelines.gateway.rehearsals import Rehearsals
 from pipelines.listening import require_guarded
+from quality.clock import today
 
 FORMATS = {
     "text/csv": "csv",

@@ -25,7 +25,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from assets.analyst import role_file
-from assets.shared import load_lawful, today
+from assets.shared import load_lawful
 from catalog.load import Catalogue, load
 from catalog.model import Title
 from lake.home import Home
@@ -34,6 +34,7 @@ from pipelines.gateway.problems import Problem, on_bug, on_http_error, on_invali
 from pipelines.listening import require_guarded
 from pipelines.remote.readers import Reader, Readers, open_readers
 from pipelines.remote.worker import MISTAKE
+from quality.clock import today
 
 ARROW, CSV = "application/vnd.apache.arrow.stream", "text/csv"
 CHUNK = 1 << 18

@@ -18,7 +18,8 @@ from pipelines.dashboard.board import Picture
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.timeliness import Tally, due_in, months_back
 from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Visitor
-from quality.freshness import CITY_TIME, State
+from quality.clock import CITY_TIME
+from quality.freshness import State
 
 router = APIRouter()
 _MONTHS = 24

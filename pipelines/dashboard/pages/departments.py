@@ -21,7 +21,8 @@ from pipelines.dashboard.pages.uploads import may_push
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.timeliness import Tally, by_month, sum_of
 from pipelines.dashboard.visits import Visit, Visitor
-from quality.freshness import CITY_TIME, State
+from quality.clock import CITY_TIME
+from quality.freshness import State
 
 router = APIRouter()
 _RECEIPTS = 15

@@ -15,7 +15,6 @@ from fastapi import APIRouter, Header, Query
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
-from assets.ingest.deliveries import today
 from catalog.model import Entry, Title, Way
 from lake.landing import receive, safe_name
 from lake.ledger import Push, open_ledger
@@ -23,6 +22,7 @@ from pipelines.dashboard.rendering import page
 from pipelines.dashboard.visits import DeniedError, Visit, Visitor, require_sent
 from pipelines.gateway import answers, limits
 from pipelines.gateway.bodies import land_body, require_room
+from quality.clock import today
 
 router = APIRouter()
 _pool = ThreadPoolExecutor(limits.MAX_CONCURRENT, "upload")

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from assets.ingest import deliveries
-from assets.ingest.deliveries import Collected, collect, data_date_of, today
+from assets.ingest.deliveries import Collected, collect, data_date_of
 from catalog.load import Catalogue, load
 from lake.home import Home
 from lake.landing import landed_file
 from lake.ledger import open_ledger
+from quality.clock import today
 
 
 @pytest.fixture(scope="module")

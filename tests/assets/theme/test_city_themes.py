@@ -8,7 +8,7 @@ import polars as pl
 
 from assets import base, theme
 from assets.build import Context
-from assets.ingest.deliveries import today
+from quality.clock import today
 from tests.assets.small_lake import Row, build_all, put, resident
 
 COMPANY, OTHER, THIRD = "91441802617971616D", "91441821MA4UTK9K5C", "91441802MA4X0CQK3H"

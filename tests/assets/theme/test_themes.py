@@ -10,9 +10,9 @@ import pytest
 
 from assets import base, theme
 from assets.build import Context
-from assets.ingest.deliveries import today
 from assets.theme.themes import ThemeTestError, build, read_themes, tables_read
 from catalog.load import Catalogue
+from quality.clock import today
 from tests.assets.small_lake import build_all, one, put, resident
 
 COMPANY, OTHER = "91441802617971616D", "91441821MA4UTK9K5C"

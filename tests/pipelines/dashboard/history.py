@@ -14,7 +14,8 @@ from catalog.load import Catalogue
 from catalog.model import Entry, Frequency
 from lake.ledger import PushState, open_ledger
 from quality.calendar import UnknownYearError, working_day_after
-from quality.freshness import CITY_TIME, due_day, period_end, period_start
+from quality.clock import CITY_TIME
+from quality.freshness import due_day, period_end, period_start
 from quality.plan import compile_entry
 
 

@@ -289,32 +289,12 @@ class Ledger:
         if self.get(push_id).state is not PushState.HELD:
             msg = f"推送 {push_id} 不是待定状态 · push {push_id} is not held"
             raise LedgerError(msg)
-        with self.engine.begin() as connection:
-            connection.execute(
-                sa.insert(_decisions).values(
-                    push=push_id, kind="accept_hold", reason=reason, by=by, at=datetime.now(UTC)
-                )
-            )
-            connection.execute(
-                sa.update(_pushes)
-                .where(_pushes.c.id == push_id)
-                .values(state=PushState.RECEIVED.value, settled_at=None)
-            )
+        self._decide(push_id, "accept_hold", reason, by, PushState.RECEIVED, settled_at=None)
 
     def withdraw(self, push_id: str, *, reason: str, by: str) -> None:
         """A department takes a push back: recorded for ever. Its rows are undone by ``assets.replay``."""
         self.get(push_id)
-        with self.engine.begin() as connection:
-            connection.execute(
-                sa.insert(_decisions).values(
-                    push=push_id, kind="withdraw", reason=reason, by=by, at=datetime.now(UTC)
-                )
-            )
-            connection.execute(
-                sa.update(_pushes)
-                .where(_pushes.c.id == push_id)
-                .values(state=PushState.WITHDRAWN.value, settled_at=datetime.now(UTC))
-            )
+        self._decide(push_id, "withdraw", reason, by, PushState.WITHDRAWN, settled_at=datetime.now(UTC))
 
     def hold_accepted(self, push_id: str) -> bool:
         """Whether a person has let this push in."""
@@ -362,6 +342,16 @@ class Ledger:
         with self.engine.begin() as connection:
             return connection.execute(sa.update(_tokens).where(live).values(revoked_at=at)).rowcount > 0
 
+    def _decide(
+        self, push_id: str, kind: str, reason: str, by: str, state: PushState, *, settled_at: datetime | None
+    ) -> None:
+        """A decision and what it makes of the push, in one transaction."""
+        decision = {"push": push_id, "kind": kind, "reason": reason, "by": by, "at": datetime.now(UTC)}
+        settled = {"state": state.value, "settled_at": settled_at}
+        with self.engine.begin() as connection:
+            connection.execute(sa.insert(_decisions).values(decision))
+            connection.execute(sa.update(_pushes).where(_pushes.c.id == push_id).values(settled))
+
     def _select(self, where: sa.ColumnElement[bool]) -> list[Push]:
         with self.engine.connect() as connection:
             query = sa.select(_pushes).where(where).order_by(_pushes.c.sequence)
@@ -371,6 +361,18 @@ class Ledger:
 def open_ledger(home: Home) -> Ledger:
     """The ledger of this home; its tables are made on first use. Raises :class:`NewerStateError`."""
     return _open(os.environ.get("CITYLAKE_OPERATIONS_URL") or f"sqlite:///{home.operations}")
+
+
+def open_tables(home: Home, metadata: sa.MetaData) -> sa.Engine:
+    """The operational database with further tables beside the ledger's, which are made on first use."""
+    return _with_tables(open_ledger(home).engine, metadata)
+
+
+@lru_cache(maxsize=32)
+def _with_tables(engine: sa.Engine, metadata: sa.MetaData) -> sa.Engine:
+    with _alone(engine) as connection:
+        metadata.create_all(connection)
+    return engine
 
 
 @lru_cache(maxsize=8)

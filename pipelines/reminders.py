@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from functools import lru_cache
 from itertools import groupby
 from urllib.parse import SplitResult, urlsplit
 
@@ -25,7 +24,7 @@ import sqlalchemy as sa
 from assets.build import Context
 from assets.operations import ResourceState, resource_states
 from catalog.model import Department
-from lake.ledger import open_ledger
+from lake.ledger import open_tables
 from pipelines.alerts import alert
 from quality.freshness import State
 
@@ -55,7 +54,7 @@ def remind(context: Context, now: datetime | None = None) -> list[Told]:
     again the next time."""
     at = now or datetime.now(UTC)
     late = [state for state in resource_states(context, now=at) if state.state is State.LATE]
-    engine = _ready(open_ledger(context.home).engine)
+    engine = open_tables(context.home, _metadata)
     told = _told(engine)
     new = [state for state in late if (state.resource, state.next_due) not in told]
     done = []
@@ -127,13 +126,6 @@ def _connected(url: SplitResult) -> Iterator[smtplib.SMTP]:
 def _by_department(states: Iterable[ResourceState]) -> list[tuple[str, list[ResourceState]]]:
     ordered = sorted(states, key=lambda state: (state.department, state.resource))
     return [(department, list(each)) for department, each in groupby(ordered, lambda state: state.department)]
-
-
-@lru_cache(maxsize=8)
-def _ready(engine: sa.Engine) -> sa.Engine:
-    with engine.begin() as connection:
-        connection.execute(sa.schema.CreateTable(_reminders, if_not_exists=True))
-    return engine
 
 
 def _told(engine: sa.Engine) -> set[tuple[str, object]]:

@@ -24,7 +24,7 @@ from catalog.errors import MendableError
 from catalog.load import load
 from catalog.model import Title
 from lake.home import Home
-from lake.ledger import open_ledger
+from lake.ledger import open_tables
 
 MIN_PASSWORD = 12
 MAX_PASSWORD = 256
@@ -258,7 +258,7 @@ class Accounts:
 
 def open_accounts(home: Home) -> Accounts:
     """The accounts of this home; their tables are made on first use."""
-    return _open(open_ledger(home).engine)
+    return Accounts(open_tables(home, _metadata))
 
 
 def new_account(home: Home, name: str, role: Role, department: str | None) -> str:
@@ -272,14 +272,6 @@ def new_account(home: Home, name: str, role: Role, department: str | None) -> st
     password = secrets.token_urlsafe(12)
     open_accounts(home).create(name, role, department, password, must_change=True)
     return password
-
-
-@lru_cache(maxsize=8)
-def _open(engine: sa.Engine) -> Accounts:
-    with engine.begin() as connection:
-        for table in _metadata.sorted_tables:
-            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
-    return Accounts(engine)
 
 
 def require_good(password: str, name: str) -> None:

@@ -6,23 +6,19 @@ what the role may see is decided by its grant (``catalog/roles.yaml``). The reco
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from catalog.errors import MendableError
 from lake.home import Home
-from lake.ledger import open_ledger
+from lake.ledger import open_tables
+from lake.tokens import genuine, mint
 
 PREFIX = "clq"
-_NO_HASH = "0" * 64
 _metadata = sa.MetaData()
 _readers = sa.Table(
     "readers",
@@ -74,20 +70,20 @@ class Readers:
         if not 1 <= len(person) <= 64 or not person.isprintable():
             msg = "a reader's account has 1 to 64 printable characters"
             raise ReaderError(msg)
-        reader_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+        minted = mint(PREFIX)
         expires = (datetime.now(UTC) + valid).timestamp()
         with self.engine.begin() as connection:
             connection.execute(
                 sa.insert(_readers).values(
-                    id=reader_id,
+                    id=minted.id,
                     person=person,
                     role=role,
-                    hash=_hash(secret),
+                    hash=minted.hash,
                     expires_at=expires,
                     revoked=False,
                 )
             )
-        return f"{PREFIX}_{reader_id}_{secret}"
+        return minted.token
 
     def revoke(self, person: str) -> int:
         """End all of somebody's tokens; raises :class:`ReaderError` where there is none."""
@@ -101,12 +97,8 @@ class Readers:
 
     def of(self, token: str) -> Reader | None:
         """Whose token this is; None where it is unknown, expired or revoked."""
-        prefix, _, rest = token.partition("_")
-        reader_id, _, secret = rest.partition("_")
-        row = self._row(reader_id) if prefix == PREFIX and secret else None
-        # compared in any case and in constant time: an unknown id answers no faster than a wrong secret
-        matches = hmac.compare_digest(_hash(secret), row["hash"] if row else _NO_HASH)
-        if row is None or not matches or row["revoked"] or row["expires_at"] <= datetime.now(UTC).timestamp():
+        row = genuine(token, PREFIX, self._row)
+        if row is None or row["revoked"] or row["expires_at"] <= datetime.now(UTC).timestamp():
             return None
         return Reader(row["id"], row["person"], row["role"])
 
@@ -146,15 +138,4 @@ class Readers:
 
 def open_readers(home: Home) -> Readers:
     """The readers of this home; their tables are made on first use."""
-    return _open(open_ledger(home).engine)
-
-
-@lru_cache(maxsize=8)
-def _open(engine: sa.Engine) -> Readers:
-    _metadata.create_all(engine)
-    return Readers(engine)
-
-
-def _hash(secret: str) -> str:
-    # 256 random bits need no slow hash
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return Readers(open_tables(home, _metadata))

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -49,7 +48,7 @@ from pipelines.dashboard.visits import (
     language_of,
 )
 from pipelines.gateway.problems import Problem
-from pipelines.listening import require_guarded
+from pipelines.listening import serve
 
 log = logging.getLogger("citylake.dashboard")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -141,16 +140,10 @@ def run(
     tls_key: Path | None = None,
 ) -> None:
     """Serve until interrupted; raises ``ExposedError`` for another address than loopback without TLS."""
-    require_guarded("page", host, tls_certificate, tls_key)
-    app = create_app(context, names=names, secure=bool(tls_certificate))
-    app.state.site.warm()
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        ssl_certfile=tls_certificate,
-        ssl_keyfile=tls_key,
-        access_log=False,
-        server_header=False,
-        log_level="warning",
-    )
+
+    def make() -> FastAPI:
+        app = create_app(context, names=names, secure=bool(tls_certificate))
+        app.state.site.warm()
+        return app
+
+    serve("page", make, host=host, port=port, certificate=tls_certificate, key=tls_key)

@@ -10,12 +10,8 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.exceptions import HTTPException
 
 from catalog.load import Catalogue, UnknownResourceError, load
 from catalog.model import Entry, Title, Way
@@ -25,10 +21,11 @@ from lake.landing import receive, sweep
 from lake.ledger import Push, UnknownPushError, open_ledger
 from lake.tables import Lake
 from pipelines.gateway import answers, limits
+from pipelines.gateway.bearer import bearing
 from pipelines.gateway.bodies import land_body, require_room
-from pipelines.gateway.problems import Problem, on_bug, on_http_error, on_invalid, on_problem
+from pipelines.gateway.problems import Problem, answer_with_problems
 from pipelines.gateway.rehearsals import Rehearsals
-from pipelines.listening import require_guarded
+from pipelines.listening import serve
 from quality.clock import today
 
 FORMATS = {
@@ -64,14 +61,7 @@ def create_app(home: Home, catalogue: Catalogue) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    handlers: dict[type[Exception], Callable[[Request, Exception], Any]] = {
-        Problem: on_problem,
-        HTTPException: on_http_error,
-        RequestValidationError: on_invalid,
-        Exception: on_bug,
-    }
-    for kind, handler in handlers.items():
-        app.add_exception_handler(kind, handler)
+    answer_with_problems(app)
     app.include_router(_open_addresses(app))
     app.include_router(_push_addresses(home, catalogue))
     app.include_router(_reading_addresses(home, catalogue))
@@ -197,22 +187,15 @@ def _reading_addresses(home: Home, catalogue: Catalogue) -> APIRouter:
 
 
 def _bearer(home: Home) -> Callable[..., tokens.Bearer]:
-    """A dependency that finds out who asks, from the header alone; 401 where nobody does."""
-    scheme = HTTPBearer(auto_error=False, description="部门令牌 a department's token")
-
-    def bearer(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]) -> tokens.Bearer:
-        found = tokens.bearer_of(open_ledger(home), credentials.credentials.strip()) if credentials else None
-        if found is None:
-            raise Problem(
-                401,
-                Title(
-                    zh="请在 Authorization 头中提供有效的部门令牌（Bearer）",
-                    en="send a valid department token: Authorization: Bearer …",
-                ),
-            )
-        return found
-
-    return bearer
+    """A dependency that finds out which department asks; 401 where none does."""
+    return bearing(
+        lambda token: tokens.bearer_of(open_ledger(home), token),
+        "部门令牌 a department's token",
+        Title(
+            zh="请在 Authorization 头中提供有效的部门令牌（Bearer）",
+            en="send a valid department token: Authorization: Bearer …",
+        ),
+    )
 
 
 def _own(catalogue: Catalogue, code: str, sender: tokens.Bearer) -> Entry:
@@ -269,17 +252,18 @@ def run(
     tls_key: Path | None = None,
 ) -> None:
     """Serve until interrupted; raises ``ExposedError`` for another address than loopback without TLS."""
-    require_guarded("gateway", host, tls_certificate, tls_key)
-    sweep(home, open_ledger(home))
-    uvicorn.run(
-        create_app(home, load()),
+
+    def make() -> FastAPI:
+        sweep(home, open_ledger(home))
+        return create_app(home, load())
+
+    serve(
+        "gateway",
+        make,
         host=host,
         port=port,
-        ssl_certfile=tls_certificate,
-        ssl_keyfile=tls_key,
-        access_log=False,
-        server_header=False,
+        certificate=tls_certificate,
+        key=tls_key,
         timeout_keep_alive=15,
         h11_max_incomplete_event_size=16384,
-        log_level="warning",
     )

@@ -5,7 +5,10 @@ Here belongs their shape only; each is raised where it is found.
 
 from __future__ import annotations
 
-from fastapi import Request
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -55,6 +58,18 @@ def answer(status: int, detail: Title, retry_after: int | None = None) -> JSONRe
     if retry_after:
         headers["Retry-After"] = str(retry_after)
     return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def answer_with_problems(app: FastAPI) -> None:
+    """Let every failure of an application be a problem."""
+    handlers: dict[type[Exception], Callable[[Request, Exception], Any]] = {
+        Problem: on_problem,
+        HTTPException: on_http_error,
+        RequestValidationError: on_invalid,
+        Exception: on_bug,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
 
 
 async def on_problem(_: Request, error: Exception) -> JSONResponse:

@@ -11,18 +11,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Annotated
 
-import uvicorn
 from fastapi import Depends, FastAPI
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
-from starlette.exceptions import HTTPException
 
 from assets.analyst import role_file
 from assets.shared import load_lawful
@@ -30,8 +26,9 @@ from catalog.load import Catalogue, load
 from catalog.model import Title
 from lake.home import Home
 from masking.roles import Role
-from pipelines.gateway.problems import Problem, on_bug, on_http_error, on_invalid, on_problem
-from pipelines.listening import require_guarded
+from pipelines.gateway.bearer import bearing
+from pipelines.gateway.problems import Problem, answer_with_problems
+from pipelines.listening import serve
 from pipelines.remote.readers import Reader, Readers, open_readers
 from pipelines.remote.worker import MISTAKE
 from quality.clock import today
@@ -65,13 +62,7 @@ def create_app(home: Home, catalogue: Catalogue, limits: Limits | None = None) -
     roles, readers = load_lawful(catalogue).roles, open_readers(home)
     running = threading.BoundedSemaphore(bounds.at_once)
     app = FastAPI(title="citylake 远程查询 remote queries", docs_url=None, redoc_url=None)
-    for kind, handler in (
-        (Problem, on_problem),
-        (HTTPException, on_http_error),
-        (RequestValidationError, on_invalid),
-        (Exception, on_bug),
-    ):
-        app.add_exception_handler(kind, handler)
+    answer_with_problems(app)
 
     @app.get("/healthz", summary="Whether the server is up.")
     def healthz() -> dict[str, str]:
@@ -223,26 +214,20 @@ def _query_user() -> tuple[int, int] | None:
 
 
 def _reader(readers: Readers) -> Callable[..., Reader]:
-    scheme = HTTPBearer(auto_error=False, description="查询令牌 a reader's token")
-
-    def reader(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]) -> Reader:
-        found = readers.of(credentials.credentials.strip()) if credentials else None
-        if found is None:
-            raise Problem(
-                401,
-                Title(
-                    zh="请在 Authorization 头中提供有效的查询令牌（Bearer）",
-                    en="send a valid reader's token: Authorization: Bearer …",
-                ),
-            )
-        return found
-
-    return reader
+    """A dependency that finds out which reader asks; 401 where none does."""
+    return bearing(
+        readers.of,
+        "查询令牌 a reader's token",
+        Title(
+            zh="请在 Authorization 头中提供有效的查询令牌（Bearer）",
+            en="send a valid reader's token: Authorization: Bearer …",
+        ),
+    )
 
 
-def _file_of(home: Home, roles: Any, reader: Reader) -> Path:
+def _file_of(home: Home, roles: Mapping[str, Role], reader: Reader) -> Path:
     """The role's file; 403 once its grant is over, 404 where it has not been built."""
-    role: Role | None = roles.get(reader.role)
+    role = roles.get(reader.role)
     if role is None or not role.runs_on(today()):
         raise Problem(
             403,
@@ -263,14 +248,11 @@ def run(
     tls_key: Path | None = None,
 ) -> None:
     """Serve until interrupted; raises ``ExposedError`` for another address than loopback without TLS."""
-    require_guarded("query server", host, tls_certificate, tls_key)
-    uvicorn.run(
-        create_app(home, load()),
+    serve(
+        "query server",
+        lambda: create_app(home, load()),
         host=host,
         port=port,
-        ssl_certfile=tls_certificate,
-        ssl_keyfile=tls_key,
-        access_log=False,
-        server_header=False,
-        log_level="warning",
+        certificate=tls_certificate,
+        key=tls_key,
     )

@@ -6,7 +6,6 @@ withdrawn), and saying how that differs from what is there. Applying one push is
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -20,6 +19,9 @@ from catalog.model import Entry
 from lake.ledger import Ledger, Push, PushState, open_ledger
 from lake.locks import writing
 from lake.tables import ROW_HASH, Lake
+
+#: The layers that are made of pushes alone.
+REBUILT = ("standard", "quarantine")
 
 
 class WithdrawalError(MendableError, ValueError):
@@ -63,20 +65,20 @@ def replay(
     entry = context.catalogue.entry(resource)
     pushes = applied_pushes(open_ledger(context.home), resource)
     with writing(context.home, f"standard.{resource}"), scratch_folder(context.home.work) as work:
-        anew = replace(context, lake=Lake(work / f"replay-{uuid.uuid4().hex}"))
+        anew = replace(context, lake=Lake(work))
         make_tables(context, entry)
         make_tables(anew, entry)
         for push in pushes:
             if on_push:
                 on_push(push)
             reapply(anew, push, entry)
-        differences = tuple(_difference(context, anew, entry, layer) for layer in ("standard", "quarantine"))
-        for difference, layer in zip(differences, ("standard", "quarantine"), strict=True):
+        differences = {layer: _difference(context, anew, entry, layer) for layer in REBUILT}
+        for layer, difference in differences.items():
             if write and not difference.none:
                 rows = anew.lake.scan(layer, resource)
                 context.lake.publish(layer, resource, rows, key=["_push", "_row"])
     other = tuple(push.id for push in pushes if push.entry_version != entry.version)
-    return Replayed(resource, len(pushes), other, differences)
+    return Replayed(resource, len(pushes), other, tuple(differences.values()))
 
 
 def withdraw(context: Context, push_id: str, *, reason: str, by: str) -> Replayed:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -18,9 +19,9 @@ from assets.build import Context
 from assets.ingest.decoding import scratch_folder
 from assets.ingest.operations import DELETED, prepared
 from assets.ingest.readers import Reading, UnreadableError, read
-from catalog.model import Entry, Mode, Title
-from lake.landing import landed_file
-from lake.ledger import Ledger, Push, PushState, open_ledger
+from catalog.model import Entry, Mode, Title, Way
+from lake.landing import format_of, landed_file
+from lake.ledger import Ledger, Push, PushState, new_push_id, open_ledger
 from lake.locks import writing
 from lake.tables import ROW_HASH, Commit, Lake, describe_part, new_part, row_hash
 from quality.plan import Plan, content_schema
@@ -184,9 +185,9 @@ class Rehearsal:
 SHOWN_ROWS = 1_000
 
 
-def rehearse(context: Context, path: Path, push: Push) -> Rehearsal:
-    """Judge a file as if it were this push (试推): all checks against what is held, and nothing of it is kept."""
-    entry = context.catalogue.entry(push.resource)
+def rehearse(context: Context, entry: Entry, path: Path, data_date: date) -> Rehearsal:
+    """Judge a file as if it were pushed now for a date (试推): all checks against what is held, and nothing is kept."""
+    push = _unregistered(entry, path, data_date)
     with scratch_folder(context.home.work) as work:
         try:
             reading = read(path, entry, work=work)
@@ -198,6 +199,23 @@ def rehearse(context: Context, path: Path, push: Push) -> Rehearsal:
         outcome = _judged(context.lake, push, entry, staged, newer, let_in=False)
         refused = pl.scan_parquet(staged.rejected).sort("_row").head(SHOWN_ROWS).collect()
         return Rehearsal(outcome, reading.notes, refused)
+
+
+def _unregistered(entry: Entry, path: Path, data_date: date) -> Push:
+    """A push that no ledger knows."""
+    return Push(
+        id=new_push_id(),
+        resource=entry.code,
+        department=entry.department,
+        way=Way.FILE,
+        filename=path.name,
+        format=format_of(path.name),
+        size=path.stat().st_size,
+        digest="",
+        data_date=data_date,
+        received_at=datetime.now(UTC),
+        entry_version=entry.version,
+    )
 
 
 def reapply(context: Context, push: Push, entry: Entry) -> Commit:

@@ -13,7 +13,7 @@ import re
 import shutil
 import time
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -85,7 +85,7 @@ def receive(
     try:
         name = safe_name(filename)
         size, digest = _write(staging / name, chunks, max_bytes)
-        _judge(size, digest, expected_digest)
+        _judge(digest, expected_digest)
         push = Push(
             id=push_id,
             resource=entry.code,
@@ -132,6 +132,24 @@ def file_chunks(path: Path, size: int = 1 << 20) -> Iterable[bytes]:
             yield chunk
 
 
+def bounded(chunks: Iterable[bytes], max_bytes: int, too_large: Title) -> Iterator[bytes]:
+    """A body as it comes; raises :class:`TooLargeError` once it is over the limit, :class:`PushRefusedError` at its end
+    where there was nothing."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > max_bytes:
+            raise TooLargeError(too_large)
+        yield chunk
+    if size == 0:
+        raise PushRefusedError(EMPTY)
+
+
+def format_of(filename: str) -> str:
+    """What a file's name says of its format: its suffix, without the dot."""
+    return Path(filename).suffix.lstrip(".").lower()[:16] or "unknown"
+
+
 def safe_name(filename: str) -> str:
     """The last part of a name, without anything a file system or a terminal could misread, at most 200 bytes."""
     last = re.split(r"[/\\]", unicodedata.normalize("NFC", filename))[-1]
@@ -164,19 +182,15 @@ def _age(folder: Path) -> timedelta:
 
 
 def _write(path: Path, chunks: Iterable[bytes], max_bytes: int) -> tuple[int, str]:
+    limit = f"{max_bytes / 1024**2:,.0f} MB"
+    too_large = Title(
+        zh=f"超过大小限制 {limit}，请分批推送", en=f"larger than the limit of {limit}: push in parts"
+    )
     digest, size = hashlib.sha256(), 0
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
     with os.fdopen(descriptor, "wb") as file:
-        for chunk in chunks:
+        for chunk in bounded(chunks, max_bytes, too_large):
             size += len(chunk)
-            if size > max_bytes:
-                limit = f"{max_bytes / 1024**2:,.0f} MB"
-                raise TooLargeError(
-                    Title(
-                        zh=f"超过大小限制 {limit}，请分批推送",
-                        en=f"larger than the limit of {limit}: push in parts",
-                    )
-                )
             digest.update(chunk)
             file.write(chunk)
         file.flush()
@@ -184,9 +198,7 @@ def _write(path: Path, chunks: Iterable[bytes], max_bytes: int) -> tuple[int, st
     return size, digest.hexdigest()
 
 
-def _judge(size: int, digest: str, expected: str | None) -> None:
-    if size == 0:
-        raise PushRefusedError(EMPTY)
+def _judge(digest: str, expected: str | None) -> None:
     if expected is not None and expected.lower() != digest:
         raise DigestError(
             Title(

@@ -6,7 +6,7 @@ Here belongs what the command line needs of ingest; the receiving itself is ``la
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from catalog.load import Catalogue, load
 from catalog.model import Way
 from lake import tokens
 from lake.home import Home
-from lake.landing import file_chunks, receive
-from lake.ledger import Push, new_push_id, open_ledger
+from lake.landing import file_chunks, format_of, receive
+from lake.ledger import Push, open_ledger
 from lake.tables import Lake
 from pipelines.remote.readers import ReaderError, open_readers
 from quality.clock import today
@@ -52,7 +52,7 @@ def deliver_file(home: Home, path: Path, resource: str, data_date: date | None, 
         file_chunks(path),
         way=Way.FILE,
         filename=path.name,
-        data_format=path.suffix.lstrip(".").lower()[:16] or "unknown",
+        data_format=format_of(path.name),
         data_date=data_date or today(),
         idempotency_key=key,
     )
@@ -61,21 +61,8 @@ def deliver_file(home: Home, path: Path, resource: str, data_date: date | None, 
 def rehearse_file(home: Home, path: Path, resource: str, data_date: date | None) -> Rehearsal:
     """Judge a file as if it were pushed now; nothing is landed, registered or written."""
     catalogue = load()
-    entry = catalogue.entry(resource)
-    push = Push(
-        id=new_push_id(),
-        resource=entry.code,
-        department=entry.department,
-        way=Way.FILE,
-        filename=path.name,
-        format="",
-        size=path.stat().st_size,
-        digest="",
-        data_date=data_date or today(),
-        received_at=datetime.now(UTC),
-        entry_version=entry.version,
-    )
-    return rehearse(Context(home, Lake(home.lake), catalogue), path, push)
+    context = Context(home, Lake(home.lake), catalogue)
+    return rehearse(context, catalogue.entry(resource), path, data_date or today())
 
 
 def as_report(rehearsal: Rehearsal) -> dict[str, Any]:
@@ -117,6 +104,7 @@ def new_token(home: Home, department: str, days: int) -> str:
 
 
 def require_department(catalogue: Catalogue, department: str) -> None:
+    """Raise :class:`UnknownDepartmentError` for a code that no department has."""
     if department not in catalogue.departments:
         msg = f"no department {department!r}; the catalogue has {', '.join(catalogue.departments)}"
         raise UnknownDepartmentError(msg)

@@ -61,7 +61,7 @@ class Verdict:
 def verdict(ledger: Ledger, entry: Entry, pushes: int = 12) -> Verdict:
     """What the newest ``pushes`` judged pushes of a resource met; none of a resource that never pushed."""
     plan = compile_entry(entry)
-    judged = [push for push in ledger.history(entry.code) if push.state in JUDGED][-pushes:]
+    judged = _judged(ledger, entry)[-pushes:]
     return Verdict(
         entry.code,
         len(plan.rules),
@@ -72,7 +72,7 @@ def verdict(ledger: Ledger, entry: Entry, pushes: int = 12) -> Verdict:
 
 def evidence_of(ledger: Ledger, entry: Entry) -> Evidence | None:
     """The counts of the newest judged push: what Great Expectations' results are made from."""
-    judged = [push for push in ledger.history(entry.code) if push.state in JUDGED]
+    judged = _judged(ledger, entry)
     return Evidence(judged[-1].rows or 0, judged[-1].failures or {}) if judged else None
 
 
@@ -120,6 +120,11 @@ def tables(found: Verdict) -> list[Table]:
             *(_percent(push.dimensions[dimension]) for dimension in shown),
         )
     return [rules, trend]
+
+
+def _judged(ledger: Ledger, entry: Entry) -> list[Push]:
+    """The pushes whose rows were judged, in the order they came."""
+    return [push for push in ledger.history(entry.code) if push.state in JUDGED]
 
 
 def _failed(plan: Plan, push: Push) -> list[FailedRule]:

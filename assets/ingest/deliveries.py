@@ -19,7 +19,7 @@ from assets.ingest.exchange import in_use, pull, urls
 from catalog.load import Catalogue
 from catalog.model import Entry, Title, Way
 from lake.home import Home
-from lake.landing import PushRefusedError, file_chunks, receive
+from lake.landing import PushRefusedError, file_chunks, format_of, receive
 from lake.ledger import Ledger, LedgerError, Push, open_ledger
 from quality.clock import today
 
@@ -136,7 +136,7 @@ def _take_file(home: Home, ledger: Ledger, entry: Entry, path: Path, collected: 
             _whole_file(path, before),
             way=Way.FILE,
             filename=path.name,
-            data_format=path.suffix.lstrip(".").lower()[:16] or "unknown",
+            data_format=format_of(path.name),
             data_date=data_date_of(path.name),
             # should we be killed before the file is moved away, the next round finds the same file and the same push
             idempotency_key=f"drop-{before.st_ino}-{before.st_ctime_ns}",

@@ -11,8 +11,9 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
+from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from fastapi import Request
 
 from catalog.model import Title
 from lake.home import Home
-from lake.landing import EMPTY, PushRefusedError, TooLargeError
+from lake.landing import bounded
 from lake.ledger import new_push_id
 from pipelines.gateway.bodies import land_body
 from pipelines.gateway.problems import Problem
@@ -48,14 +49,11 @@ class Rehearsals:
         self, request: Request, resource: str, filename: str, data_date: date | None
     ) -> dict[str, Any]:
         """What would become of the body; raises :class:`Problem`."""
-        folder = self._home.work / "rehearsals" / new_push_id()
-        folder.mkdir(parents=True, mode=0o700)
-        try:
-            path = await land_body(request, self._pool, lambda chunks: _written(folder / filename, chunks))
-            async with self._free:
-                return await self._verdict(path, resource, data_date)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        async with (
+            rehearsed(request, self._home, self._pool, filename, MAX_BYTES, _TOO_MUCH) as path,
+            self._free,
+        ):
+            return await self._verdict(path, resource, data_date)
 
     async def _verdict(self, path: Path, resource: str, data_date: date | None) -> dict[str, Any]:
         day = [f"--data-date={data_date}"] if data_date else []
@@ -91,14 +89,21 @@ class Rehearsals:
         return verdict
 
 
-def _written(path: Path, chunks: Iterator[bytes]) -> Path:
-    size = 0
-    with path.open("xb") as file:
-        for chunk in chunks:
-            size += len(chunk)
-            if size > MAX_BYTES:
-                raise TooLargeError(_TOO_MUCH)
-            file.write(chunk)
-    if not size:
-        raise PushRefusedError(EMPTY)
-    return path
+@asynccontextmanager
+async def rehearsed(
+    request: Request, home: Home, pool: Executor, filename: str, max_bytes: int, too_large: Title
+) -> AsyncIterator[Path]:
+    """The body as a file that is gone with the block; raises :class:`Problem` for what a push would be refused for."""
+    folder = home.work / "rehearsals" / new_push_id()
+    folder.mkdir(parents=True, mode=0o700)
+
+    def write(chunks: Iterator[bytes]) -> Path:
+        path = folder / filename
+        with path.open("xb") as file:
+            file.writelines(bounded(chunks, max_bytes, too_large))
+        return path
+
+    try:
+        yield await land_body(request, pool, write)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

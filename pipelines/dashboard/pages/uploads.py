@@ -16,7 +16,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
 from catalog.model import Entry, Title, Way
-from lake.landing import receive, safe_name
+from lake.landing import format_of, receive, safe_name
 from lake.ledger import Push, open_ledger
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.visits import DeniedError, Visit, Visitor, require_sent
@@ -62,7 +62,7 @@ async def upload(
             chunks,
             way=Way.FILE,
             filename=name,
-            data_format=name.rpartition(".")[2].lower()[:16] or "unknown",
+            data_format=format_of(name),
             data_date=data_date,
             idempotency_key=idempotency_key,
             max_bytes=limits.MAX_BYTES,

@@ -10,8 +10,8 @@ next, and holds no personal value. Anything that is not one of these is a bug an
     ├── masking    WeakKeyError
     ├── lake       KeyFileError, LedgerError (and below it), PushRefusedError (and below it), SchemaChangeError,
     │              TableBusyError, TableMissingError
-    ├── assets     DecisionError, ExchangeError, LinkageError, OpenLogError, UnknownBaseError, UnreadableError,
-    │              WithdrawalError
+    ├── assets     DecisionError, ExchangeError, LinkageError, OpenLogError, UnknownBaseError, UnknownEntityError,
+    │              UnreadableError, WithdrawalError
     └── pipelines  AccountError, ExposedError, LinkedFileError, PortTakenError, QueryError, ResourceCodeError,
                    SelectionError, UnknownDepartmentError
 """

@@ -28,10 +28,14 @@ class UnknownBaseError(MendableError, LookupError):
     """No base database with golden records has this name."""
 
 
+class UnknownEntityError(MendableError, LookupError):
+    """No entity of a base database has this id."""
+
+
 def explain(context: Context, name: str, entity: str) -> list[dict[str, str | None]]:
     """One row per field and source that has a value: ``field``, ``value``, ``resource``, ``push``, ``row``, ``verdict``.
 
-    Empty where there is no such entity; raises :class:`UnknownBaseError`."""
+    Raises :class:`UnknownBaseError` and :class:`UnknownEntityError`."""
     bases = load_bases(context.catalogue)
     if name not in bases:
         msg = f"base.{name} has no golden records to explain; there are {', '.join(bases)}"
@@ -39,7 +43,8 @@ def explain(context: Context, name: str, entity: str) -> list[dict[str, str | No
     base = bases[name]
     found = context.lake.scan("base", name).filter(pl.col(base.id_column) == entity).collect()
     if found.is_empty():
-        return []
+        msg = f"no entity {entity} in base.{name}: its ids are in the first column of the table"
+        raise UnknownEntityError(msg)
     golden = found.row(0, named=True)
     rows = {source: _latest(context, base, source, golden[base.identifier]) for source in base.sources}
     return [answer for field in base.fields for answer in _answers(base, field, golden, rows)]

@@ -148,12 +148,16 @@ class Accounts:
                 connection.execute(sa.insert(_accounts).values(name=name, **values))
             connection.execute(sa.delete(_sessions).where(_sessions.c.account == name))
 
-    def disable(self, name: str) -> bool:
-        """Let an account in no more; False where there is none."""
+    def disable(self, name: str) -> None:
+        """Let an account in no more, and end its sessions; raises :class:`AccountError` where there is none."""
         with self.engine.begin() as connection:
             connection.execute(sa.delete(_sessions).where(_sessions.c.account == name))
             known = sa.update(_accounts).where(_accounts.c.name == name).values(disabled=True)
-            return connection.execute(known).rowcount > 0
+            if not connection.execute(known).rowcount:
+                raise AccountError(
+                    f"没有账号 {name}，用 citylake user list 查看",
+                    f"no account {name}: `citylake user list` shows all",
+                )
 
     def names(self) -> list[Account]:
         """Everybody who may log in, in name order."""

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets import base
-from assets.base.explain import UnknownBaseError, explain
+from assets.base.explain import UnknownBaseError, UnknownEntityError, explain
 from assets.base.golden import golden_records
 from assets.base.identity import ledger_name
 from assets.build import Context
@@ -306,7 +306,8 @@ def test_the_explanation_is_of_the_row_that_spoke(city: Context) -> None:
 
 
 def test_what_cannot_be_explained_says_what_can(city: Context) -> None:
-    assert explain(city, "person", "P000") == []
+    with pytest.raises(UnknownEntityError, match="P000"):
+        explain(city, "person", "P000")
     with pytest.raises(UnknownBaseError, match="legal_entity, person"):
         explain(city, "building", "1")
 

@@ -121,7 +121,7 @@ def test_a_first_password_must_be_changed_before_anything_is_shown(
 
 def test_a_disabled_account_is_out_at_once(login: Login, city: Context) -> None:
     client = login("li")
-    assert open_accounts(city.home).disable("li")
+    open_accounts(city.home).disable("li")
     assert client.get("/departments/civil_affairs").status_code == 303
     assert open_accounts(city.home).verify("li", PASSWORD) is None
 

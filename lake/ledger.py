@@ -111,7 +111,7 @@ class Push:
     notes: Sequence[str] | None = None
 
 
-class _UtcDateTime(sa.TypeDecorator[datetime]):
+class UtcDateTime(sa.TypeDecorator[datetime]):
     """Instants in UTC, also on SQLite, which knows no time zones."""
 
     impl = sa.String(32)
@@ -138,7 +138,7 @@ _pushes = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Column("data_date", sa.Date, nullable=False),
-    sa.Column("received_at", _UtcDateTime, nullable=False),
+    sa.Column("received_at", UtcDateTime, nullable=False),
     sa.Column("entry_version", sa.Integer, nullable=False),
     sa.Column("idempotency_key", sa.String(255)),
     sa.Column("state", sa.String(16), nullable=False),
@@ -148,7 +148,7 @@ _pushes = sa.Table(
     sa.Column("version", sa.BigInteger),
     sa.Column("reason_zh", sa.Text),
     sa.Column("reason_en", sa.Text),
-    sa.Column("settled_at", _UtcDateTime),
+    sa.Column("settled_at", UtcDateTime),
     sa.Column("failures", sa.JSON),
     sa.Column("notes", sa.JSON),
     # a key belongs to one department and resource
@@ -164,7 +164,7 @@ _decisions = sa.Table(
     sa.Column("kind", sa.String(32), nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("by", sa.String(128), nullable=False),
-    sa.Column("at", _UtcDateTime, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
 )
 _tokens = sa.Table(
     "tokens",
@@ -173,9 +173,9 @@ _tokens = sa.Table(
     sa.Column("department", sa.String(64), nullable=False),
     sa.Column("resources", sa.JSON),
     sa.Column("hash", sa.String(64), nullable=False),
-    sa.Column("created_at", _UtcDateTime, nullable=False),
-    sa.Column("expires_at", _UtcDateTime, nullable=False),
-    sa.Column("revoked_at", _UtcDateTime),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+    sa.Column("revoked_at", UtcDateTime),
 )
 _state_version = sa.Table("state_version", _metadata, sa.Column("version", sa.Integer, primary_key=True))
 

@@ -142,7 +142,8 @@ def _households(people: int, rng: np.random.Generator) -> pl.DataFrame:
 
 
 def _births(frame: pl.DataFrame, rng: np.random.Generator, today: date) -> pl.Series:
-    """Head 22 to 80 years old; spouse within four years; children 22 to 34 years younger than the head, but born."""
+    """Head 22 to 80 years old; spouse within four years; children 22 to 34 years younger than the head, but born: in the
+    last three years where they would not be yet."""
     households = int(frame["household"].max() or 0) + 1  # type: ignore[arg-type]
     head_age = rng.triangular(22, 42, 85, households)[frame["household"].to_numpy()]
     place, n = frame["place"].to_numpy(), len(frame)
@@ -156,7 +157,8 @@ def _births(frame: pl.DataFrame, rng: np.random.Generator, today: date) -> pl.Se
         ],
         head_age + rng.uniform(22, 30, n),
     )
-    days = (np.clip(age, 0.1, 104) * 365.25).astype("int64")
+    age = np.where(age < 0.1, rng.spawn(1)[0].uniform(0.1, 3, n), age)
+    days = (np.minimum(age, 104) * 365.25).astype("int64")
     return pl.Series("birth_date", np.datetime64(today, "D") - days * _DAY)
 
 
@@ -214,7 +216,9 @@ def _homes(frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
 
 
 def _ids(frame: pl.DataFrame, rng: np.random.Generator) -> pl.Series:
-    """Division at first registration, birth date, a sequence unique within both (odd: male), and the check."""
+    """Division at first registration, birth date, a sequence unique within both (odd: male), and the check.
+
+    Raises :class:`OverflowError` where more people than there are sequences were born in one place on one day."""
     year = pl.col("birth_date").dt.year()
     division = pl.col("county")
     for current, (old, until) in ABOLISHED.items():
@@ -230,19 +234,15 @@ def _ids(frame: pl.DataFrame, rng: np.random.Generator) -> pl.Series:
         .alias("division"),
         pl.col("birth_date").dt.strftime("%Y%m%d").alias("birth"),
         "sex",
-    ).with_columns(
-        (
-            (
-                pl.int_range(pl.len()).over("division", "birth", "sex") * 2
-                + (pl.col("sex") == "1").cast(pl.Int64)
-            )
-            % 1000
-        )
-        .cast(pl.String)
-        .str.zfill(3)
-        .alias("sequence")
     )
-    first = body.select(pl.concat_str("division", "birth", "sequence")).to_series()
+    nth = pl.int_range(pl.len()).over("division", "birth", "sex")
+    sequence = body.select(nth * 2 + (pl.col("sex") == "1").cast(pl.Int64)).to_series()
+    if (sequence > 999).any():
+        msg = (
+            "more than 500 people of one sex were born in one division on one day: too many for resident ids"
+        )
+        raise OverflowError(msg)
+    first = body.select(pl.concat_str("division", "birth", sequence.cast(pl.String).str.zfill(3))).to_series()
     return (first + resident_check(first)).alias("resident_id")
 
 

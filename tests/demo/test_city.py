@@ -134,3 +134,9 @@ def test_people_and_organisations_live_in_known_towns(small_city: City) -> None:
     towns = places.towns()["town"].implode()
     assert small_city.people["town"].is_in(towns).all()
     assert small_city.organisations["town"].is_in(towns).all()
+
+
+def test_children_are_born_on_many_days(small_city: City) -> None:
+    """In a city of millions a crowded day would run out of resident ids."""
+    born = small_city.people.group_by("birth_date").len()
+    assert born.filter(pl.col("birth_date").dt.year() >= TODAY.year - 3)["len"].max() <= 12

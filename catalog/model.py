@@ -245,8 +245,10 @@ class Column(Declaration):
 class Rule(Declaration):
     """One more check, in Great Expectations' own words: an expectation type and its arguments.
 
-    ``severity`` says what a failure does, ``dimension`` where it counts, ``reason`` what the department reads."""
+    ``name`` is the rule's for ever: its history is kept under it, wherever it stands in the list. ``severity`` says what a
+    failure does, ``dimension`` where it counts, ``reason`` what the department reads."""
 
+    name: Code
     expectation: Annotated[str, StringConstraints(pattern=r"^expect_[a-z0-9_]+$")]
     arguments: dict[str, Any] = {}
     severity: Severity = Severity.REJECT

@@ -92,10 +92,10 @@ def _standardise(entry: Entry) -> Iterator[pl.Expr]:
 def _rules(entry: Entry) -> Iterator[RowRule]:
     for name in entry.columns:
         yield from _column_rules(entry, name)
-    for index, rule in enumerate(entry.rules, start=1):
+    for rule in entry.rules:
         # of a pair the first is named: it is the cell that a worklist marks
         column = rule.arguments.get("column") or rule.arguments.get("column_A")
-        code = f"{column or 'row'}.rule_{index}"
+        code = f"{column or 'row'}.{rule.name}"
         yield RowRule(
             code, column, rule.expectation, rule.arguments, rule.severity, rule.dimension, rule.reason
         )

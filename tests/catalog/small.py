@@ -37,7 +37,8 @@ columns:
   status: {title: 状态, element: category, grade: 2, values: [正常, 注销]}
   birth_date: {title: 出生日期, element: date, grade: 3}
 rules:
-  - expectation: expect_column_to_match_resident_id
+  - name: born_as_in_id
+    expectation: expect_column_to_match_resident_id
     arguments: {column: birth_date, id_column: resident_id, part: birth_date}
     severity: warn
     reason: {zh: 不一致, en: differs}

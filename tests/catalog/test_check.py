@@ -46,7 +46,7 @@ CASES: list[Case] = [
     (PERSONS, NAME, NAME[:-1] + ", aliases: [状态]}", "  status:", "columns.status", "", "the header '状态' also means name", "unique"),
     (FIRMS, "coordinate_system: cgcs2000\n", "", "  credit_code:", "columns", "", "no coordinate system", "`coordinate_system`"),
     (PERSONS, "columns:\n", "coordinate_system: wgs84\ncolumns:\n", "coordinate_system", "coordinate_system", "", "but no coordinates", "remove"),
-    (PERSONS, "id_column: resident_id", "id_column: id", "- expectation:", "rules.0", "", "names no column: id", "correct the name"),
+    (PERSONS, "id_column: resident_id", "id_column: id", "- name:", "rules.0", "", "names no column: id", "correct the name"),
 ]  # fmt: skip
 
 

@@ -102,6 +102,7 @@ def test_counts_kept_from_an_earlier_push_become_results_without_stating_what_wa
 
 def test_mostly_decides_as_great_expectations_does() -> None:
     rule = {
+        "name": "mostly_normal",
         "expectation": "expect_column_values_to_be_in_set",
         "arguments": {"column": "status", "value_set": ["正常"], "mostly": 0.5},
         "severity": "warn",
@@ -109,8 +110,8 @@ def test_mostly_decides_as_great_expectations_does() -> None:
     }
     declared = entry(rules=[rule])
     rows = [{"status": "正常"}, {"status": "注销"}, {"status": None}]
-    assert result_of("status.rule_1", judged(declared, raw(*rows))).success
-    assert not result_of("status.rule_1", judged(declared, raw(*rows, {"status": "注销"}))).success
+    assert result_of("status.mostly_normal", judged(declared, raw(*rows))).success
+    assert not result_of("status.mostly_normal", judged(declared, raw(*rows, {"status": "注销"}))).success
 
 
 # Any suite over any frame

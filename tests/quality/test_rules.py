@@ -16,7 +16,7 @@ REASON = {"zh": "测试", "en": "a test"}
 
 
 def faults(**rule: Any) -> list[Fault]:
-    declared = entry(rules=[{"reason": REASON, **rule}])
+    declared = entry(rules=[{"name": "tried", "reason": REASON, **rule}])
     place = Place("resources/police/register.yaml", {(): 1, ("rules",): 30, ("rules", "0"): 31})
     return rule_faults(Catalogue(Path(), {}, {declared.code: declared}, {declared.code: place}))
 

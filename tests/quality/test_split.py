@@ -101,6 +101,7 @@ def test_cells_under_unknown_headers_stay_with_a_rejected_row() -> None:
 def test_a_rule_of_the_entry_rejects_or_warns_as_it_says() -> None:
     rules = [
         {
+            "name": "born_as_in_id",
             "expectation": "expect_column_to_match_resident_id",
             "arguments": {"column": "birth_date", "id_column": "resident_id", "part": "birth_date"},
             "severity": "warn",
@@ -108,6 +109,7 @@ def test_a_rule_of_the_entry_rejects_or_warns_as_it_says() -> None:
             "reason": {"zh": "不一致", "en": "differs"},
         },
         {
+            "name": "no_tests",
             "expectation": "expect_column_values_to_not_be_in_set",
             "arguments": {"column": "name", "value_set": ["测试"]},
             "reason": {"zh": "测试数据", "en": "a test"},
@@ -118,20 +120,21 @@ def test_a_rule_of_the_entry_rejects_or_warns_as_it_says() -> None:
         declared,
         raw(GOOD | {"birth_date": "1949-12-30"}, GOOD | {"name": "测试", "resident_id": MAN}),
     )
-    assert accepted["_warnings"].to_list() == [["birth_date.rule_1"]]
-    assert "name.rule_2" in rules_of(rejected)[0]
+    assert accepted["_warnings"].to_list() == [["birth_date.born_as_in_id"]]
+    assert "name.no_tests" in rules_of(rejected)[0]
     assert compile_entry(declared).rules[-1].severity is Severity.REJECT
 
 
 def test_a_rule_over_two_columns_names_the_first() -> None:
     rule = {
+        "name": "equal",
         "expectation": "expect_column_pair_values_to_be_equal",
         "arguments": {"column_A": "name", "column_B": "status"},
         "reason": {"zh": "应相等", "en": "equal"},
     }
     _, rejected, _ = parts(entry(rules=[rule]), raw(GOOD))
     assert rejected["reasons"][0][0]["column"] == "name"
-    assert rules_of(rejected) == [["name.rule_1"]]
+    assert rules_of(rejected) == [["name.equal"]]
 
 
 def test_a_whole_row_goes_to_quarantine_for_a_reason_outside_it() -> None:

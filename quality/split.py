@@ -6,14 +6,17 @@ read and every expression computed once. Every raw row is in exactly one of the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from catalog.model import Severity
 from quality.evidence import Show, evidence_columns
 from quality.plan import Plan, RowRule, raw_name
+from quality.references import REFERENCE, Tables, with_known
+from quality.sets import SetQuestion, set_columns
 
 #: A raw frame may say in this column that a row could not be parsed at all (ragged CSV); such a row is rejected.
 PROBLEM = "_problem"
@@ -28,26 +31,36 @@ REASONS = pl.List(
     )
 )
 _FAIL = "_fail:"
+_Reason = dict[str, str | None]
 
 
 @dataclass(frozen=True)
 class Split:
     """``accepted``: content columns, ``_row``, ``_warnings``; ``rejected``: ``_row``, ``key``, ``cells``, ``reasons``;
     ``counts``: one row with ``total``, ``accepted``, ``rejected``, and per rule how many rows fail it; ``evidence``: one
-    row for ``evidence.read_evidence``, which costs nothing where it is not asked for."""
+    row for ``evidence.read_evidence``, and ``sets``: one row for ``sets.findings``; both cost nothing where they are not
+    asked for."""
 
     accepted: pl.LazyFrame
     rejected: pl.LazyFrame
     counts: pl.LazyFrame
     evidence: pl.LazyFrame
+    sets: pl.LazyFrame
 
 
-def split(raw: pl.LazyFrame, plan: Plan, show: Show | None = None) -> Split:
+def split(
+    raw: pl.LazyFrame,
+    plan: Plan,
+    show: Show | None = None,
+    tables: Tables | None = None,
+    asked: Sequence[SetQuestion] = (),
+) -> Split:
     """Part the rows of a raw frame (String columns by entry name, ``_row``, perhaps :data:`PROBLEM` and further
     columns) as the plan says. Columns of the entry that the frame lacks count as empty. ``show`` says of which
-    columns the evidence may hold failing values, and under which mask."""
+    columns the evidence may hold failing values, and under which mask; ``tables`` are those that rules between tables
+    ask, and ``asked`` what is to be known of the push as a whole."""
     present = raw.collect_schema().names()
-    judged = _judged(raw, plan, present)
+    judged = _judged(raw, plan, present, tables or {})
     rejecting = [_FAIL + rule.code for rule in plan.rules_of(Severity.REJECT)]
     if PROBLEM in present:
         rejecting.append(_FAIL + UNPARSED)
@@ -65,6 +78,7 @@ def split(raw: pl.LazyFrame, plan: Plan, show: Show | None = None) -> Split:
             *(pl.col(name).sum().alias(name.removeprefix(_FAIL)) for name in _failure_columns(plan, present)),
         ),
         evidence=marked.select(evidence_columns(plan, lambda code: pl.col(_FAIL + code), show or {})),
+        sets=marked.select(set_columns(asked)),
     )
 
 
@@ -83,11 +97,13 @@ def whole_row(raw: pl.LazyFrame, plan: Plan, rule: str, reason_zh: str, reason_e
     )
 
 
-def _judged(raw: pl.LazyFrame, plan: Plan, present: Sequence[str]) -> pl.LazyFrame:
+def _judged(raw: pl.LazyFrame, plan: Plan, present: Sequence[str], tables: Tables) -> pl.LazyFrame:
     failing = [expression.alias(_FAIL + code) for code, expression in plan.failing.items()]
     if PROBLEM in present:
         failing.append(pl.col(PROBLEM).is_not_null().alias(_FAIL + UNPARSED))
-    return _with_raw_names(raw, plan, present).with_columns(plan.standardise).with_columns(failing)
+    asking = [rule.arguments for rule in plan.rules if rule.expectation == REFERENCE]
+    standardised = _with_raw_names(raw, plan, present).with_columns(plan.standardise)
+    return with_known(standardised, asking, tables).with_columns(failing)
 
 
 def _with_raw_names(raw: pl.LazyFrame, plan: Plan, present: Sequence[str]) -> pl.LazyFrame:
@@ -105,8 +121,8 @@ def _failure_columns(plan: Plan, present: Sequence[str]) -> list[str]:
 
 
 def _warnings(plan: Plan) -> pl.Expr:
-    """Codes of the warning rules a row fails, as a list; empty where it fails none."""
-    rules = plan.rules_of(Severity.WARN)
+    """Codes of the rules that a row fails and stays, as a list; empty where it fails none."""
+    rules = [rule for rule in plan.rules if rule.severity is not Severity.REJECT]
     if not rules:
         return pl.lit([], pl.List(pl.String)).alias("_warnings")
     codes = [pl.when(pl.col(_FAIL + rule.code)).then(pl.lit(rule.code)) for rule in rules]
@@ -114,27 +130,39 @@ def _warnings(plan: Plan) -> pl.Expr:
 
 
 def _reasons(plan: Plan, present: Sequence[str]) -> pl.Expr:
-    found = [pl.when(pl.col(_FAIL + rule.code)).then(_reason(rule)) for rule in plan.rules]
-    if PROBLEM in present:
-        zh, en = UNPARSED_REASONS
-        unparsed = _reason_struct(None, UNPARSED, zh, en).struct.with_fields(
-            pl.concat_str(pl.lit(f"{en}: "), pl.col(PROBLEM)).alias("reason_en")
-        )
-        found.append(pl.when(pl.col(_FAIL + UNPARSED)).then(unparsed))
-    return pl.concat_list(found).list.drop_nulls().cast(REASONS).alias("reasons")
+    """What is wrong with each row. Thousands of rows fail in a few dozen ways, so the list is made once for each way: made
+    by expressions for each row, it took four fifths of a bad push's time."""
+    failed = {_FAIL + rule.code: _reason(rule) for rule in plan.rules}
+    told = [*failed, *([PROBLEM] if PROBLEM in present else [])]
+
+    def listed(way: Mapping[str, Any]) -> list[_Reason]:
+        problem = way.get(PROBLEM)
+        found = [reason for name, reason in failed.items() if way[name]]
+        return found if problem is None else [*found, _unparsed(problem)]
+
+    def apply(rows: pl.Series) -> pl.Series:
+        each = rows.struct.unnest()
+        ways = each.unique()
+        reasons = pl.Series("reasons", [listed(way) for way in ways.iter_rows(named=True)], REASONS)
+        return each.join(
+            ways.with_columns(reasons), on=told, how="left", nulls_equal=True, maintain_order="left"
+        )["reasons"]
+
+    return pl.struct(told).map_batches(apply, return_dtype=REASONS, is_elementwise=True).alias("reasons")
 
 
-def _reason(rule: RowRule) -> pl.Expr:
-    return _reason_struct(rule.column, rule.code, rule.reason.zh, rule.reason.en)
+def _reason(rule: RowRule) -> _Reason:
+    return {
+        "column": rule.column,
+        "rule": rule.code,
+        "reason_zh": rule.reason.zh,
+        "reason_en": rule.reason.en,
+    }
 
 
-def _reason_struct(column: str | None, rule: str, zh: str, en: str) -> pl.Expr:
-    return pl.struct(
-        pl.lit(column, pl.String).alias("column"),
-        pl.lit(rule).alias("rule"),
-        pl.lit(zh).alias("reason_zh"),
-        pl.lit(en).alias("reason_en"),
-    )
+def _unparsed(problem: str) -> _Reason:
+    zh, en = UNPARSED_REASONS
+    return {"column": None, "rule": UNPARSED, "reason_zh": zh, "reason_en": f"{en}: {problem}"}
 
 
 def _key(plan: Plan) -> pl.Expr:

@@ -35,8 +35,8 @@ class AggregateCompiler:
 def scanned(expectation: str, arguments: Arguments) -> dict[str, pl.Expr]:
     """The one-row expressions of one of :data:`AGGREGATES`, over the rows of its row condition."""
     rows = row_condition(expectation, arguments.get("row_condition"))
-    column = arguments.get("column")
-    value = pl.col(column) if column else pl.int_range(pl.len())
+    of_column = expectation.startswith("expect_column")
+    value = pl.col(arguments["column"]) if of_column else pl.int_range(pl.len())
     return AGGREGATES[expectation].scanned(value if rows is None else value.filter(rows), arguments)
 
 

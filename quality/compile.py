@@ -20,6 +20,7 @@ import polars as pl
 from catalog.elements import ELEMENTS
 from catalog.elements.base import clean
 from catalog.elements.identifiers import birth_date_of, resident_checks_out, sex_of
+from quality.references import REFERENCE, known_name
 
 Arguments = Mapping[str, Any]
 #: Below this every whole number is a float, exactly.
@@ -367,4 +368,5 @@ COMPILERS: dict[str, RowCompiler] = {
     "expect_column_values_to_conform_to_element": _column(_conforms),
     "expect_column_values_to_be_readable": RowCompiler(Domain.NULLNESS, _alone(_readable)),
     "expect_column_to_match_resident_id": _column(_matches_resident_id),
+    REFERENCE: _column(lambda a: pl.col(known_name(a)).is_not_null()),
 }

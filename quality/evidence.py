@@ -23,15 +23,26 @@ SHOWN = 20
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What became of a rule over a push as a whole: whether it is met (None: it could not be judged), and the numbers that
+    tell so, none of which is a value of a column."""
+
+    met: bool | None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Counts of one push or table: all rows, and by rule code those that fail. The rest may be unknown (empty):
-    nulls by column, rows looked at by rule, and failing values, masked, by rule."""
+    nulls by column, rows looked at by rule, and failing values, masked, by rule. ``findings`` are of the rules over the
+    push as a whole, and of rules over rows that could not be judged."""
 
     rows: int
     failures: Mapping[str, int]
     nulls: Mapping[str, int] = field(default_factory=dict)
     considered: Mapping[str, int] = field(default_factory=dict)
     values: Mapping[str, list[Any]] = field(default_factory=dict)
+    findings: Mapping[str, Finding] = field(default_factory=dict)
 
 
 def evidence_columns(plan: Plan, failed: Callable[[str], pl.Expr], show: Show) -> Iterable[pl.Expr]:

@@ -15,8 +15,9 @@ import polars as pl
 
 from catalog.elements import ELEMENTS
 from catalog.model import Entry, Severity
+from quality.changes import CHANGES, DRIFT, RATIO
 from quality.compile import failing_expression
-from quality.plan import Plan, RowRule, compile_entry
+from quality.plan import AnyRule, Plan, compile_entry
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -49,13 +50,13 @@ def suite_of(plan: Plan) -> ExpectationSuite:
     meta = {"resource": entry.code, "version": entry.version, "department": entry.department}
     made: ExpectationSuite = gx.ExpectationSuite(
         name=entry.code,
-        expectations=[expectation(rule) for rule in plan.rules],
+        expectations=[expectation(rule) for rule in (*plan.rules, *plan.sets)],
         meta={META: meta | {"title": entry.title.model_dump()}},
     )
     return made
 
 
-def expectation(rule: RowRule) -> Any:
+def expectation(rule: AnyRule) -> Any:
     """One rule as Great Expectations' object; its ``meta`` says what failing means, its description says it to people."""
     registry = great_expectations("great_expectations.expectations.registry")
     facts = {"rule": rule.code, "severity": rule.severity.value, "dimension": rule.dimension.value}
@@ -74,7 +75,11 @@ def _register() -> None:
     from great_expectations.expectations.core.expect_column_values_to_not_be_null import (
         ExpectColumnValuesToNotBeNull,
     )
-    from great_expectations.expectations.expectation import ColumnMapExpectation
+    from great_expectations.expectations.expectation import (
+        BatchExpectation,
+        ColumnAggregateExpectation,
+        ColumnMapExpectation,
+    )
     from great_expectations.expectations.metrics.map_metric_provider.column_condition_partial import (
         column_condition_partial,
     )
@@ -108,6 +113,47 @@ def _register() -> None:
         map_metric: ClassVar[str] = "column_values.match_resident_id"
         success_keys: ClassVar[tuple[str, ...]] = ("id_column", "part", "mostly")
         args_keys: ClassVar[tuple[str, ...]] = ("column", "id_column", "part", "mostly")
+
+    class ExpectColumnValuesToExistInOtherTables(ColumnMapExpectation):
+        """Every value stands in one of these columns (``resource.column``) of other tables. Judged in Polars only."""
+
+        among: list[str]
+        map_metric: ClassVar[str] = "column_values.exist_in_other_tables"
+        success_keys: ClassVar[tuple[str, ...]] = ("among", "mostly")
+        args_keys: ClassVar[tuple[str, ...]] = ("column", "among", "mostly")
+
+    class ExpectTableRowCountRatioToLastPushToBeBetween(BatchExpectation):
+        """The rows of this push, divided by those of the last one, lie within these bounds. Judged in Polars only."""
+
+        min_value: float | None = None
+        max_value: float | None = None
+        success_keys: ClassVar[tuple[str, ...]] = ("min_value", "max_value")
+        args_keys: ClassVar[tuple[str, ...]] = ("min_value", "max_value")
+
+        def _validate(
+            self, metrics: dict[str, Any], runtime_configuration: Any = None, execution_engine: Any = None
+        ) -> Any:
+            return self._validate_metric_value_between(CHANGES[RATIO].reads, metrics)
+
+    class ExpectColumnDriftToBeLessThan(ColumnAggregateExpectation):
+        """The column's values are distributed as before: the population stability index (``psi``), or the share of rows
+        that would have to be others (``total_variation``), stays below the threshold. Judged in Polars only."""
+
+        threshold: float
+        measure: str = "psi"
+        min_rows: int | None = None
+        success_keys: ClassVar[tuple[str, ...]] = ("measure", "threshold", "min_rows")
+        args_keys: ClassVar[tuple[str, ...]] = ("column", "measure", "threshold", "min_rows")
+
+        def _validate(
+            self, metrics: dict[str, Any], runtime_configuration: Any = None, execution_engine: Any = None
+        ) -> Any:
+            drift = metrics[CHANGES[DRIFT].reads]
+            said = {
+                "observed_value": drift,
+                "details": {"measure": self.measure, "threshold": self.threshold},
+            }
+            return {"success": drift is None or drift < self.threshold, "result": said}
 
     class ConformToElement(ColumnMapMetricProvider):
         """The same check on Great Expectations' pandas engine, for those who run a suite there."""

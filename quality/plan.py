@@ -15,13 +15,19 @@ from typing import Any
 import polars as pl
 
 from catalog.elements import ELEMENTS
-from catalog.model import Dimension, Entry, Severity, Title
+from catalog.model import Dimension, Entry, Rule, Severity, Title
+from quality.aggregates import AGGREGATES
+from quality.changes import CHANGES
 from quality.compile import failing_expression
+from quality.references import REFERENCE, resources
+
+#: What judges a push as a whole, and no row of it.
+SET_EXPECTATIONS = {*AGGREGATES, *CHANGES}
 
 
 @dataclass(frozen=True)
-class RowRule:
-    """One rule over rows: a Great Expectations type with its arguments, and what its failure means."""
+class AnyRule:
+    """One rule: a Great Expectations type with its arguments, and what its failure means."""
 
     code: str
     column: str | None
@@ -32,17 +38,26 @@ class RowRule:
     reason: Title
 
 
+class RowRule(AnyRule):
+    """A rule that each row meets or fails."""
+
+
+class SetRule(AnyRule):
+    """A rule over all rows of a push together: it rejects no row, but warns or holds the push."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything needed to judge a raw frame of one entry, compiled once.
 
-    ``standardise`` makes the typed columns from the raw ones; ``failing`` gives, per rule code, True where a row
+    ``rules`` judge rows, ``sets`` the push as a whole. ``standardise`` makes the typed columns from the raw ones; ``failing`` gives, per rule code, True where a row
     fails (never null)."""
 
     entry: Entry
     rules: tuple[RowRule, ...]
     standardise: tuple[pl.Expr, ...]
     failing: Mapping[str, pl.Expr] = field(repr=False)
+    sets: tuple[SetRule, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -74,11 +89,17 @@ def content_schema(entry: Entry) -> pl.Schema:
     return pl.Schema(schema)
 
 
+def asked_resources(entry: Entry) -> list[str]:
+    """The resources whose standard tables the entry's rules ask, each once."""
+    asking = (rule.arguments for rule in entry.rules if rule.expectation == REFERENCE)
+    return list(dict.fromkeys(resource for arguments in asking for resource in resources(arguments)))
+
+
 def compile_entry(entry: Entry) -> Plan:
     """The entry's plan: rules from its columns, from their elements, and from its own ``rules``."""
     rules = tuple(_rules(entry))
     failing = {rule.code: failing_expression(rule.expectation, rule.arguments) for rule in rules}
-    return Plan(entry, rules, tuple(_standardise(entry)), failing)
+    return Plan(entry, rules, tuple(_standardise(entry)), failing, tuple(_set_rules(entry)))
 
 
 def _standardise(entry: Entry) -> Iterator[pl.Expr]:
@@ -93,12 +114,22 @@ def _rules(entry: Entry) -> Iterator[RowRule]:
     for name in entry.columns:
         yield from _column_rules(entry, name)
     for rule in entry.rules:
-        # of a pair the first is named: it is the cell that a worklist marks
-        column = rule.arguments.get("column") or rule.arguments.get("column_A")
-        code = f"{column or 'row'}.{rule.name}"
-        yield RowRule(
-            code, column, rule.expectation, rule.arguments, rule.severity, rule.dimension, rule.reason
-        )
+        if rule.expectation not in SET_EXPECTATIONS:
+            yield RowRule(*_stated(rule))
+
+
+def _set_rules(entry: Entry) -> Iterator[SetRule]:
+    for rule in entry.rules:
+        if rule.expectation in SET_EXPECTATIONS:
+            yield SetRule(*_stated(rule))
+
+
+def _stated(rule: Rule) -> tuple[str, str | None, str, Mapping[str, Any], Severity, Dimension, Title]:
+    # of a pair the first is named: it is the cell that a worklist marks
+    column = rule.arguments.get("column") or rule.arguments.get("column_A")
+    whole = "table" if rule.expectation in SET_EXPECTATIONS else "row"
+    code = f"{column or whole}.{rule.name}"
+    return code, column, rule.expectation, rule.arguments, rule.severity, rule.dimension, rule.reason
 
 
 def _column_rules(entry: Entry, name: str) -> Iterator[RowRule]:

@@ -18,10 +18,13 @@ import polars.selectors as cs
 
 from quality import aggregates
 from quality.aggregates import AGGREGATES, HEADINGS
+from quality.changes import CHANGES, Before
 from quality.compile import COMPILERS, Arguments, Domain, Judgement, UnsupportedExpectationError, judgement
-from quality.evidence import SHOWN, Evidence, Show, shown_values
-from quality.expectations import META, great_expectations, suite_of
-from quality.plan import Plan, RowRule
+from quality.evidence import SHOWN, Evidence, Finding, Show, shown_values
+from quality.expectations import META, great_expectations
+from quality.expectations import expectation as expectation_of
+from quality.plan import Plan, RowRule, SetRule
+from quality.references import REFERENCE, Tables, resources, with_known
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 UNIQUE = ("expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique")
 RESULT_FORMATS = ("BOOLEAN_ONLY", "BASIC", "SUMMARY")
+_JUDGED = Finding(met=True)
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Question:
 
 def supported() -> tuple[str, ...]:
     """Every expectation type that :func:`validate` can judge."""
-    return tuple(sorted({*COMPILERS, *AGGREGATES, *HEADINGS}))
+    return tuple(sorted({*COMPILERS, *AGGREGATES, *CHANGES, *HEADINGS}))
 
 
 def validate(
@@ -58,20 +62,29 @@ def validate(
     show: Show | None = None,
     result_format: str = "SUMMARY",
     at: datetime | None = None,
+    tables: Tables | None = None,
+    before: Before | None = None,
 ) -> ExpectationSuiteValidationResult:
     """Judge a lazy frame by a Great Expectations suite, with one streaming scan for all its expectations (and a second
     one over the columns that should be unique and are not).
 
     ``show`` names the columns whose failing values may be seen, each with its mask (``{"code": lambda value: value}``
     shows them as they are); of all others only counts leave the scan. NaN is null, as in Great Expectations.
+    ``tables`` are the other tables, by name, that expectations between tables ask; ``before`` is what changes are
+    measured from.
     Raises :class:`UnsupportedExpectationError`: an unknown type before anything is read, with what is supported."""
     if result_format not in RESULT_FORMATS:
         msg = f"result_format {result_format} is not supported here; use one of {', '.join(RESULT_FORMATS)}"
         raise ValueError(msg)
     great_expectations()
     schema = frame.collect_schema()
-    questions = [_question(expectation, schema, show or {}) for expectation in suite.expectations]
-    answers = _answers(frame.with_columns(cs.float().fill_nan(None)), questions)
+    questions = [
+        _question(expectation, schema, show or {}, before or Before()) for expectation in suite.expectations
+    ]
+    asking = _asking(suite, tables or {})
+    answers = _answers(
+        with_known(frame.with_columns(cs.float().fill_nan(None)), asking, tables or {}), questions
+    )
     found = [
         _result(question, row, show or {}, result_format)
         for question, row in zip(questions, answers, strict=True)
@@ -80,17 +93,23 @@ def validate(
 
 
 def results(plan: Plan, evidence: Evidence, at: datetime | None = None) -> ExpectationSuiteValidationResult:
-    """What one scan counted, as the results of the entry's suite. Where nulls were not counted, none are stated."""
+    """What one scan counted, as the results of the entry's suite. Where nulls were not counted, none are stated; a rule
+    that could not be judged has no result."""
     found = []
-    for rule, expectation in zip(plan.rules, suite_of(plan).expectations, strict=True):
+    for rule in plan.rules:
+        if evidence.findings.get(rule.code, _JUDGED).met is None:
+            continue
+        expectation = expectation_of(rule)
         metrics = _map_metrics(expectation, _row_of(rule, evidence))
         result = _judged(expectation, metrics, "SUMMARY")
         if not evidence.nulls:
             for unknown in ("missing_count", "missing_percent", "unexpected_percent_nonmissing"):
                 result.result.pop(unknown, None)
         found.append(result)
+    found += [_set_result(rule, evidence.findings.get(rule.code)) for rule in plan.sets]
+    judged = [result for result in found if result is not None]
     facts = {"resource": plan.entry.code, "department": plan.entry.department}
-    return _suite_result(plan.entry.code, found, at, {META: facts})
+    return _suite_result(plan.entry.code, judged, at, {META: facts})
 
 
 def _row_of(rule: RowRule, evidence: Evidence) -> Row:
@@ -103,7 +122,7 @@ def _row_of(rule: RowRule, evidence: Evidence) -> Row:
     }
 
 
-def _question(expectation: Any, schema: pl.Schema, show: Show) -> Question:
+def _question(expectation: Any, schema: pl.Schema, show: Show, before: Before) -> Question:
     kind, arguments = expectation.expectation_type, _arguments(expectation)
     if kind in COMPILERS:
         return _row_question(expectation, arguments, show)
@@ -112,10 +131,49 @@ def _question(expectation: Any, schema: pl.Schema, show: Show) -> Question:
         asks = aggregates.scanned(kind, arguments)
         tells = arguments["column"] if compiler.tells else None
         return Question(expectation, asks, lambda row: compiler.metrics(row, arguments), tells)
+    if kind in CHANGES:
+        return _change_question(expectation, arguments, before)
     if kind in HEADINGS:
         return Question(expectation, {}, lambda row: aggregates.headings(kind, schema.names()))
     msg = f"there is no such aggregation in Polars; supported: {', '.join(supported())}"
     raise UnsupportedExpectationError(kind, msg)
+
+
+def _change_question(expectation: Any, arguments: Arguments, before: Before) -> Question:
+    kind = expectation.expectation_type
+    change = CHANGES[kind]
+    prepared = change.prepared(arguments, before)
+    if prepared is None:
+        why = "too little is known of before: say so in `before`, with as many rows as it needs"
+        raise UnsupportedExpectationError(kind, why)
+
+    def metrics(row: Row) -> dict[str, Any]:
+        return {change.reads: change.metric(row, arguments, prepared)}
+
+    return Question(expectation, change.scanned(arguments, prepared), metrics)
+
+
+def _asking(suite: ExpectationSuite, tables: Tables) -> list[Arguments]:
+    """The arguments of the suite's expectations between tables; one whose tables are not given is refused."""
+    found = [_arguments(each) for each in suite.expectations if each.expectation_type == REFERENCE]
+    missing = sorted({name for arguments in found for name in resources(arguments)} - set(tables))
+    if missing:
+        raise UnsupportedExpectationError(REFERENCE, f"`tables` lacks {', '.join(missing)}")
+    return found
+
+
+def _set_result(rule: SetRule, finding: Finding | None) -> Any:
+    """A rule over a whole push as Great Expectations' result; None where it was not judged. The values behind it were
+    not kept where they are a column's."""
+    if finding is None or finding.met is None:
+        return None
+    expectation = expectation_of(rule)
+    if finding.metrics:
+        return _judged(expectation, dict(finding.metrics), "SUMMARY")
+    core = great_expectations("great_expectations.core")
+    return core.ExpectationValidationResult(
+        success=finding.met, expectation_config=expectation.configuration, result={}
+    )
 
 
 def _arguments(expectation: Any) -> Arguments:

@@ -71,6 +71,7 @@ ENTRY = Entry.model_validate(
         },
         "rules": [
             {
+                "name": "as_in_id",
                 "expectation": "expect_column_to_match_resident_id",
                 "arguments": {"column": "birth_date", "id_column": "resident_id", "part": "birth_date"},
                 "severity": "warn",

@@ -6,7 +6,7 @@ withdrawn), and saying how that differs from what is there. Applying one push is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -63,7 +63,9 @@ def replay(
     Every push is read by the entry as it is now; ``other_versions`` names those that came under another one.
     Raises ``UnknownResourceError`` and what storage raises."""
     entry = context.catalogue.entry(resource)
-    pushes = applied_pushes(open_ledger(context.home), resource)
+    ledger = open_ledger(context.home)
+    pushes = applied_pushes(ledger, resource)
+    places = _places_of_refusals(pushes)
     with writing(context.home, f"standard.{resource}"), scratch_folder(context.home.work) as work:
         anew = replace(context, lake=Lake(work))
         make_tables(context, entry)
@@ -71,12 +73,15 @@ def replay(
         for push in pushes:
             if on_push:
                 on_push(push)
-            reapply(anew, push, entry)
+            reapply(anew, push, entry, refusals=places[push.id] == push.id)
         differences = {layer: _difference(context, anew, entry, layer) for layer in REBUILT}
         for layer, difference in differences.items():
             if write and not difference.none:
                 rows = anew.lake.scan(layer, resource)
                 context.lake.publish(layer, resource, rows, key=["_push", "_row"])
+        for push in pushes:
+            if write and places[push.id] != push.refusals:
+                ledger.point(push.id, None if places[push.id] == push.id else places[push.id])
     other = tuple(push.id for push in pushes if push.entry_version != entry.version)
     return Replayed(resource, len(pushes), other, tuple(differences.values()))
 
@@ -91,15 +96,30 @@ def withdraw(context: Context, push_id: str, *, reason: str, by: str) -> Replaye
     if push.state is PushState.REFUSED:
         msg = f"推送 {push.id} 已退回，没有入库，无需撤回 · push {push.id} was refused: there is nothing to withdraw"
         raise WithdrawalError(msg)
-    if push.state is not PushState.WITHDRAWN:
-        ledger.withdraw(push.id, reason=reason, by=by)
+    # a reading that found the table as this push had it says what is now taken back, and nothing else
+    readings = [repeat for repeat in ledger.repeats_of(push.id) if repeat.unchanged]
+    for each in (*readings, push):
+        if each.state is not PushState.WITHDRAWN:
+            ledger.withdraw(each.id, reason=reason, by=by)
     return replay(context, push.resource, write=True)
 
 
 def applied_pushes(ledger: Ledger, resource: str) -> list[Push]:
     """The pushes whose rows make up the resource, in the order in which they speak."""
-    applied = [push for push in ledger.history(resource) if push.state is PushState.APPLIED]
+    applied = [
+        push for push in ledger.history(resource) if push.state is PushState.APPLIED and not push.unchanged
+    ]
     return sorted(applied, key=lambda push: (push.data_date, push.sequence))
+
+
+def _places_of_refusals(pushes: Sequence[Push]) -> dict[str, str]:
+    """For each push the one under whose id its refused rows stand: the earlier one that said the same, or, where that
+    was taken back, the first of those that repeated it."""
+    standing, heirs = {push.id for push in pushes}, dict[str, str]()
+    return {
+        push.id: push.refusals if push.refusals in standing else heirs.setdefault(push.refusals, push.id)
+        for push in pushes
+    }
 
 
 def _difference(context: Context, anew: Context, entry: Entry, layer: str) -> Difference:

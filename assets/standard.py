@@ -8,6 +8,7 @@ looked for before anything is written.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -23,7 +24,7 @@ from catalog.model import Entry, Mode, Title, Way
 from lake.landing import format_of, landed_file
 from lake.ledger import Ledger, Push, PushState, new_push_id, open_ledger
 from lake.locks import writing
-from lake.tables import ROW_HASH, Commit, Lake, describe_part, new_part, row_hash
+from lake.tables import ROW_HASH, Commit, Lake, describe_part, fingerprint, new_part, row_hash
 from quality.plan import Plan, content_schema
 from quality.split import REASONS, split, whole_row
 
@@ -77,7 +78,8 @@ class ConservationError(RuntimeError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one push: its state, row counts, failures by rule, and the standard table's commit."""
+    """What became of one push: its state, row counts, failures by rule, the standard table's commit, and the earlier
+    push that said all of it already."""
 
     push: Push
     state: PushState
@@ -88,6 +90,7 @@ class Outcome:
     commit: Commit | None = None
     reason: Title | None = None
     notes: tuple[str, ...] = ()
+    same_as: str | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,8 @@ def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
         except UnreadableError as refusal:
             outcome = Outcome(push, PushState.REFUSED, reason=refusal.reason)
         else:
-            outcome = replace(_apply_reading(context, ledger, push, entry, reading), notes=reading.notes)
+            outcome = _apply_reading(context, ledger, push, entry, reading)
+            outcome = replace(outcome, notes=(*_repeated(outcome.same_as), *reading.notes))
     ledger.settle(
         push.id,
         outcome.state,
@@ -144,6 +148,7 @@ def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
         reason=outcome.reason,
         failures=outcome.failures,
         notes=outcome.notes,
+        same_as=outcome.same_as,
     )
     return outcome
 
@@ -153,11 +158,37 @@ def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, r
     raw, plan = prepared(entry, reading.frame)
     staged = _stage(lake, push, entry, plan, raw)
     newer = ledger.applied_after(push)
-    judged = _judged(lake, push, entry, staged, newer, let_in=ledger.hold_accepted(push.id))
+    twin = None if newer else _twin(lake, ledger, push, staged)
+    # what has been let in once, and is what stands, cannot do harm by being sent again
+    let_in = twin is not None or ledger.hold_accepted(push.id)
+    judged = _judged(lake, push, entry, staged, newer, let_in=let_in)
     if judged.state is not PushState.APPLIED:
         staged.discard()
         return judged
-    return replace(judged, commit=_write(context, push, entry, staged, newer))
+    commit = _write(context, push, entry, staged, newer, refusals=twin is None)
+    return replace(judged, commit=commit, same_as=twin.refusals if twin else None)
+
+
+def _twin(lake: Lake, ledger: Ledger, push: Push, staged: _Staged) -> Push | None:
+    """The push that spoke just before this one, where it brought the same bytes and they were judged alike."""
+    before = ledger.applied_before(push)
+    if before is None or before.digest != push.digest:
+        return None
+    if (before.rows, before.accepted, before.rejected) != (staged.rows, staged.kept, staged.refused):
+        return None
+    refused = lake.scan("quarantine", push.resource).filter(pl.col("_push") == before.refusals)
+    same = not staged.refused or _refusals(refused) == _refusals(pl.scan_parquet(staged.rejected))
+    return before if same else None
+
+
+def _refusals(rows: pl.LazyFrame) -> tuple[int, int, int]:
+    """What quarantined rows say, whichever push they came with."""
+    return fingerprint(rows.select("_row", "key", "cells", "reasons"))
+
+
+def _repeated(twin: str | None) -> tuple[str, ...]:
+    """The remark on the receipt of a push that says what an earlier one said."""
+    return (f"与推送 {twin} 内容相同 · identical to push {twin}",) if twin else ()
 
 
 def _judged(
@@ -202,7 +233,7 @@ def rehearse(context: Context, entry: Entry, path: Path, data_date: date) -> Reh
 
 
 def _unregistered(entry: Entry, path: Path, data_date: date) -> Push:
-    """A push that no ledger knows."""
+    """A push that no ledger knows yet: it comes after all that are there."""
     return Push(
         id=new_push_id(),
         resource=entry.code,
@@ -215,23 +246,28 @@ def _unregistered(entry: Entry, path: Path, data_date: date) -> Push:
         data_date=data_date,
         received_at=datetime.now(UTC),
         entry_version=entry.version,
+        sequence=sys.maxsize,
     )
 
 
-def reapply(context: Context, push: Push, entry: Entry) -> Commit:
-    """Apply a push once more as it was decided: nothing is held, nothing settled. For a lake that is built anew from
-    landing, in the order of data dates."""
+def reapply(context: Context, push: Push, entry: Entry, *, refusals: bool) -> Commit:
+    """Apply a push once more as it was decided: nothing is held, nothing settled, and its refused rows are left out
+    where they stand under an earlier push. For a lake that is built anew from landing, in the order of data dates."""
     with scratch_folder(context.home.work) as work:
         reading = read(landed_file(context.home, push), entry, work=work)
         raw, plan = prepared(entry, reading.frame)
         staged = _stage(context.lake, push, entry, plan, raw)
-        return _write(context, push, entry, staged, newer=())
+        return _write(context, push, entry, staged, newer=(), refusals=refusals)
 
 
-def _write(context: Context, push: Push, entry: Entry, staged: _Staged, newer: Sequence[Push]) -> Commit:
-    """Quarantine first: a push of which it lacks rows is not yet applied, and is written again after a crash."""
+def _write(
+    context: Context, push: Push, entry: Entry, staged: _Staged, newer: Sequence[Push], *, refusals: bool
+) -> Commit:
+    """Quarantine first: a push of which it lacks rows is not yet applied, and is written again after a crash.
+
+    ``refusals`` is false where the refused rows stand there already, under an earlier push."""
     quarantined = describe_part(staged.rejected)
-    if quarantined.rows:
+    if quarantined.rows and refusals:
         schema = pl.Schema(pl.read_parquet_schema(staged.rejected))
         context.lake.append_part("quarantine", entry.code, quarantined, schema, transaction=push.id)
     else:

@@ -25,9 +25,12 @@ from catalog.errors import MendableError
 from catalog.model import Title, Way
 from lake.home import Home
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 #: What brings each older version of the state to the next: additions only.
-_UPGRADES = {1: "ALTER TABLE pushes ADD COLUMN notes JSON"}
+_UPGRADES = {
+    1: "ALTER TABLE pushes ADD COLUMN notes JSON",
+    2: "ALTER TABLE pushes ADD COLUMN same_as VARCHAR(40)",
+}
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -84,7 +87,8 @@ class NewerStateError(LedgerError):
 
 @dataclass(frozen=True)
 class Push:
-    """One delivery and its receipt. ``id`` sorts by time; ``sequence`` is the order of registration."""
+    """One delivery and its receipt. ``id`` sorts by time; ``sequence`` is the order of registration; ``same_as`` names
+    the earlier push that said all of it already, and under which its refused rows stand."""
 
     id: str
     resource: str
@@ -109,6 +113,17 @@ class Push:
     settled_at: datetime | None = None
     failures: Mapping[str, int] | None = None
     notes: Sequence[str] | None = None
+    same_as: str | None = None
+
+    @property
+    def refusals(self) -> str:
+        """The push under whose id this one's refused rows stand in quarantine."""
+        return self.same_as or self.id
+
+    @property
+    def unchanged(self) -> bool:
+        """A reading of an exchange table that found nothing new: it moves the clocks, and brings no bytes or rows."""
+        return self.size == 0
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -151,6 +166,7 @@ _pushes = sa.Table(
     sa.Column("settled_at", UtcDateTime),
     sa.Column("failures", sa.JSON),
     sa.Column("notes", sa.JSON),
+    sa.Column("same_as", sa.String(40)),
     # a key belongs to one department and resource
     sa.UniqueConstraint("department", "resource", "idempotency_key", name="one_push_per_key"),
     sa.Index("pushes_waiting", "state", "resource"),
@@ -240,20 +256,32 @@ class Ledger:
 
     def latest(self, resource: str, way: Way | None = None) -> Push | None:
         """The resource's newest push (that came this way), whatever became of it."""
-        with self.engine.connect() as connection:
-            query = sa.select(_pushes).where(_pushes.c.resource == resource)
-            if way:
-                query = query.where(_pushes.c.way == way.value)
-            row = connection.execute(query.order_by(_pushes.c.sequence.desc()).limit(1)).mappings().first()
-            return _push(row) if row else None
+        mine = _pushes.c.resource == resource
+        return self._first(mine & (_pushes.c.way == way.value) if way else mine, _pushes.c.sequence.desc())
 
     def applied_after(self, push: Push) -> list[Push]:
-        """Applied pushes of the same resource that speak for a later date, or for the same date and came later."""
+        """Applied pushes of the same resource that bring rows for a later date, or for the same date and came later."""
         later = (_pushes.c.data_date > push.data_date) | (
             (_pushes.c.data_date == push.data_date) & (_pushes.c.sequence > push.sequence)
         )
-        mine = (_pushes.c.resource == push.resource) & (_pushes.c.state == PushState.APPLIED.value)
-        return self._select(mine & later)
+        return self._select(_standing(push.resource) & later)
+
+    def applied_before(self, push: Push) -> Push | None:
+        """The applied push of the same resource that spoke just before this one, by data date and then by its coming."""
+        earlier = (_pushes.c.data_date < push.data_date) | (
+            (_pushes.c.data_date == push.data_date) & (_pushes.c.sequence < push.sequence)
+        )
+        order = (_pushes.c.data_date.desc(), _pushes.c.sequence.desc())
+        return self._first(_standing(push.resource) & earlier, *order)
+
+    def repeats_of(self, push_id: str) -> list[Push]:
+        """The pushes that are recorded to say what this one said, in the order they came."""
+        return self._select(_pushes.c.same_as == push_id)
+
+    def point(self, push_id: str, same_as: str | None) -> None:
+        """Record under which earlier push's id the refused rows of this one stand from now on."""
+        with self.engine.begin() as connection:
+            connection.execute(sa.update(_pushes).where(_pushes.c.id == push_id).values(same_as=same_as))
 
     def settle(
         self,
@@ -267,6 +295,7 @@ class Ledger:
         reason: Title | None = None,
         failures: Mapping[str, int] | None = None,
         notes: Sequence[str] = (),
+        same_as: str | None = None,
     ) -> None:
         """Record what became of a push. Settling it again with the same outcome changes nothing that matters."""
         values = {
@@ -279,6 +308,7 @@ class Ledger:
             "reason_en": reason.en if reason else None,
             "failures": {code: count for code, count in (failures or {}).items() if count},
             "notes": list(notes),
+            "same_as": same_as,
             "settled_at": datetime.now(UTC),
         }
         with self.engine.begin() as connection:
@@ -351,6 +381,12 @@ class Ledger:
         with self.engine.begin() as connection:
             connection.execute(sa.insert(_decisions).values(decision))
             connection.execute(sa.update(_pushes).where(_pushes.c.id == push_id).values(settled))
+
+    def _first(self, where: sa.ColumnElement[bool], *order: sa.ColumnElement[Any]) -> Push | None:
+        with self.engine.connect() as connection:
+            query = sa.select(_pushes).where(where).order_by(*order).limit(1)
+            row = connection.execute(query).mappings().first()
+            return _push(row) if row else None
 
     def _select(self, where: sa.ColumnElement[bool]) -> list[Push]:
         with self.engine.connect() as connection:
@@ -427,6 +463,12 @@ def _durable_sqlite(connection: Any, _: object) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=60000", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _standing(resource: str) -> sa.ColumnElement[bool]:
+    """The pushes whose rows make up a resource: readings that found nothing new bring none."""
+    applied = _pushes.c.state == PushState.APPLIED.value
+    return (_pushes.c.resource == resource) & applied & (_pushes.c.size > 0)
 
 
 def _record(push: Push) -> dict[str, Any]:

@@ -15,8 +15,8 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import date
+from dataclasses import asdict, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,12 @@ from assets.ingest.table import as_text
 from catalog.model import Entry, Way
 from lake.home import Home
 from lake.landing import file_chunks, landed_file, receive
-from lake.ledger import Ledger, Push, PushState
+from lake.ledger import Ledger, Push, PushState, new_push_id
 from lake.tables import row_hash
 
 #: Where a landed table says how far it was read, in its Parquet metadata: landing alone must tell where to go on.
 _MARK = b"citylake.watermark"
+_UNCHANGED = "已读取库表，与上次相同 · the table was read, and is as it was the last time"
 _UNDONE = (PushState.REFUSED, PushState.WITHDRAWN)
 
 
@@ -84,7 +85,8 @@ def put(connection: Any, department: str, resource: str, rows: pl.DataFrame) -> 
 
 
 def pull(home: Home, ledger: Ledger, entry: Entry, database: Database, data_date: date) -> Push | None:
-    """Read the entry's table, land it and register it; None where it has not changed since the last time.
+    """Read the entry's table, land it and register it; None where it has not changed since the last time, which is
+    recorded for the data date.
 
     The read is one statement, and so one snapshot; rows stream into Parquet in bounded memory."""
     before = _last_reading(home, ledger, entry)
@@ -93,11 +95,11 @@ def pull(home: Home, ledger: Ledger, entry: Entry, database: Database, data_date
     with scratch_folder(home.work) as work:
         path = scratch(work, f"{entry.code}.parquet")
         content = _dump(database.read(entry.department, entry.code, watermark, since), path)
-        if before and watermark and since and _nothing_new(path, content, before, watermark):
-            return None
         filename = f"{entry.code}-{content}.parquet"
         latest = ledger.latest(entry.code, Way.TABLE)
-        if latest and latest.filename == filename:
+        nothing_new = before and watermark and since and _nothing_new(path, content, before, watermark)
+        if latest and (nothing_new or latest.filename == filename):
+            _record_unchanged(ledger, latest, data_date)
             return None
         return receive(
             home,
@@ -111,11 +113,34 @@ def pull(home: Home, ledger: Ledger, entry: Entry, database: Database, data_date
         )
 
 
+def _record_unchanged(ledger: Ledger, latest: Push, data_date: date) -> None:
+    """Once for a data date: the table was read, and was still what the last reading that was applied had found. The
+    department has kept its promise, and has nothing to push."""
+    if latest.state is not PushState.APPLIED or latest.data_date >= data_date:
+        return
+    now = datetime.now(UTC)
+    ledger.register(
+        replace(
+            latest,
+            id=new_push_id(),
+            size=0,
+            data_date=data_date,
+            received_at=now,
+            settled_at=now,
+            idempotency_key=f"unchanged-{latest.refusals}-{data_date}",
+            notes=[_UNCHANGED],
+            same_as=latest.refusals,
+        )
+    )
+
+
 def _last_reading(home: Home, ledger: Ledger, entry: Entry) -> Path | None:
     """The landed file of the last reading that stands: what was refused or taken back has to be read again."""
     latest = ledger.latest(entry.code, Way.TABLE)
-    if latest and latest.state in _UNDONE:
-        readings = [push for push in ledger.history(entry.code) if push.way is Way.TABLE]
+    if latest and (latest.unchanged or latest.state in _UNDONE):
+        readings = [
+            push for push in ledger.history(entry.code) if push.way is Way.TABLE and not push.unchanged
+        ]
         latest = next((push for push in reversed(readings) if push.state not in _UNDONE), None)
     path = landed_file(home, latest) if latest else None
     return path if path and path.is_file() else None

@@ -50,7 +50,7 @@ def refusals(lake: Lake, push: Push, *, with_cells: bool) -> list[Refusal]:
     """The reasons of the first :data:`SHOWN_ROWS` refused rows, in row order."""
     if not push.rejected or not lake.exists("quarantine", push.resource):
         return []
-    rows = lake.scan("quarantine", push.resource).filter(pl.col("_push") == push.id)
+    rows = lake.scan("quarantine", push.resource).filter(pl.col("_push") == push.refusals)
     return in_words(rows.sort("_row").head(SHOWN_ROWS), with_cells=with_cells)
 
 

@@ -42,7 +42,8 @@ def receipt(push: Push) -> dict[str, Any]:
         "reason_en": push.reason_en,
         "failures": dict(push.failures or {}),
         "notes": list(push.notes or ()),
-        "reasons": f"/v1/receipts/{push.id}/reasons" if push.rejected else None,
+        "identical_to": push.same_as,
+        "reasons": f"/v1/receipts/{push.refusals}/reasons" if push.rejected else None,
     }
 
 
@@ -98,7 +99,7 @@ def quarantined(lake: Lake, push: Push) -> Iterator[dict[str, Any]]:
     """One record for each reason of each row of the push that is in quarantine."""
     if not push.rejected or not lake.exists("quarantine", push.resource):
         return
-    rows = lake.scan("quarantine", push.resource).filter(pl.col("_push") == push.id)
+    rows = lake.scan("quarantine", push.resource).filter(pl.col("_push") == push.refusals)
     flat = rows.select(pl.col("_row").alias("row"), "cells", "reasons").explode("reasons").unnest("reasons")
     yield from flat.select(REASON_COLUMNS).sort("row", maintain_order=True).collect().iter_rows(named=True)
 

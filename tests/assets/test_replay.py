@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -156,6 +156,34 @@ def test_a_withdrawal_that_was_interrupted_is_finished_by_saying_it_again(
     here.ledger.withdraw(push.id, reason="wrong", by="li")
     assert here.words() == [(1, "a")]
     withdraw(here.context, push.id, reason="wrong", by="li")
+    assert here.words() == []
+
+
+def test_refused_rows_of_a_withdrawn_push_pass_to_the_one_that_repeated_it(
+    tmp_path: Path, catalogue: Catalogue
+) -> None:
+    here = office(tmp_path, catalogue, "upsert")
+    rows = [(1, "a"), (2, "?")]
+    first, second, third = (here.push(rows, day) for day in range(3))
+    assert all(difference.none for difference in replay(here.context, CODE).differences)
+    withdraw(here.context, first.id, reason="too early", by="li")
+    assert here.words() == [(1, "a")]
+    held = here.context.lake.scan("quarantine", CODE).collect()
+    assert held["_push"].to_list() == [second.id]
+    assert [here.ledger.get(push.id).refusals for push in (second, third)] == [second.id] * 2
+    assert all(difference.none for difference in replay(here.context, CODE).differences)
+
+
+def test_readings_that_found_nothing_new_go_with_the_push_they_repeat(
+    tmp_path: Path, catalogue: Catalogue
+) -> None:
+    here = office(tmp_path, catalogue, "snapshot")
+    push = here.ledger.get(here.push([(1, "a")]).id)
+    reading = replace(push, id="p-reading", size=0, data_date=FIRST + timedelta(days=1), same_as=push.id)
+    here.ledger.register(reading)
+    assert replay(here.context, CODE).pushes == 1, "it has no bytes to be read again"
+    withdraw(here.context, push.id, reason="wrong", by="li")
+    assert here.ledger.get(reading.id).state is PushState.WITHDRAWN
     assert here.words() == []
 
 

@@ -174,7 +174,8 @@ def test_an_older_state_is_brought_to_this_version_with_all_it_holds(tmp_path: P
     engine = sa.create_engine(f"sqlite:///{home.operations}")
     with engine.begin() as connection:
         _metadata.create_all(connection)
-        connection.execute(sa.text("ALTER TABLE pushes DROP COLUMN notes"))
+        for column in ("notes", "same_as"):
+            connection.execute(sa.text(f"ALTER TABLE pushes DROP COLUMN {column}"))
         connection.execute(sa.text("INSERT INTO state_version VALUES (1)"))
         connection.execute(
             sa.text(
@@ -184,7 +185,7 @@ def test_an_older_state_is_brought_to_this_version_with_all_it_holds(tmp_path: P
             )
         )
     ledger = open_ledger(home)
-    assert ledger.get("p1").notes is None
+    assert (ledger.get("p1").notes, ledger.get("p1").refusals) == (None, "p1")
     ledger.settle("p1", PushState.APPLIED, notes=("未知列 unknown column: x",))
     assert ledger.get("p1").notes == ["未知列 unknown column: x"]
     with engine.connect() as connection:

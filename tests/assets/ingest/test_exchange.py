@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,37 @@ def test_an_unchanged_table_is_no_new_push(home: Home, database: Database, entry
         put(connection, entry.department, entry.code, rows_of(entry, "甲", "丙"))
         assert pull(home, ledger, entry, database, DAY)
     assert len(ledger.waiting()) == 2
+
+
+@pytest.mark.parametrize("by", ["whole table", "watermark"])
+def test_an_unchanged_table_is_recorded_once_for_each_date_and_keeps_the_promise(
+    home: Home, database: Database, entry: Entry, by: str
+) -> None:
+    """No bytes are kept again; the clocks see that the department's table was there, and what it said."""
+    ledger, of = open_ledger(home), watched(entry) if by == "watermark" else entry
+    rows = rows_of(entry, "甲", "乙").with_columns(seq=pl.Series([1, 2], dtype=pl.Int64))
+    days = [DAY + timedelta(days=number) for number in range(5)]
+    with connect(home) as connection:
+        put(connection, entry.department, entry.code, rows)
+        push = pull(home, ledger, of, database, days[0])
+        assert push
+        assert pull(home, ledger, of, database, days[1]) is None
+        assert ledger.history(entry.code) == [push], "what is not yet applied keeps no promise"
+        ledger.settle(push.id, PushState.APPLIED, rows=2, accepted=1, rejected=1)
+        for day in (days[0], days[1], days[1], days[2]):
+            assert pull(home, ledger, of, database, day) is None
+        changed = rows.with_columns(seq=pl.Series([1, 3], dtype=pl.Int64), note=pl.lit("x"))
+        put(connection, entry.department, entry.code, changed)
+        assert pull(home, ledger, of, database, days[3]), (
+            "it is compared with what was read, not with the record"
+        )
+    first, *unchanged, last = ledger.history(entry.code)
+    assert [reading.data_date for reading in unchanged] == days[1:3]
+    for reading in unchanged:
+        assert (reading.state, reading.size, reading.same_as) == (PushState.APPLIED, 0, push.id)
+        assert (reading.rows, reading.accepted, reading.rejected) == (2, 1, 1)
+    assert {folder.name for folder in (home.landing / entry.code).iterdir()} == {first.id, last.id}
+    assert ledger.applied_after(first) == [], "it brings no rows, and so overrules none"
 
 
 def test_every_type_becomes_text(home: Home, database: Database, entry: Entry, tmp_path: Path) -> None:

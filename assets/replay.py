@@ -14,6 +14,7 @@ import polars as pl
 from assets.build import Context
 from assets.ingest.decoding import scratch_folder
 from assets.standard import make_tables, reapply
+from assets.surroundings import other_tables
 from catalog.errors import MendableError
 from catalog.model import Entry
 from lake.ledger import Ledger, Push, PushState, open_ledger
@@ -66,6 +67,7 @@ def replay(
     ledger = open_ledger(context.home)
     pushes = applied_pushes(ledger, resource)
     places = _places_of_refusals(pushes)
+    tables = other_tables(context.lake, entry)
     with writing(context.home, f"standard.{resource}"), scratch_folder(context.home.work) as work:
         anew = replace(context, lake=Lake(work))
         make_tables(context, entry)
@@ -73,7 +75,7 @@ def replay(
         for push in pushes:
             if on_push:
                 on_push(push)
-            reapply(anew, push, entry, refusals=places[push.id] == push.id)
+            reapply(anew, push, entry, refusals=places[push.id] == push.id, tables=tables)
         differences = {layer: _difference(context, anew, entry, layer) for layer in REBUILT}
         for layer, difference in differences.items():
             if write and not difference.none:

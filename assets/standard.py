@@ -9,7 +9,7 @@ looked for before anything is written.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,12 +20,15 @@ from assets.build import Context
 from assets.ingest.decoding import scratch_folder
 from assets.ingest.operations import DELETED, prepared
 from assets.ingest.readers import Reading, UnreadableError, read
-from catalog.model import Entry, Mode, Title, Way
+from assets.surroundings import Surroundings, surroundings
+from catalog.model import Entry, Mode, Severity, Title, Way
 from lake.landing import format_of, landed_file
 from lake.ledger import Ledger, Push, PushState, new_push_id, open_ledger
 from lake.locks import writing
 from lake.tables import ROW_HASH, Commit, Lake, describe_part, fingerprint, new_part, row_hash
+from quality.evidence import Finding
 from quality.plan import Plan, content_schema
+from quality.sets import findings, questions
 from quality.split import REASONS, split, whole_row
 
 DUPLICATE = (
@@ -91,6 +94,7 @@ class Outcome:
     reason: Title | None = None
     notes: tuple[str, ...] = ()
     same_as: str | None = None
+    findings: Mapping[str, Finding] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ class _Staged:
     kept: int
     refused: int
     failures: dict[str, int]
+    findings: Mapping[str, Finding]
 
     def discard(self) -> None:
         self.accepted.unlink(missing_ok=True)
@@ -149,6 +154,7 @@ def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
         failures=outcome.failures,
         notes=outcome.notes,
         same_as=outcome.same_as,
+        findings={code: vars(finding) for code, finding in outcome.findings.items()},
     )
     return outcome
 
@@ -156,12 +162,12 @@ def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
 def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, reading: Reading) -> Outcome:
     lake = context.lake
     raw, plan = prepared(entry, reading.frame)
-    staged = _stage(lake, push, entry, plan, raw)
+    staged = _stage(lake, push, entry, plan, raw, surroundings(lake, ledger, push, entry))
     newer = ledger.applied_after(push)
     twin = None if newer else _twin(lake, ledger, push, staged)
     # what has been let in once, and is what stands, cannot do harm by being sent again
     let_in = twin is not None or ledger.hold_accepted(push.id)
-    judged = _judged(lake, push, entry, staged, newer, let_in=let_in)
+    judged = _judged(lake, push, plan, staged, newer, let_in=let_in)
     if judged.state is not PushState.APPLIED:
         staged.discard()
         return judged
@@ -192,13 +198,14 @@ def _repeated(twin: str | None) -> tuple[str, ...]:
 
 
 def _judged(
-    lake: Lake, push: Push, entry: Entry, staged: _Staged, newer: Sequence[Push], *, let_in: bool
+    lake: Lake, push: Push, plan: Plan, staged: _Staged, newer: Sequence[Push], *, let_in: bool
 ) -> Outcome:
     """What is to become of a staged push: nothing has been written yet."""
-    judged = Outcome(push, PushState.APPLIED, staged.rows, staged.kept, staged.refused, staged.failures)
-    if not staged.rows and not entry.delivery.empty_ok:
+    counts = (staged.rows, staged.kept, staged.refused, staged.failures)
+    judged = Outcome(push, PushState.APPLIED, *counts, findings=staged.findings)
+    if not staged.rows and not plan.entry.delivery.empty_ok:
         return replace(judged, state=PushState.REFUSED, reason=NO_ZERO_REPORT)
-    reason = None if let_in else _hold_reason(lake, entry, staged, newer)
+    reason = None if let_in else _hold_reason(lake, plan, staged, newer)
     return replace(judged, state=PushState.HELD, reason=reason) if reason else judged
 
 
@@ -225,9 +232,10 @@ def rehearse(context: Context, entry: Entry, path: Path, data_date: date) -> Reh
         except UnreadableError as refusal:
             return Rehearsal(Outcome(push, PushState.REFUSED, reason=refusal.reason))
         raw, plan = prepared(entry, reading.frame)
-        staged = _stage(Lake(work / "lake"), push, entry, plan, raw)
-        newer = open_ledger(context.home).applied_after(push)
-        outcome = _judged(context.lake, push, entry, staged, newer, let_in=False)
+        ledger = open_ledger(context.home)
+        around = surroundings(context.lake, ledger, push, entry)
+        staged = _stage(Lake(work / "lake"), push, entry, plan, raw, around)
+        outcome = _judged(context.lake, push, plan, staged, ledger.applied_after(push), let_in=False)
         refused = pl.scan_parquet(staged.rejected).sort("_row").head(SHOWN_ROWS).collect()
         return Rehearsal(outcome, reading.notes, refused)
 
@@ -250,13 +258,16 @@ def _unregistered(entry: Entry, path: Path, data_date: date) -> Push:
     )
 
 
-def reapply(context: Context, push: Push, entry: Entry, *, refusals: bool) -> Commit:
+def reapply(
+    context: Context, push: Push, entry: Entry, *, refusals: bool, tables: Mapping[str, pl.LazyFrame]
+) -> Commit:
     """Apply a push once more as it was decided: nothing is held, nothing settled, and its refused rows are left out
-    where they stand under an earlier push. For a lake that is built anew from landing, in the order of data dates."""
+    where they stand under an earlier push. For a lake that is built anew from landing, in the order of data dates;
+    ``tables`` are the other resources' that its rules ask."""
     with scratch_folder(context.home.work) as work:
         reading = read(landed_file(context.home, push), entry, work=work)
         raw, plan = prepared(entry, reading.frame)
-        staged = _stage(context.lake, push, entry, plan, raw)
+        staged = _stage(context.lake, push, entry, plan, raw, Surroundings(tables), whole=False)
         return _write(context, push, entry, staged, newer=(), refusals=refusals)
 
 
@@ -275,15 +286,27 @@ def _write(
     return _merge(context, push, entry, staged.accepted, newer)
 
 
-def _stage(lake: Lake, push: Push, entry: Entry, plan: Plan, raw: pl.LazyFrame) -> _Staged:
-    """One streaming pass writes both parts and counts; a second, on few rows, only where keys repeat."""
-    parts = split(raw, plan)
+def _stage(
+    lake: Lake,
+    push: Push,
+    entry: Entry,
+    plan: Plan,
+    raw: pl.LazyFrame,
+    around: Surroundings,
+    *,
+    whole: bool = True,
+) -> _Staged:
+    """One streaming pass writes both parts and counts; a second, on few rows, only where keys repeat. ``whole``: the
+    rules over the push as a whole are judged, too."""
+    asked = questions(plan, around.before) if whole else []
+    parts = split(raw, plan, tables=around.tables, asked=asked)
     good, bad = (new_part(lake.path(layer, entry.code)) for layer in ("standard", "quarantine"))
-    _, _, counted = pl.collect_all(
+    _, _, counted, *answers = pl.collect_all(
         [
             _sunk(_with_provenance(parts.accepted, push, entry), good),
             _sunk(_stamped(parts.rejected, push), bad),
             parts.counts,
+            *([parts.sets] if asked else []),
         ],
         engine="streaming",
     )
@@ -294,7 +317,9 @@ def _stage(lake: Lake, push: Push, entry: Entry, plan: Plan, raw: pl.LazyFrame) 
         good.unlink()
         bad.unlink()
         raise ConservationError(push, rows, kept, refused)
-    staged = _Staged(good, bad, rows, kept, refused, counts)
+    answered = answers[0].row(0, named=True) if answers else {}
+    found = findings(plan, asked, answered, around.tables, rows) if whole else {}
+    staged = _Staged(good, bad, rows, kept, refused, counts, found)
     return _without_repeated_keys(lake, push, entry, plan, raw, staged)
 
 
@@ -341,7 +366,7 @@ def _without_repeated_keys(
     if staged.rows != kept + refused:
         raise ConservationError(push, staged.rows, kept, refused)
     failures = staged.failures | {DUPLICATE[0]: len(duplicates), SUPERSEDED[0]: len(superseded)}
-    return _Staged(good, bad, staged.rows, kept, refused, failures)
+    return _Staged(good, bad, staged.rows, kept, refused, failures, staged.findings)
 
 
 def _key(entry: Entry) -> list[str]:
@@ -380,10 +405,12 @@ def _with_provenance(rows: pl.LazyFrame, push: Push, entry: Entry) -> pl.LazyFra
     )
 
 
-def _hold_reason(lake: Lake, entry: Entry, staged: _Staged, newer: Sequence[Push]) -> Title | None:
-    """Why a person must look first: too few rows, too many bad ones, or a snapshot that lost too many (or None).
+def _hold_reason(lake: Lake, plan: Plan, staged: _Staged, newer: Sequence[Push]) -> Title | None:
+    """Why a person must look first: too few rows, too many bad ones, a snapshot that lost too many, or a rule that holds
+    the push (or None).
 
     An old snapshot, overtaken by a newer one, replaces nothing and so can lose nothing."""
+    entry = plan.entry
     delivery, volume = entry.delivery, entry.delivery.volume
     if staged.rows < volume.min_rows:
         return Title(
@@ -402,7 +429,19 @@ def _hold_reason(lake: Lake, entry: Entry, staged: _Staged, newer: Sequence[Push
             zh=f"合格行由 {held} 减至 {staged.kept}，减少超过 {volume.max_shrink:.0%}；请核实后重新推送，或由数据局确认",
             en=f"rows fall from {held} to {staged.kept}, more than {volume.max_shrink:.0%}: re-push, or have the bureau accept it",
         )
-    return None
+    return _rule_reason(plan, staged.findings)
+
+
+def _rule_reason(plan: Plan, found: Mapping[str, Finding]) -> Title | None:
+    """What the rules that hold a push and are not met say."""
+    holding = [rule for rule in (*plan.rules, *plan.sets) if rule.severity is Severity.HOLD]
+    broken = [rule.reason for rule in holding if rule.code in found and found[rule.code].met is False]
+    if not broken:
+        return None
+    return Title(
+        zh=f"{'；'.join(reason.zh for reason in broken)}。请核实后重新推送，或由数据局确认",
+        en=f"{'; '.join(reason.en for reason in broken)}. Check and re-push, or have the bureau accept it",
+    )
 
 
 def _merge(context: Context, push: Push, entry: Entry, accepted: Path, newer: Sequence[Push]) -> Commit:

@@ -25,11 +25,12 @@ from catalog.errors import MendableError
 from catalog.model import Title, Way
 from lake.home import Home
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 #: What brings each older version of the state to the next: additions only.
 _UPGRADES = {
     1: "ALTER TABLE pushes ADD COLUMN notes JSON",
     2: "ALTER TABLE pushes ADD COLUMN same_as VARCHAR(40)",
+    3: "ALTER TABLE pushes ADD COLUMN findings JSON",
 }
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -88,7 +89,8 @@ class NewerStateError(LedgerError):
 @dataclass(frozen=True)
 class Push:
     """One delivery and its receipt. ``id`` sorts by time; ``sequence`` is the order of registration; ``same_as`` names
-    the earlier push that said all of it already, and under which its refused rows stand."""
+    the earlier push that said all of it already, and under which its refused rows stand. ``failures`` counts rows by
+    rule; ``findings`` says of each rule over the push as a whole whether it is met (None: it could not be judged)."""
 
     id: str
     resource: str
@@ -114,6 +116,7 @@ class Push:
     failures: Mapping[str, int] | None = None
     notes: Sequence[str] | None = None
     same_as: str | None = None
+    findings: Mapping[str, Mapping[str, Any]] | None = None
 
     @property
     def refusals(self) -> str:
@@ -167,6 +170,7 @@ _pushes = sa.Table(
     sa.Column("failures", sa.JSON),
     sa.Column("notes", sa.JSON),
     sa.Column("same_as", sa.String(40)),
+    sa.Column("findings", sa.JSON),
     # a key belongs to one department and resource
     sa.UniqueConstraint("department", "resource", "idempotency_key", name="one_push_per_key"),
     sa.Index("pushes_waiting", "state", "resource"),
@@ -250,6 +254,13 @@ class Ledger:
         """Every push of a resource, in the order they came."""
         return self._select(_pushes.c.resource == resource)
 
+    def opened(self) -> datetime | None:
+        """When the first push of all was received."""
+        with self.engine.connect() as connection:
+            query = sa.select(_pushes.c.received_at).order_by(_pushes.c.sequence).limit(1)
+            found: datetime | None = connection.execute(query).scalar()
+            return found
+
     def changed_since(self, at: datetime) -> list[Push]:
         """Every push received or settled after an instant, in the order they came."""
         return self._select((_pushes.c.received_at > at) | (_pushes.c.settled_at > at))
@@ -296,6 +307,7 @@ class Ledger:
         failures: Mapping[str, int] | None = None,
         notes: Sequence[str] = (),
         same_as: str | None = None,
+        findings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Record what became of a push. Settling it again with the same outcome changes nothing that matters."""
         values = {
@@ -309,6 +321,7 @@ class Ledger:
             "failures": {code: count for code, count in (failures or {}).items() if count},
             "notes": list(notes),
             "same_as": same_as,
+            "findings": {code: dict(found) for code, found in (findings or {}).items()},
             "settled_at": datetime.now(UTC),
         }
         with self.engine.begin() as connection:

@@ -487,8 +487,8 @@ def test_where_rows_go_missing_nothing_is_written(
     bench = make()
     original = split.split
 
-    def leaking(raw: pl.LazyFrame, plan: Any) -> split.Split:
-        parts = original(raw, plan)
+    def leaking(raw: pl.LazyFrame, plan: Any, **more: Any) -> split.Split:
+        parts = original(raw, plan, **more)
         return replace(parts, rejected=parts.rejected.head(0))
 
     monkeypatch.setattr(standard, "split", leaking)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from catalog.load import load
-from quality.plan import compile_entry
+from quality.changes import Before
+from quality.plan import Plan, compile_entry, raw_name
+from quality.sets import findings, questions
 from quality.split import split
 from tests.quality.conftest import MAN, WOMAN, raw
 
@@ -48,6 +51,9 @@ CASES: list[tuple[str, str, dict[str, str], dict[str, str]]] = [
     ("electronic_licence", "valid_to.ends_after_it_begins", {"valid_from": LATE, "valid_to": EARLY}, {"valid_to": LATE}),
     ("electronic_licence", "version.versions_from_one", {"version": "0"}, {"version": "1"}),
     ("electronic_licence", "row.replaces_another", {"licence_id": LICENCE, "previous_licence_id": LICENCE}, {"previous_licence_id": "1.2"}),
+    ("household_register", "division_code.division_exists", {"division_code": "441899"}, {"division_code": "441802"}),
+    ("electronic_licence", "type_code.type_exists", {"type_code": "11100000000013338W001"}, {"type_code": "11100000000013338W009"}),
+    ("electronic_licence", "holder_code.holder_exists", {"holder_code": WOMAN}, {"holder_code": MAN}),
     ("licence_type", "validity_years.plausible_validity", {"validity_years": "101"}, {"validity_years": "5"}),
     ("credit_record", "removed_on.removed_after_listed", {"listed_on": LATE, "removed_on": EARLY}, {"removed_on": LATE}),
     ("real_estate_title", "share.plausible_share", {"share": "1.5"}, {"share": "0.5"}),
@@ -55,20 +61,70 @@ CASES: list[tuple[str, str, dict[str, str], dict[str, str]]] = [
 ]  # fmt: skip
 
 
+#: What other resources hold, for rules between tables: one row each.
+TABLES = {
+    "division": pl.LazyFrame({"code": ["441802"]}),
+    "licence_type": pl.LazyFrame({"type_code": ["11100000000013338W009"]}),
+    **{name: pl.LazyFrame({"resident_id": [MAN]}) for name in ("household_register", "residence_permit")},
+    **{
+        name: pl.LazyFrame({"credit_code": ["91441800MA4UX0LE4T"]})
+        for name in ("business_registration", "nonprofit_organisation", "public_institution")
+    },
+}
+#: Resource, rule, one cell of the rows that break it, and of rows that meet it; before, the cell was as in those.
+SET_CASES: list[tuple[str, str, list[str], list[str]]] = [
+    ("school_enrolment", "table.as_many_as_last_time", ["一年级"] * 50, ["一年级"] * 90),
+    ("school_enrolment", "guardian_mobile.guardians_can_be_called", ["13812345678", ""], ["13812345678"]),
+    ("school_enrolment", "school_grade.grades_as_before", ["一年级"] * 2000, ["一年级", "二年级"] * 1000),
+    ("point_of_interest", "kind.kinds_as_before", ["学校"] * 2000, ["学校", "医院"] * 1000),
+    ("subsidy_payment", "amount.plausible_total", ["1500000000", "600000000"], ["150", "60"]),
+    ("pension_payment", "amount.plausible_median", ["180000", "200000", "300"], ["1800", "2000", "300000"]),
+    ("division", "level.every_level", ["city", "county"], ["town", "city", "county"]),
+]
+
+
 def fails(resource: str, rule: str, row: dict[str, str]) -> bool:
     """Whether the rule fails on one raw row, all other cells being empty."""
-    counts = split(raw(row), compile_entry(CATALOGUE.entry(resource))).counts
+    counts = split(raw(row), compile_entry(CATALOGUE.entry(resource)), tables=TABLES).counts
     return bool(counts.collect()[rule].item())
+
+
+def met(resource: str, rule: str, cells: list[str], before: list[str]) -> bool | None:
+    """Whether the rule is met by rows of which one column says something, after others."""
+    plan = compile_entry(CATALOGUE.entry(resource))
+    (stated,) = [each for each in plan.sets if each.code == rule]
+    column = stated.column or "school_grade"
+    asked = questions(plan, Before(_standardised(plan, column, before), 100))
+    parts = split(raw(*({column: cell} for cell in cells or [""])), plan, asked=asked)
+    return findings(plan, asked, parts.sets.collect().row(0, named=True), {}, len(cells))[rule].met
+
+
+def _standardised(plan: Plan, column: str, cells: list[str]) -> pl.LazyFrame:
+    """The cells as the standard table holds them."""
+    names = {
+        name: pl.Series(cells if name == column else [None] * len(cells), dtype=pl.String)
+        for name in plan.entry.columns
+    }
+    named = pl.LazyFrame({raw_name(name): texts for name, texts in names.items()})
+    return named.with_columns(plan.standardise)
+
+
+#: It takes two rows to break it.
+REPEATED = ("business_registration", "registration_no.registration_no_once")
 
 
 def test_the_cases_name_every_shipped_rule() -> None:
     shipped = {
         (declared.code, rule.code)
         for declared in CATALOGUE.entries.values()
-        for rule in compile_entry(declared).rules[-len(declared.rules) :]
-        if declared.rules
+        for rule in compile_entry(declared).rules
+        if rule.code.partition(".")[2] in {stated.name for stated in declared.rules}
     }
-    assert {(resource, rule) for resource, rule, *_ in CASES} == shipped
+    assert {(resource, rule) for resource, rule, *_ in CASES} | {REPEATED} == shipped
+    over_sets = {
+        (entry.code, rule.code) for entry in CATALOGUE.entries.values() for rule in compile_entry(entry).sets
+    }
+    assert {(resource, rule) for resource, rule, *_ in SET_CASES} == over_sets
 
 
 @pytest.mark.parametrize(("resource", "rule", "broken", "right"), CASES)
@@ -78,3 +134,22 @@ def test_a_shipped_rule_fails_on_its_broken_row_only(
     assert fails(resource, rule, broken)
     assert not fails(resource, rule, broken | right)
     assert not fails(resource, rule, dict.fromkeys(broken, ""))
+
+
+def test_a_number_that_should_be_there_once_fails_in_each_of_its_rows() -> None:
+    resource, rule = REPEATED
+    rows = [
+        {"registration_no": number}
+        for number in ("441800000000011", "441800000000011", "441800000000022", "")
+    ]
+    counts = split(raw(*rows), compile_entry(CATALOGUE.entry(resource))).counts
+    assert counts.collect()[rule].item() == 2
+
+
+@pytest.mark.parametrize(("resource", "rule", "broken", "right"), SET_CASES)
+def test_a_shipped_rule_over_a_push_fails_on_its_broken_rows_only(
+    resource: str, rule: str, broken: list[str], right: list[str]
+) -> None:
+    assert met(resource, rule, broken, right) is False
+    assert met(resource, rule, right, right) is True
+    assert met(resource, rule, [], right) is None, "nothing to report is no fault"

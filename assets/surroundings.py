@@ -1,0 +1,45 @@
+"""What a push is judged against beside itself: other resources' tables, and the resource as it was before.
+
+Here belongs the gathering from lake and ledger, no more of it than the entry's rules ask for. What is made of it is
+``quality``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from catalog.model import Entry
+from lake.ledger import Ledger, Push
+from lake.tables import Lake
+from quality.changes import CHANGES, Before
+from quality.plan import asked_resources
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The tables that rules between tables ask (those that hold rows), and what changes are measured from."""
+
+    tables: Mapping[str, pl.LazyFrame] = field(default_factory=dict)
+    before: Before = field(default_factory=Before)
+
+
+def surroundings(lake: Lake, ledger: Ledger, push: Push, entry: Entry) -> Surroundings:
+    """What a push of this entry is judged against now."""
+    return Surroundings(other_tables(lake, entry), _before(lake, ledger, push, entry))
+
+
+def other_tables(lake: Lake, entry: Entry) -> dict[str, pl.LazyFrame]:
+    """The standard tables that the entry's rules ask. One without rows can tell of nothing that it is not there."""
+    held = (code for code in asked_resources(entry) if lake.rows("standard", code))
+    return {code: lake.scan("standard", code) for code in held}
+
+
+def _before(lake: Lake, ledger: Ledger, push: Push, entry: Entry) -> Before:
+    if not any(rule.expectation in CHANGES for rule in entry.rules):
+        return Before()
+    last = ledger.applied_before(push)
+    rows = lake.scan("standard", entry.code) if lake.rows("standard", entry.code) else None
+    return Before(rows, last.rows if last else None)

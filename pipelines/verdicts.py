@@ -6,14 +6,16 @@ only, never a value out of a row.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import date
+from typing import Any
 
 from rich.table import Table
 
 from catalog.model import Dimension, Entry, Severity
 from lake.ledger import Ledger, Push, PushState
-from quality.evidence import Evidence
+from quality.evidence import Evidence, Finding
 from quality.plan import Plan, compile_entry
 from quality.score import overall, scores
 
@@ -23,15 +25,17 @@ TITLES = {Severity.REJECT: "拒收 reject", Severity.WARN: "提示 warn", Severi
 
 @dataclass(frozen=True)
 class FailedRule:
-    """A rule that rows of the push failed, and what its failure means."""
+    """A rule that rows of the push failed (``rows``), or that the push as a whole did not meet (``observed``: the numbers
+    that tell so), and what its failure means."""
 
     rule: str
     column: str | None
     dimension: Dimension
     severity: Severity
-    rows: int
+    rows: int | None
     reason_zh: str
     reason_en: str
+    observed: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,14 @@ class JudgedPush:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A resource's last push by rule, and all its judged pushes, oldest first."""
+    """A resource's last push by rule, and all its judged pushes, oldest first. ``unjudged`` names the rules of which
+    nothing can be said: another table is empty still, or there is nothing to compare with."""
 
     resource: str
     rules: int
     failed: list[FailedRule]
     trend: list[JudgedPush]
+    unjudged: list[str] = field(default_factory=list)
 
 
 def verdict(ledger: Ledger, entry: Entry, pushes: int = 12) -> Verdict:
@@ -64,16 +70,25 @@ def verdict(ledger: Ledger, entry: Entry, pushes: int = 12) -> Verdict:
     judged = _judged(ledger, entry)[-pushes:]
     return Verdict(
         entry.code,
-        len(plan.rules),
+        len(plan.rules) + len(plan.sets),
         _failed(plan, judged[-1]) if judged else [],
         [_scored(plan, push) for push in judged],
+        [code for code, found in findings_of(judged[-1]).items() if found.met is None] if judged else [],
     )
+
+
+def findings_of(push: Push) -> dict[str, Finding]:
+    """What became of the rules over a push as a whole."""
+    return {code: Finding(**found) for code, found in (push.findings or {}).items()}
 
 
 def evidence_of(ledger: Ledger, entry: Entry) -> Evidence | None:
     """The counts of the newest judged push: what Great Expectations' results are made from."""
     judged = _judged(ledger, entry)
-    return Evidence(judged[-1].rows or 0, judged[-1].failures or {}) if judged else None
+    if not judged:
+        return None
+    last = judged[-1]
+    return Evidence(last.rows or 0, last.failures or {}, findings=findings_of(last))
 
 
 def as_record(found: Verdict) -> dict[str, object]:
@@ -96,9 +111,8 @@ def tables(found: Verdict) -> list[Table]:
         header_style="bold",
     )
     for rule in found.failed:
-        rules.add_row(
-            rule.rule, rule.dimension.title, TITLES[rule.severity], f"{rule.rows:,}", rule.reason_zh
-        )
+        extent = observed(rule.observed) if rule.rows is None else f"{rule.rows:,}"
+        rules.add_row(rule.rule, rule.dimension.title, TITLES[rule.severity], extent, rule.reason_zh)
     shown = [d for d in Dimension if any(push.dimensions.get(d) is not None for push in found.trend)]
     trend = Table(
         "数据日期",
@@ -122,6 +136,13 @@ def tables(found: Verdict) -> list[Table]:
     return [rules, trend]
 
 
+def observed(metrics: Mapping[str, Any]) -> str:
+    """The numbers of a rule over a push as a whole, as people read them."""
+    return ", ".join(
+        f"{value:,.4g}" if isinstance(value, int | float) else str(value) for value in metrics.values()
+    )
+
+
 def _judged(ledger: Ledger, entry: Entry) -> list[Push]:
     """The pushes whose rows were judged, in the order they came."""
     return [push for push in ledger.history(entry.code) if push.state in JUDGED]
@@ -142,7 +163,26 @@ def _failed(plan: Plan, push: Push) -> list[FailedRule]:
         for rule in plan.rules
         if failures.get(rule.code)
     ]
-    return sorted(found, key=lambda rule: -rule.rows)
+    return [*_unmet(plan, push), *sorted(found, key=lambda rule: -(rule.rows or 0))]
+
+
+def _unmet(plan: Plan, push: Push) -> list[FailedRule]:
+    """The rules over the push as a whole that it does not meet: more than any single row they matter."""
+    found = findings_of(push)
+    return [
+        FailedRule(
+            rule.code,
+            rule.column,
+            rule.dimension,
+            rule.severity,
+            None,
+            rule.reason.zh,
+            rule.reason.en,
+            found[rule.code].metrics,
+        )
+        for rule in plan.sets
+        if rule.code in found and found[rule.code].met is False
+    ]
 
 
 def _scored(plan: Plan, push: Push) -> JudgedPush:

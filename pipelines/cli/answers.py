@@ -88,6 +88,8 @@ def quality(
     )
     for table in tables(judged) if judged.trend else ():
         wide_console().print(table)
+    if judged.unjudged:
+        say(f"未评估 not judged, nothing to compare with: {', '.join(judged.unjudged)}")
 
 
 @app.command()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from assets.standard import DUPLICATE, SUPERSEDED
-from catalog.model import Entry, Title
+from catalog.model import Entry, Severity, Title
 from lake.ledger import Push
 from lake.tables import Lake
 from quality.plan import compile_entry
@@ -38,12 +38,14 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Failing:
-    """A rule that rows of a push failed: its words, its column, and how many."""
+    """A rule that rows of a push failed, or that the push as a whole did not meet (``rows`` None): its words, its column,
+    and what its failing means."""
 
     rule: str
     column: str | None
     reason: Title
-    rows: int
+    rows: int | None
+    severity: Severity = Severity.REJECT
 
 
 def refusals(lake: Lake, push: Push, *, with_cells: bool) -> list[Refusal]:
@@ -60,18 +62,28 @@ def in_words(rows: pl.LazyFrame, *, with_cells: bool) -> list[Refusal]:
     return [_refusal(record, with_cells) for record in flat.iter_rows(named=True)]
 
 
-def failing(entry: Entry, failures: Mapping[str, int] | None) -> list[Failing]:
-    """The rules that rows failed, the most frequent first."""
-    rules = {rule.code: rule for rule in compile_entry(entry).rules}
+def failing(
+    entry: Entry,
+    failures: Mapping[str, int] | None,
+    findings: Mapping[str, Mapping[str, object]] | None = None,
+) -> list[Failing]:
+    """The rules that the push as a whole did not meet, and those that rows failed, the most frequent first."""
+    plan = compile_entry(entry)
+    rules = {rule.code: rule for rule in plan.rules}
+    unmet = [
+        Failing(rule.code, rule.column, rule.reason, None, rule.severity)
+        for rule in plan.sets
+        if (findings or {}).get(rule.code, {}).get("met") is False
+    ]
     found = [
-        Failing(code, rules[code].column, rules[code].reason, count)
+        Failing(code, rules[code].column, rules[code].reason, count, rules[code].severity)
         if code in rules
         # an entry may have lost a rule since
         else Failing(code, None, _OF_WHOLE_ROWS.get(code, Title(zh=code, en=code)), count)
         for code, count in (failures or {}).items()
         if count
     ]
-    return sorted(found, key=lambda item: -item.rows)
+    return [*unmet, *sorted(found, key=lambda item: -(item.rows or 0))]
 
 
 def _refusal(record: Mapping[str, object], with_cells: bool) -> Refusal:

@@ -24,7 +24,8 @@ def catalogue() -> Catalogue:
 def test_every_shipped_entry_makes_a_suite_with_one_expectation_for_each_rule(catalogue: Catalogue) -> None:
     gx = great_expectations()
     for declared in catalogue.entries.values():
-        made, rules = suite(declared), compile_entry(declared).rules
+        made, plan = suite(declared), compile_entry(declared)
+        rules = [*plan.rules, *plan.sets]
         assert isinstance(made, gx.ExpectationSuite)
         assert [expectation.meta[META]["rule"] for expectation in made.expectations] == [
             rule.code for rule in rules

@@ -55,7 +55,11 @@ async def check(
         entry=entry,
         outcome=rehearsal.outcome,
         notes=rehearsal.notes,
-        failing=failing(entry, rehearsal.outcome.failures),
+        failing=failing(
+            entry,
+            rehearsal.outcome.failures,
+            {code: vars(found) for code, found in rehearsal.outcome.findings.items()},
+        ),
         refusals=in_words(rehearsal.refused.head(SHOWN_ROWS).lazy(), with_cells=True),
         shown_rows=SHOWN_ROWS,
     )

@@ -69,7 +69,7 @@ def _operation(visit: Visit, entry: Entry) -> dict[str, Any]:
         "push_count": len(pushes),
         "row_bars": [_row_bar(visit, push) for push in applied[-_CHARTED:]],
         "quality_points": [_quality_point(push) for push in applied[-_CHARTED:]],
-        "failing": failing(entry, applied[-1].failures if applied else None)[:12],
+        "failing": failing(entry, applied[-1].failures, applied[-1].findings)[:12] if applied else [],
         "last_rows": applied[-1].rows if applied else 0,
         "bars": [month_bar(visit, month, counted) for month, counted in months.items()],
         "year": sum_of(months.values()),

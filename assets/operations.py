@@ -6,7 +6,7 @@ who sees the table is decided in ``analyst``. It holds counts, dates and states,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -17,12 +17,13 @@ from catalog.load import Catalogue
 from catalog.model import Dimension, Entry, Mode, Title
 from lake.ledger import Push, PushState, open_ledger
 from lake.locks import writing
+from lake.promises import Excuse, excuse_of, open_promises
 from lake.tables import Commit, Lake
-from quality.calendar import entered_days
 from quality.clock import CITY_TIME
-from quality.freshness import Received, State, judge, outcomes
+from quality.freshness import Outcome, Received, State, Verdict, judge, outcomes
 from quality.plan import compile_entry, raw_name
 from quality.score import overall, scores
+from quality.terms import Terms, load_terms
 
 #: A push counts for the clocks from its receipt, unless it was refused or withdrawn.
 COUNTING = (PushState.APPLIED, PushState.HELD, PushState.RECEIVED)
@@ -38,6 +39,29 @@ PERIOD_SCHEMA = pl.Schema(
         "recorded_at": pl.Datetime("us", "UTC"),
     }
 )
+
+
+@dataclass(frozen=True)
+class Duties:
+    """What resources owe by: the city's terms, since when each promise counts, and the excuses that were accepted."""
+
+    terms: Terms
+    starts: Mapping[str, date]
+    opened: date | None
+    accepted: Sequence[Excuse] = ()
+
+    def since(self, entry: Entry) -> date | None:
+        """From when a resource owes anything: the day recorded for it, else the day its entry was published, but not
+        before the city's first push; None while there was none."""
+        if entry.code in self.starts or self.opened is None:
+            return self.starts.get(entry.code)
+        return max(entry.published, self.opened) if entry.published else self.opened
+
+    def verdict(self, resource: str, outcome: Outcome) -> Verdict:
+        """What became of a period, in the light of the excuses."""
+        verdict = outcome.verdict
+        excused = verdict is not Verdict.ON_TIME and excuse_of(self.accepted, resource, outcome.due)
+        return Verdict.EXCUSED if excused else verdict
 
 
 @dataclass(frozen=True)
@@ -81,13 +105,24 @@ def resource_states(
     context: Context, department: str | None = None, now: datetime | None = None
 ) -> list[ResourceState]:
     """Every resource (of one department), in code order, at an instant (default: now)."""
-    catalogue, ledger = context.catalogue, open_ledger(context.home)
+    catalogue, at = context.catalogue, now or datetime.now(UTC)
+    ledger, duties = open_ledger(context.home), duties_of(context)
     entries = catalogue.of_department(department) if department else list(catalogue.entries.values())
-    at, calendar = now or datetime.now(UTC), entered_days(catalogue.root)
     return [
-        state_of(entry, ledger.history(entry.code), rows_of(context.lake, entry.code), at, calendar)
+        state_of(entry, ledger.history(entry.code), rows_of(context.lake, entry.code), at, duties)
         for entry in entries
     ]
+
+
+def duties_of(context: Context) -> Duties:
+    """What the city's policy and the record of promises say now."""
+    promises, first = open_promises(context.home), open_ledger(context.home).opened()
+    return Duties(
+        load_terms(context.catalogue.root),
+        promises.starts(),
+        first.astimezone(CITY_TIME).date() if first else None,
+        [excuse for excuse in promises.excuses() if excuse.accepted],
+    )
 
 
 def publish_freshness(context: Context) -> Built:
@@ -100,36 +135,37 @@ def publish_freshness(context: Context) -> Built:
     return Built(commits, {str(state): int(count) for state, count in counts})
 
 
-def record_periods(context: Context, now: datetime | None = None) -> Commit:
-    """Append to ``ops.period`` what became of each period whose due day is over, where that is not recorded yet or was
-    recorded otherwise (a missed push that came at last). Nothing in it is ever changed or deleted."""
+def record_periods(
+    context: Context, now: datetime | None = None, resources: Collection[str] | None = None
+) -> Commit:
+    """Append to ``ops.period`` what became of each period (of these resources) whose due day is over, where that is not
+    recorded yet or was recorded otherwise (a missed push that came at last, an excuse accepted since). Nothing in it is
+    ever changed or deleted."""
     with writing(context.home, "ops.period"):
-        found = period_rows(context, now or datetime.now(UTC))
+        found = period_rows(context, now or datetime.now(UTC), resources)
         said = latest_periods(context.lake).drop("recorded_at", strict=False)
         return context.lake.append(
             "ops", "period", found.join(said, on=said.columns, how="anti", nulls_equal=True)
         )
 
 
-def period_rows(context: Context, now: datetime) -> pl.DataFrame:
-    """Every period of every resource that is over at an instant, as the ledger of pushes and the catalogue say now."""
-    ledger = open_ledger(context.home)
-    pushes = {code: ledger.history(code) for code in context.catalogue.entries}
-    calendar = entered_days(context.catalogue.root)
-    opened = min((history[0].received_at for history in pushes.values() if history), default=None)
+def period_rows(context: Context, now: datetime, resources: Collection[str] | None = None) -> pl.DataFrame:
+    """Every period of every resource (of these) that is over at an instant, as the ledger of pushes and the catalogue
+    say now."""
+    ledger, duties = open_ledger(context.home), duties_of(context)
     rows = [
         {
             "resource": entry.code,
             "department": entry.department,
             "frequency": entry.frequency.value,
             **vars(outcome),
-            "verdict": outcome.verdict.value,
+            "verdict": duties.verdict(entry.code, outcome).value,
             "recorded_at": now,
         }
         for entry in context.catalogue.entries.values()
-        if opened
+        if (resources is None or entry.code in resources) and (since := duties.since(entry))
         for outcome in outcomes(
-            entry.frequency, _received(pushes[entry.code]), _since(entry, opened), now, calendar
+            entry.frequency, _received(ledger.history(entry.code)), since, now, duties.terms
         )
     ]
     return pl.DataFrame(rows, schema=PERIOD_SCHEMA, orient="row")
@@ -165,7 +201,9 @@ def open_quarantine(context: Context, entry: Entry) -> OpenRows | None:
         return None
     refused = lake.scan("quarantine", code).select("key", "_push", "_received_at")
     history = open_ledger(context.home).history(code)
-    newest = pl.col("_push") == next((p.id for p in reversed(history) if p.state is PushState.APPLIED), "")
+    newest = pl.col("_push") == next(
+        (p.refusals for p in reversed(history) if p.state is PushState.APPLIED), ""
+    )
     rows: pl.Expr = pl.len()
     if entry.delivery.mode is Mode.SNAPSHOT:
         refused = refused.filter(newest)
@@ -195,12 +233,6 @@ def _standardised(entry: Entry, refused: pl.LazyFrame) -> pl.LazyFrame:
     cells = [raw.struct.field(name).alias(raw_name(name)) for name in key]
     standardise = [expr for expr in compile_entry(entry).standardise if expr.meta.output_name() in key]
     return refused.with_columns(cells).with_columns(standardise)
-
-
-def _since(entry: Entry, opened: datetime) -> date:
-    """From when a resource owes anything: the day its entry was published, but not before the city's first push."""
-    first = opened.astimezone(CITY_TIME).date()
-    return max(entry.published, first) if entry.published else first
 
 
 def freshness_rows(states: list[ResourceState]) -> pl.DataFrame:
@@ -236,12 +268,11 @@ def state_of(
     pushes: Sequence[Push],
     rows_now: tuple[int, int],
     now: datetime,
-    calendar: Mapping[date, bool],
+    duties: Duties,
 ) -> ResourceState:
-    """One resource at an instant, from all its pushes in the order they came, its row counts, and the working days that
-    the city has entered."""
+    """One resource at an instant, from all its pushes in the order they came, its row counts, and what it owes by."""
     counted = [push for push in pushes if push.state in COUNTING]
-    fresh = judge(entry.frequency, _received(pushes), now, calendar)
+    fresh = judge(entry.frequency, _received(pushes), now, duties.terms, duties.since(entry))
     applied = [push for push in pushes if push.state is PushState.APPLIED]
     plan, last = compile_entry(entry), pushes[-1] if pushes else None
     rows = applied[-1].rows or 0 if applied else 0

@@ -26,6 +26,11 @@ from demo.dirt import Soiled, soil
 MISSING = ("credit_record",)
 #: Delivered, but with data of long ago.
 STALE = {"public_institution": 400, "low_income_household": 75}
+#: Promised for so many days already, unlike all others, which promise from their first push on: what was due meanwhile is late
+#: or missed in a demo that has just begun.
+PROMISED = {"credit_record": 60, "public_institution": 430, "low_income_household": 130}
+#: What a department says to that, for the bureau to decide.
+EXCUSES = {"low_income_household": "县级低保系统九月起迁移，名册须人工核对，预计下月补报"}
 BANK = "6230"
 
 
@@ -72,7 +77,8 @@ def deliveries(city: City, catalogue: Catalogue, folder: Path) -> Iterator[Deliv
 
 def _delivery(entry: Entry, soiled: Soiled, folder: Path, day: date, part: str) -> Delivery:
     way = WAYS[entry.code]
-    name = f"{entry.title.zh}{part}{FORMATS[entry.code]}" if way is not Way.TABLE else None
+    # the day it speaks for is in its name: a drop folder has nowhere else to say it
+    name = f"{entry.title.zh}{part}_{day:%Y%m%d}{FORMATS[entry.code]}" if way is not Way.TABLE else None
     path = folder / name if name else None
     if path:
         WRITERS[FORMATS[entry.code]](soiled.rows, entry, path)

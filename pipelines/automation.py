@@ -16,7 +16,7 @@ from assets.ingest.deliveries import collect
 from lake.ledger import open_ledger
 from pipelines.alerts import alert
 from pipelines.graph import asset_key
-from pipelines.reminders import remind
+from pipelines.reminders import overdue_corrections, remind
 
 #: A set of pushes whose runs failed this often waits for a person instead of being tried for ever.
 MAX_FAILURES = 3
@@ -71,9 +71,10 @@ def reminder_sensor(context: Context) -> dg.SensorDefinition:
 
     @dg.sensor(name="reminders", minimum_interval_seconds=3600, default_status=dg.DefaultSensorStatus.RUNNING)
     def reminders(_: dg.SensorEvaluationContext) -> dg.SkipReason:
-        told = remind(context)
+        told, overdue = remind(context), overdue_corrections(context)
         return dg.SkipReason(
-            f"提醒了 {len(told)} 个部门 · {len(told)} departments were told that they are late"
+            f"提醒了 {len(told)} 个部门，{len(overdue)} 个部门整改期已过 · "
+            f"{len(told)} departments were told that they are late, {len(overdue)} let a notice pass"
         )
 
     return reminders

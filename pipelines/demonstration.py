@@ -23,6 +23,7 @@ from demo.exports import Delivery
 from lake import tokens
 from lake.home import Home
 from lake.ledger import PushState, open_ledger
+from lake.promises import open_promises
 from pipelines.definitions import assemble, open_context
 from pipelines.running import RunSummary, run, select
 from pipelines.services import free_port, gateway_service, running, wait_until_up
@@ -44,6 +45,7 @@ def demonstrate(home: Home, people: int, seed: int, say: Say) -> int:
     truth.write(made, sent, outbox / "truth")
     say("2/4 各部门推送：接口、库表、文件 · departments deliver by API, table and file")
     _deliver(context, sent, say)
+    _promise(context)
     say("3/4 检查、入库、整合、脱敏 · checking, building, masking")
     definitions = assemble(context)
     summary = run(home, definitions, select(definitions, []), lambda text: say(f"    {text}"))
@@ -64,6 +66,19 @@ def _deliver(context: Context, sent: Sequence[Delivery], say: Say) -> None:
     say(
         f"    {len(by_table)} 张库表 tables, {len(by_file)} 个文件 files: {len(collected.pushes)} 个新推送 new pushes"
     )
+
+
+def _promise(context: Context) -> None:
+    """Three resources were promised for longer than they have come, and one department says why; a second run adds nothing."""
+    promises, office = open_promises(context.home), "demo"
+    known = promises.starts()
+    for code, days in exports.PROMISED.items():
+        if code not in known:
+            since = today() - timedelta(days=days)
+            promises.begin(code, since, reason="归集协议（示范） agreement of the demo", by=office)
+            if code in exports.EXCUSES:
+                department = context.catalogue.entry(code).department
+                promises.excuse(department, code, since, today(), reason=exports.EXCUSES[code], by=office)
 
 
 def _push_by_api(context: Context, sent: Sequence[Delivery]) -> None:

@@ -1,4 +1,5 @@
-"""Telling a department that it is late: once for each deadline it missed, by webhook and by mail, where they are set.
+"""Telling a department that it is late: once for each deadline it missed, by webhook and by mail, where they are set; and
+telling the bureau, once, when the last day of a notice has passed without correction.
 
 Here belong the message, its sending, and the record of what was told. What is late is decided in ``quality.freshness``. A message
 holds titles, dates and counts, never a value out of a row. The formal notice (Art. 49) is drafted on the page and signed
@@ -14,7 +15,7 @@ import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email.message import EmailMessage
 from itertools import groupby
 from urllib.parse import SplitResult, urlsplit
@@ -22,14 +23,19 @@ from urllib.parse import SplitResult, urlsplit
 import sqlalchemy as sa
 
 from assets.build import Context
+from assets.escalation import Stage, case_of
 from assets.operations import ResourceState, resource_states
 from catalog.model import Department
 from lake.ledger import open_tables
+from lake.promises import Excuse, excuse_of, open_promises
 from pipelines.alerts import alert
-from quality.freshness import State
+from quality.clock import CITY_TIME
+from quality.terms import load_terms
 
 log = logging.getLogger("citylake.reminders")
 SMTP_SECONDS = 20
+#: What the record of the told calls a notice, before its department: no resource is named so.
+_NOTICE = "notice:"
 
 _metadata = sa.MetaData()
 _reminders = sa.Table(
@@ -50,18 +56,42 @@ class Told:
 
 
 def remind(context: Context, now: datetime | None = None) -> list[Told]:
-    """Tell every department of deadlines it has missed and was not told of yet; a message that nobody took is tried
-    again the next time."""
+    """Tell every department of deadlines it has missed, was not told of and has not excused yet; a message that nobody
+    took is tried again the next time."""
     at = now or datetime.now(UTC)
-    late = [state for state in resource_states(context, now=at) if state.state is State.LATE]
+    late = [state for state in resource_states(context, now=at) if state.working_days_late]
     engine = open_tables(context.home, _metadata)
-    told = _told(engine)
-    new = [state for state in late if (state.resource, state.next_due) not in told]
+    told, excuses = _told(engine), open_promises(context.home).excuses()
+    new = [
+        state for state in late if (state.resource, state.next_due) not in told and not _heard(excuses, state)
+    ]
     done = []
     for department, states in _by_department(new):
         if _send(context.catalogue.departments[department], states):
-            _record(engine, states, at)
+            _record(engine, [(state.resource, state.next_due) for state in states], at)
             done.append(Told(department, tuple(state.resource for state in states)))
+    return done
+
+
+def overdue_corrections(context: Context, now: datetime | None = None) -> list[str]:
+    """Tell the bureau, once for each notice, of departments that let the notice's last day pass and still owe what it
+    names (Art. 49); returns their codes."""
+    at = now or datetime.now(UTC)
+    today, promises = at.astimezone(CITY_TIME).date(), open_promises(context.home)
+    excuses, measures = promises.excuses(), promises.measures()
+    terms = load_terms(context.catalogue.root)
+    engine = open_tables(context.home, _metadata)
+    told, done = _told(engine), []
+    for department, states in _by_department(resource_states(context, now=at)):
+        mine = [measure for measure in measures if measure.department == department]
+        case = case_of(department, states, excuses, mine, terms, today)
+        subject = (f"{_NOTICE}{department}", case.correct_by)
+        if case.stage is not Stage.REPORT_DUE or subject in told:
+            continue
+        resources = ", ".join(state.resource for state in case.owed)
+        if alert("correction overdue", department=department, resources=resources):
+            _record(engine, [subject], at)
+            done.append(department)
     return done
 
 
@@ -133,10 +163,16 @@ def _told(engine: sa.Engine) -> set[tuple[str, object]]:
         return {(row.resource, row.due) for row in connection.execute(sa.select(_reminders))}
 
 
-def _record(engine: sa.Engine, states: Sequence[ResourceState], at: datetime) -> None:
+def _heard(excuses: Sequence[Excuse], state: ResourceState) -> bool:
+    """Whether the department has spoken of this deadline already, and was not turned down."""
+    excuse = excuse_of(excuses, state.resource, state.next_due)
+    return excuse is not None and excuse.accepted is not False
+
+
+def _record(engine: sa.Engine, subjects: Sequence[tuple[str, date | None]], at: datetime) -> None:
     rows = [
-        {"resource": state.resource, "due": state.next_due, "told_at": at.isoformat(timespec="seconds")}
-        for state in states
+        {"resource": subject, "due": due, "told_at": at.isoformat(timespec="seconds")}
+        for subject, due in subjects
     ]
     with engine.begin() as connection:
         connection.execute(sa.insert(_reminders), rows)

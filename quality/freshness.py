@@ -7,7 +7,7 @@ push is, and how old its data is; running the pipeline again on old data moves n
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -15,32 +15,23 @@ from enum import StrEnum
 from catalog.model import Frequency
 from quality.calendar import UnknownYearError, working_day_after, working_days_between
 from quality.clock import CITY_TIME
+from quality.terms import PROPOSED, Terms
 
-#: On which working day after its period ends a push is due. Ours, not the Measures': a policy may override them.
-DUE_WORKING_DAYS: Mapping[Frequency, int] = {
-    Frequency.REALTIME: 1,
-    Frequency.DAILY: 1,
-    Frequency.WEEKLY: 2,
-    Frequency.MONTHLY: 5,
-    Frequency.QUARTERLY: 10,
-    Frequency.HALF_YEARLY: 10,
-    Frequency.YEARLY: 20,
-}
 _MONTHS = {Frequency.MONTHLY: 1, Frequency.QUARTERLY: 3, Frequency.HALF_YEARLY: 6, Frequency.YEARLY: 12}
-DUE_SOON_DAYS = 2
 
 
 class Verdict(StrEnum):
-    """What became of one period once its due day is over."""
+    """What became of one period once its due day is over. Excused: late or missed for a reason the bureau accepted."""
 
     ON_TIME = "on_time"
     LATE = "late"
     MISSED = "missed"
+    EXCUSED = "excused"
 
     @property
     def title(self) -> str:  # type: ignore[override] # the word people see, not str.title
         """The screens' word for it."""
-        return dict(zip(Verdict, ("按时", "逾期", "缺报"), strict=True))[self]
+        return dict(zip(Verdict, ("按时", "逾期", "缺报", "说明获准"), strict=True))[self]
 
 
 class State(StrEnum):
@@ -104,42 +95,48 @@ def judge(
     frequency: Frequency,
     received: Sequence[Received],
     now: datetime,
-    override: Mapping[date, bool] | None = None,
+    terms: Terms = PROPOSED,
+    since: date | None = None,
 ) -> Freshness:
-    """Judge accepted and held pushes of one resource at an instant. A push counts from its receipt."""
+    """Judge accepted and held pushes of one resource at an instant. A push counts from its receipt; what never came is
+    late by the deadline of the period in which the promise began (``since``)."""
     today = now.astimezone(CITY_TIME).date()
     newest = max(received, key=lambda push: (push.data_date, push.received_at), default=None)
     age = (today - newest.data_date).days if newest else None
     if frequency is Frequency.IRREGULAR:
         return Freshness(State.IRREGULAR if newest else State.NEVER, None, 0, age)
-    owed = period_end(frequency, next_period(frequency, newest.data_date) if newest else today)
+    owed = period_end(frequency, next_period(frequency, newest.data_date) if newest else since or today)
     try:
-        due = due_day(frequency, owed, override)
+        due = due_day(frequency, owed, terms)
     except UnknownYearError:
         # no calendar can bring the due day forward beyond this: until then the push is not late, whatever is published
-        earliest = owed + timedelta(days=DUE_WORKING_DAYS[frequency])
-        return Freshness(_state(frequency, newest, 0, earliest, today), None, 0, age, calendar_known=False)
-    late, known = _working_days_late(due, today, override)
-    return Freshness(_state(frequency, newest, late, due, today), due, late if newest else 0, age, known)
+        earliest = owed + timedelta(days=terms.due_working_days(frequency))
+        return Freshness(
+            _state(frequency, newest, 0, earliest, today, terms), None, 0, age, calendar_known=False
+        )
+    late, known = _working_days_late(due, today, terms)
+    return Freshness(_state(frequency, newest, late, due, today, terms), due, late, age, known)
 
 
-def _state(frequency: Frequency, newest: Received | None, late: int, due: date, today: date) -> State:
+def _state(
+    frequency: Frequency, newest: Received | None, late: int, due: date, today: date, terms: Terms
+) -> State:
     if newest is None:
         return State.NEVER
     if late:
         return State.LATE
     if newest.held:
         return State.HELD
-    soon = frequency not in _QUICK and (due - today).days <= DUE_SOON_DAYS
+    soon = frequency not in _QUICK and (due - today).days <= terms.policy.due_soon_days
     return State.DUE_SOON if soon else State.ON_TIME
 
 
-def _working_days_late(due: date, today: date, override: Mapping[date, bool] | None) -> tuple[int, bool]:
+def _working_days_late(due: date, today: date, terms: Terms) -> tuple[int, bool]:
     """Working days after the due day, as far as the calendar is known, and whether it is known up to today."""
     try:
-        return working_days_between(due, today, override), True
+        return working_days_between(due, today, terms.entered), True
     except UnknownYearError as unknown:
-        return working_days_between(due, date(unknown.year - 1, 12, 31), override), False
+        return working_days_between(due, date(unknown.year - 1, 12, 31), terms.entered), False
 
 
 def outcomes(
@@ -147,7 +144,7 @@ def outcomes(
     received: Sequence[Received],
     since: date,
     now: datetime,
-    override: Mapping[date, bool] | None = None,
+    terms: Terms = PROPOSED,
 ) -> Iterator[Outcome]:
     """What became of every period from the one that ``since`` lies in, up to the last whose due day is over.
 
@@ -161,12 +158,12 @@ def outcomes(
     while True:
         end = period_end(frequency, start)
         try:
-            due = due_day(frequency, end, override)
+            due = due_day(frequency, end, terms)
             if due >= today:
                 return
             place = bisect_left(dates, start)
             came = earliest[place] if place < len(dates) else None
-            late = working_days_between(due, came, override) if came else 0
+            late = working_days_between(due, came, terms.entered) if came else 0
         except UnknownYearError:
             return
         yield Outcome(start, end, due, came, late)
@@ -212,6 +209,6 @@ def next_period(frequency: Frequency, day: date) -> date:
     return period_end(frequency, day) + timedelta(days=1)
 
 
-def due_day(frequency: Frequency, end: date, override: Mapping[date, bool] | None = None) -> date:
+def due_day(frequency: Frequency, end: date, terms: Terms = PROPOSED) -> date:
     """The day by which the push of a period that ends on ``end`` must have come; raises ``UnknownYearError``."""
-    return working_day_after(end, DUE_WORKING_DAYS[frequency], override)
+    return working_day_after(end, terms.due_working_days(frequency), terms.entered)

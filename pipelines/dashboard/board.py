@@ -10,15 +10,27 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
+import polars as pl
+
 from assets.build import Context, TableName
-from assets.operations import PERIODS, ResourceState, latest_periods, rows_of, state_of
+from assets.escalation import Case, case_of
+from assets.operations import (
+    PERIOD_SCHEMA,
+    PERIODS,
+    Duties,
+    ResourceState,
+    duties_of,
+    latest_periods,
+    rows_of,
+    state_of,
+)
 from lake.ledger import Push, PushState, open_ledger
+from lake.promises import Excuse, Measure, open_promises
 from pipelines.dashboard.timeliness import Record, record_of
-from quality.calendar import entered_days
 from quality.clock import CITY_TIME
 
 #: A picture younger than this is shown as it is.
@@ -36,7 +48,11 @@ class Picture:
     states: Mapping[str, ResourceState]
     pushes: Mapping[str, Sequence[Push]]
     newest_first: Sequence[Push]
+    #: What was recorded last of each period, and the same counted by month.
+    periods: pl.DataFrame
     record: Record
+    duties: Duties
+    excuses: Sequence[Excuse]
 
     @property
     def today(self) -> date:
@@ -64,6 +80,11 @@ class Picture:
                 found.append(push)
         return found
 
+    def case(self, department: str, measures: Sequence[Measure]) -> Case:
+        """How far a department's case has come, with what was done about it (newest first)."""
+        states = self.states_of(department)
+        return case_of(department, states, self.excuses, measures, self.duties.terms, self.today)
+
     def held(self, department: str | None) -> list[Push]:
         """Pushes that wait for a person, oldest first."""
         return [push for push in reversed(self.pushes_of(department)) if push.state is PushState.HELD]
@@ -77,8 +98,7 @@ class Board:
         self._lock = threading.Lock()
         self._picture: Picture | None = None
         self._looked = 0.0
-        self.calendar = entered_days(context.catalogue.root)
-        self._counted: tuple[str, Record] = ("", {})
+        self._counted: tuple[str, pl.DataFrame, Record] = ("", pl.DataFrame(schema=PERIOD_SCHEMA), {})
         self._worked_out: dict[tuple[str, tuple[object, ...]], Any] = {}
 
     def picture(self, *, now: bool = False) -> Picture:
@@ -107,25 +127,37 @@ class Board:
     def _look(self, before: Picture | None) -> Picture:
         at = datetime.now(UTC)
         if before is None or before.today != at.astimezone(CITY_TIME).date():
-            return self._first_look(at)
+            ledger = open_ledger(self.context.home)
+            return self._whole_look(
+                at, {code: ledger.history(code) for code in self.context.catalogue.entries}
+            )
         changed = self._changed(before)
-        pushes, states, order = before.pushes, before.states, before.newest_first
-        if changed:
-            pushes = {**pushes, **changed}
-            states = {**states, **{code: self._state(code, mine, at) for code, mine in changed.items()}}
-            order = _newest_first(pushes)
-        return Picture(at, states, pushes, order, self._record())
-
-    def _first_look(self, at: datetime) -> Picture:
-        ledger, entries = open_ledger(self.context.home), self.context.catalogue.entries
-        pushes = {code: ledger.history(code) for code in entries}
-        states = {code: self._state(code, mine, at) for code, mine in pushes.items()}
-        return Picture(at, states, pushes, _newest_first(pushes), self._record())
-
-    def _state(self, code: str, pushes: Sequence[Push], at: datetime) -> ResourceState:
-        return state_of(
-            self.context.catalogue.entry(code), pushes, rows_of(self.context.lake, code), at, self.calendar
+        pushes = {**before.pushes, **changed}
+        promises = open_promises(self.context.home)
+        if before.duties.opened is None or promises.starts() != before.duties.starts:
+            return self._whole_look(at, pushes)
+        periods, record = self._recorded()
+        news = {code: self._state(code, mine, at, before.duties) for code, mine in changed.items()}
+        return replace(
+            before,
+            at=at,
+            pushes=pushes,
+            states={**before.states, **news},
+            newest_first=_newest_first(pushes) if changed else before.newest_first,
+            periods=periods,
+            record=record,
+            excuses=promises.excuses(),
         )
+
+    def _whole_look(self, at: datetime, pushes: Mapping[str, Sequence[Push]]) -> Picture:
+        duties = duties_of(self.context)
+        states = {code: self._state(code, mine, at, duties) for code, mine in pushes.items()}
+        excuses = open_promises(self.context.home).excuses()
+        return Picture(at, states, pushes, _newest_first(pushes), *self._recorded(), duties, excuses)
+
+    def _state(self, code: str, pushes: Sequence[Push], at: datetime, duties: Duties) -> ResourceState:
+        entry = self.context.catalogue.entry(code)
+        return state_of(entry, pushes, rows_of(self.context.lake, code), at, duties)
 
     def _changed(self, before: Picture) -> dict[str, list[Push]]:
         """The pushes, old and new, of each resource that had a push received, settled or decided on since."""
@@ -146,11 +178,12 @@ class Board:
                 changed[code] = sorted(merged.values(), key=lambda push: push.sequence)
         return changed
 
-    def _record(self) -> Record:
+    def _recorded(self) -> tuple[pl.DataFrame, Record]:
         version = self._version(PERIODS)
         if version != self._counted[0]:
-            self._counted = (version, record_of(latest_periods(self.context.lake)))
-        return self._counted[1]
+            periods = latest_periods(self.context.lake)
+            self._counted = (version, periods, record_of(periods))
+        return self._counted[1:]
 
     def _version(self, table: TableName) -> str:
         """The newest entry of a table's log: enough to see that something changed, and much faster than opening it."""

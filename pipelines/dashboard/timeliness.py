@@ -16,21 +16,23 @@ from quality.freshness import Verdict
 
 @dataclass(frozen=True)
 class Tally:
-    """How many periods ended on time, late, and without a push."""
+    """How many periods ended on time, late, without a push, and excused."""
 
     on_time: int = 0
     late: int = 0
     missed: int = 0
+    excused: int = 0
 
     @property
     def due(self) -> int:
         """How many pushes were owed."""
-        return self.on_time + self.late + self.missed
+        return self.on_time + self.late + self.missed + self.excused
 
     @property
     def share(self) -> float | None:
-        """The share that came on time; None where nothing was owed."""
-        return self.on_time / self.due if self.due else None
+        """The share that came on time of what was not excused; None where that is nothing."""
+        counted = self.due - self.excused
+        return self.on_time / counted if counted else None
 
 
 #: Resource → first day of the month in which periods were due → what became of them.
@@ -81,4 +83,5 @@ def sum_of(tallies: Iterable[Tally]) -> Tally:
         sum(each.on_time for each in counted),
         sum(each.late for each in counted),
         sum(each.missed for each in counted),
+        sum(each.excused for each in counted),
     )

@@ -8,14 +8,23 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from catalog.model import Dimension, Frequency, Mode, SharingType, Title, Way
+from assets.escalation import Stage
+from catalog.model import Dimension, Frequency, Mode, Severity, SharingType, Title, Way
 from lake.ledger import PushState
 from pipelines.dashboard.accounts import Role
 from quality.freshness import State, Verdict
 
 _ENGLISH: dict[type[Enum], tuple[str, ...]] = {
     State: ("On time", "Due soon", "Late", "Never pushed", "Held", "Irregular"),
-    Verdict: ("On time", "Late", "Missed"),
+    Verdict: ("On time", "Late", "Missed", "Excused"),
+    Stage: (
+        "Nothing owed",
+        "Late, told",
+        "Notice to be sent",
+        "Correcting",
+        "To be reported",
+        "Reported",
+    ),
     PushState: ("Received", "Applied", "Held", "Refused", "Withdrawn"),
     Frequency: (
         "Real time",
@@ -38,11 +47,13 @@ _ENGLISH: dict[type[Enum], tuple[str, ...]] = {
     ),
     Way: ("API", "Table", "File"),
     Mode: ("Snapshot", "Upsert", "Append"),
+    Severity: ("Quarantined", "Noted, row stays", "Push held"),
     Role: ("Data bureau", "Department", "Auditor"),
 }
 _CHINESE: dict[type[Enum], tuple[str, ...]] = {
     Way: ("接口对接", "库表推送", "文件上传"),
     Mode: ("全量", "增改", "追加"),
+    Severity: ("转入问题数据", "提示，行保留", "整批待定"),
     Role: ("数据局", "部门", "审计"),
 }
 #: Opening types are the sharing types' three steps towards the public.
@@ -60,6 +71,9 @@ ACTS = {
     "upload": Title(zh="上传文件", en="Uploaded a file"),
     "accept_hold": Title(zh="确认待定推送", en="Let a held push in"),
     "notice_sent": Title(zh="登记催报通知已发出", en="Recorded a notice as sent"),
+    "reported": Title(zh="登记已报告市政府", en="Recorded a report to the government"),
+    "excuse": Title(zh="提交逾期说明", en="Gave an excuse"),
+    "rule_excuse": Title(zh="答复逾期说明", en="Ruled on an excuse"),
     "rotate_token": Title(zh="更换推送令牌", en="Changed a push token"),
     "download_refused": Title(zh="下载问题数据清单", en="Downloaded refused rows"),
     "download_catalogue": Title(zh="导出目录", en="Exported the catalogue"),

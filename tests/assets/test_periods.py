@@ -16,6 +16,7 @@ from assets.operations import (
     open_quarantine,
     publish_freshness,
     record_periods,
+    resource_states,
 )
 from assets.standard import apply_waiting, make_tables
 from catalog.load import Catalogue, load
@@ -23,7 +24,9 @@ from catalog.model import Way
 from lake.home import Home
 from lake.landing import receive
 from lake.ledger import Push, open_ledger
+from lake.promises import open_promises
 from lake.tables import Lake
+from quality.freshness import State
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +96,38 @@ def test_the_record_of_periods_only_grows(city: Context) -> None:
     assert record_periods(city, monday + timedelta(days=1)).changed
     assert recorded(city.lake.scan(*PERIODS).collect()) == ["on_time", "missed", "late", *["on_time"] * 3]
     assert recorded(latest_periods(city.lake)) == ["on_time", "late", *["on_time"] * 3]
+
+
+def test_an_accepted_excuse_is_written_beside_what_was_recorded_before(city: Context) -> None:
+    ledger, promises = open_ledger(city.home), open_promises(city.home)
+    ledger.register(received(date(2025, 8, 13)))  # a Wednesday
+    now = datetime(2025, 8, 20, 4, tzinfo=UTC)
+    record_periods(city, now)
+    number = promises.excuse(
+        "civil_affairs", "marriage", date(2025, 8, 15), date(2025, 8, 18), reason="系统迁移", by="li"
+    )
+    assert not record_periods(city, now).changed
+    promises.rule(number, accepted=True, reason="已核实", by="zhang")
+    assert record_periods(city, now + timedelta(hours=1)).changed
+    said = latest_periods(city.lake).filter(resource="marriage").sort("period_end")
+    # due on the 14th, the 15th, on Monday (Friday's and the weekend's), and on the 19th
+    assert said["verdict"].to_list() == ["on_time", *["excused"] * 4, "missed"]
+    assert said["received_on"].null_count() == 5
+    assert city.lake.scan(*PERIODS).filter(resource="marriage").collect().height == 6 + 4
+
+
+def test_what_is_promised_since_a_day_is_owed_from_then_on(city: Context) -> None:
+    """Before any push, and whatever others promise; of several records the last holds."""
+    promises, now = open_promises(city.home), datetime(2025, 8, 20, 4, tzinfo=UTC)
+    promises.begin("marriage", date(2025, 1, 1), reason="误", by="zhang")
+    promises.begin("marriage", date(2025, 8, 18), reason="归集协议", by="zhang")
+    states = {state.resource: state for state in resource_states(city, now=now)}
+    assert (states["marriage"].state, states["marriage"].next_due) == (State.NEVER, date(2025, 8, 19))
+    assert states["marriage"].working_days_late == 1
+    assert states["cremation"].working_days_late == 0
+    record_periods(city, now)
+    recorded = latest_periods(city.lake).select("resource", "period_end", "verdict").rows()
+    assert recorded == [("marriage", date(2025, 8, 18), "missed")]
 
 
 def test_freshness_is_published_for_every_resource_and_an_empty_city_owes_nothing(city: Context) -> None:

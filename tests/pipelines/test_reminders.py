@@ -7,6 +7,7 @@ import os
 import socketserver
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from email.message import Message
@@ -22,8 +23,9 @@ from catalog.load import load
 from catalog.model import Way
 from lake.home import Home
 from lake.ledger import Push, open_ledger
+from lake.promises import Step, open_promises
 from lake.tables import Lake
-from pipelines.reminders import Told, remind
+from pipelines.reminders import Told, overdue_corrections, remind
 
 WEDNESDAY = datetime(2025, 8, 13, 4, tzinfo=UTC)
 
@@ -33,9 +35,10 @@ def city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
     """A city in which one department pushed a daily resource on a Wednesday, and nothing since."""
     for name in ("WEBHOOK_URL", "SMTP_URL", "MAIL_FROM", "SMTP_PASSWORD"):
         monkeypatch.delenv(f"CITYLAKE_{name}", raising=False)
-    home = Home.open(tmp_path)
+    home, whole = Home.open(tmp_path), load()
     push(home, WEDNESDAY)
-    return Context(home, Lake(home.lake), load())
+    entries = {code: whole.entry(code) for code in ("marriage", "cremation")}
+    return Context(home, Lake(home.lake), replace(whole, entries=entries))
 
 
 def push(home: Home, at: datetime) -> None:
@@ -162,6 +165,56 @@ def test_a_password_is_never_sent_in_the_clear(
     assert mailbox == []
     assert "did not take a reminder" in caplog.text
     assert "geheim-1234" not in caplog.text
+
+
+def test_what_never_came_is_told_once_its_first_deadline_is_over(
+    city: Context, webhook: list[dict[str, Any]]
+) -> None:
+    """Cremations of August 2025, the month of the city's first push, are due on 5 September."""
+    before, after = datetime(2025, 9, 5, 4, tzinfo=UTC), datetime(2025, 9, 8, 4, tzinfo=UTC)
+    push(city.home, before)
+    assert remind(city, before) == []
+    assert remind(city, after) == [Told("civil_affairs", ("cremation",))]
+    assert remind(city, after) == []
+    assert webhook[0]["working_days_late"] == 1
+
+
+@pytest.mark.parametrize("accepted", [None, True, False])
+def test_who_has_said_why_is_not_told_unless_turned_down(
+    city: Context, webhook: list[dict[str, Any]], accepted: bool | None
+) -> None:
+    promises, due = open_promises(city.home), date(2025, 8, 15)
+    number = promises.excuse("civil_affairs", "marriage", due, due, reason="系统迁移", by="li")
+    if accepted is not None:
+        promises.rule(number, accepted=accepted, reason="已核实", by="zhang")
+    assert remind(city, MONDAY) == ([] if accepted is not False else TOLD)
+    assert bool(webhook) == (accepted is False)
+
+
+def test_the_bureau_is_told_once_that_a_notice_has_passed_without_correction(
+    city: Context, webhook: list[dict[str, Any]]
+) -> None:
+    open_promises(city.home).take(
+        Step.NOTICE, "civil_affairs", ["marriage", "cremation"], correct_by=date(2025, 8, 29), by="zhang"
+    )
+    assert overdue_corrections(city, datetime(2025, 8, 29, 4, tzinfo=UTC)) == []
+    monday = datetime(2025, 9, 1, 4, tzinfo=UTC)
+    assert overdue_corrections(city, monday) == ["civil_affairs"]
+    assert overdue_corrections(city, monday) == []
+    assert webhook == [
+        {"event": "correction overdue", "department": "civil_affairs", "resources": "marriage"}
+    ]
+
+
+def test_what_is_corrected_by_the_notices_day_goes_no_further(
+    city: Context, webhook: list[dict[str, Any]]
+) -> None:
+    open_promises(city.home).take(
+        Step.NOTICE, "civil_affairs", ["marriage"], correct_by=date(2025, 8, 29), by="zhang"
+    )
+    push(city.home, datetime(2025, 8, 29, 4, tzinfo=UTC))
+    assert overdue_corrections(city, datetime(2025, 9, 1, 4, tzinfo=UTC)) == []
+    assert webhook == []
 
 
 def _swap(monkeypatch: pytest.MonkeyPatch, address: str) -> str:

@@ -30,6 +30,7 @@ from quality.freshness import (
     period_end,
     period_start,
 )
+from quality.terms import Terms
 
 PERIODIC = [frequency for frequency in Frequency if frequency is not Frequency.IRREGULAR]
 
@@ -74,7 +75,7 @@ def test_a_year_is_entered_by_its_exceptions(tmp_path: Path) -> None:
         True,
         True,
     ]
-    judged = judge(Frequency.DAILY, [pushed(date(2050, 1, 1))], at(date(2050, 1, 5)), entered)
+    judged = judge(Frequency.DAILY, [pushed(date(2050, 1, 1))], at(date(2050, 1, 5)), Terms(entered=entered))
     # the push of Sunday the 2nd was due on Tuesday the 4th, the day after the holiday
     assert (judged.next_due, judged.state, judged.working_days_late) == (date(2050, 1, 4), State.LATE, 1)
 
@@ -206,7 +207,9 @@ def test_lateness_into_an_unpublished_year_counts_the_days_that_are_known() -> N
         date(2050, 12, 28) + timedelta(days=n): (date(2050, 12, 28) + timedelta(days=n)).weekday() < 5
         for n in range(4)
     }
-    judged = judge(Frequency.DAILY, [pushed(date(2050, 12, 27))], at(date(2051, 1, 9)), entered)
+    judged = judge(
+        Frequency.DAILY, [pushed(date(2050, 12, 27))], at(date(2051, 1, 9)), Terms(entered=entered)
+    )
     assert (judged.state, judged.working_days_late, judged.calendar_known) == (State.LATE, 1, False)
 
 

@@ -15,6 +15,7 @@ from fastapi.responses import Response
 from assets.operations import OpenRows, ResourceState, open_quarantine
 from catalog.model import Dimension, Entry
 from lake.ledger import open_ledger
+from lake.promises import open_promises
 from pipelines.dashboard.charts import Bar
 from pipelines.dashboard.pages.overview import mean_quality
 from pipelines.dashboard.pages.uploads import may_push
@@ -53,6 +54,8 @@ def department(visit: Visitor, code: str) -> Response:
         days_since=lambda instant: days_since(instant, picture.today),
         receipts=picture.pushes_of(code)[:_RECEIPTS],
         held=picture.held(code),
+        case=picture.case(code, open_promises(visit.site.context.home).measures(code)),
+        waiting_excuses=sum(e.department == code and e.accepted is None for e in picture.excuses),
         tokens=open_ledger(visit.site.context.home).tokens(code),
         now=picture.at,
         may_push={entry.code: may_push(visit, entry) for entry in entries},
@@ -79,6 +82,7 @@ def month_bar(visit: Visit, month: date, counted: Tally) -> Bar:
         ("on_time", counted.on_time, visit.t("按时", "on time")),
         ("late", counted.late, visit.t("逾期", "late")),
         ("missed", counted.missed, visit.t("缺报", "missed")),
+        ("excused", counted.excused, visit.t("说明获准", "excused")),
     )
     return Bar(label, tuple((kind, count, f"{label} {said} {count}") for kind, count, said in words))
 

@@ -1,6 +1,7 @@
 """The notice to a late department 催报通知: drafted from what is owed, signed and sent by an officer, never twice unseen.
 
-Here belong the draft and the record that it was sent. Deadlines are judged in ``quality.freshness``.
+Here belong the draft and the record that it was sent, or that the matter was reported when its last day had passed (Art. 49).
+Deadlines are judged in ``quality.freshness``, the case in ``assets.escalation``.
 """
 
 from __future__ import annotations
@@ -8,17 +9,19 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
 
+from assets.escalation import Stage
+from catalog.model import Title
+from lake.promises import Step, open_promises
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.timeliness import due_in, months_back
-from pipelines.dashboard.visits import Form, Visitor, require_posted
-from quality.calendar import UnknownYearError, working_day_after
-from quality.freshness import State
+from pipelines.dashboard.visits import DeniedError, Form, Visitor, require_posted
+from quality.calendar import UnknownYearError
 
 router = APIRouter()
-#: How many working days a department is given to correct. Ours, not the Measures'.
-DAYS_TO_CORRECT = 10
-SENT = "notice_sent"
 _MONTHS = 3
+_NOTHING_OWED = Title(
+    zh="该部门没有欠报，或尚未到这一步", en="nothing is owed, or the case has not come so far"
+)
 
 
 @router.get("/departments/{code}/notice")
@@ -27,32 +30,44 @@ def notice(visit: Visitor, code: str) -> Response:
     visit.require_all()
     visit.require_department(code)
     picture = visit.site.board.picture()
-    states = picture.states_of(code)
+    measures = open_promises(visit.site.context.home).measures(code)
     recent = months_back(picture.today, _MONTHS)
     missed = {
         state.resource: sum(due_in(picture.record, [state.resource], month).missed for month in recent)
-        for state in states
+        for state in picture.states_of(code)
     }
     try:
-        correct_by = working_day_after(picture.today, DAYS_TO_CORRECT, visit.site.board.calendar)
+        correct_by = picture.duties.terms.correct_by(picture.today)
     except UnknownYearError:
         correct_by = None
     return page(
         visit,
         "notice.html",
         code=code,
-        owed=[state for state in states if state.state in (State.LATE, State.NEVER)],
+        case=picture.case(code, measures),
         missed={resource: count for resource, count in missed.items() if count},
         correct_by=correct_by,
-        days=DAYS_TO_CORRECT,
-        sent=visit.site.accounts.latest_act(SENT, code),
+        days=picture.duties.terms.policy.days_to_correct,
+        measures=measures,
     )
 
 
 @router.post("/departments/{code}/notice")
 def sent(visit: Visitor, code: str, form: Form) -> Response:
-    """Record that an officer signed and sent it."""
+    """Record that an officer signed and sent the notice; once its last day has passed, that the matter was reported."""
     require_posted(visit, form)
     visit.require_decision()
-    visit.site.accounts.record(visit.account.name, SENT, visit.require_department(code))
+    visit.require_department(code)
+    picture, promises = visit.site.board.picture(now=True), open_promises(visit.site.context.home)
+    case = picture.case(code, promises.measures(code))
+    owed, by = [state.resource for state in case.owed], visit.account.name
+    if form.get("step") == Step.REPORTED.value and case.stage is Stage.REPORT_DUE:
+        promises.take(Step.REPORTED, code, owed, correct_by=case.correct_by, by=by)
+        visit.site.accounts.record(by, "reported", code)
+    elif form.get("step") == Step.NOTICE.value and owed:
+        correct_by = picture.duties.terms.correct_by(picture.today)
+        promises.take(Step.NOTICE, code, owed, correct_by=correct_by, by=by)
+        visit.site.accounts.record(by, "notice_sent", code)
+    else:
+        raise DeniedError(409, _NOTHING_OWED)
     return RedirectResponse(f"/departments/{code}/notice", 303)

@@ -16,8 +16,9 @@ from catalog.model import Title
 from lake.ledger import LedgerError, PushState, open_ledger
 from pipelines.dashboard.refusals import SHOWN_ROWS, failing, refusals
 from pipelines.dashboard.rendering import page
-from pipelines.dashboard.visits import DeniedError, Form, Visitor, require_posted
+from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Form, Visitor, require_posted
 from pipelines.gateway import answers
+from quality.clock import CITY_TIME
 
 router = APIRouter()
 PAGE_ROWS = 50
@@ -26,13 +27,22 @@ _NO_REASON = Title(zh="请写明理由，它会永久留存", en="give the reaso
 
 @router.get("/pushes")
 def pushes(
-    visit: Visitor, state: PushState | None = None, department: str | None = None, at: int = 1
+    visit: Visitor, state: str = "", department: str = "", resource: str = "", day: str = "", at: int = 1
 ) -> Response:
-    """All pushes, newest first, a page at a time."""
-    if department is not None:
+    """All pushes, newest first, a page at a time: those in a state, of a department, of a resource, received on a day."""
+    if department:
         visit.require_department(department)
-    mine = visit.site.board.picture().pushes_of(visit.department or department)
-    found = [push for push in mine if state in (None, push.state)]
+    if resource:
+        visit.require_entry(resource)
+    if state and state not in list(PushState):
+        raise DeniedError(404, NOT_FOUND)
+    found = [
+        push
+        for push in visit.site.board.picture().pushes_of(visit.department or department or None)
+        if state in ("", push.state)
+        and resource in ("", push.resource)
+        and day in ("", push.received_at.astimezone(CITY_TIME).date().isoformat())
+    ]
     pages = max(1, -(-len(found) // PAGE_ROWS))
     at = min(max(at, 1), pages)
     return page(
@@ -44,6 +54,8 @@ def pushes(
         pages=pages,
         chosen=state,
         chosen_department=department,
+        chosen_resource=resource,
+        chosen_day=day,
         states=list(PushState),
     )
 
@@ -59,7 +71,7 @@ def receipt(visit: Visitor, push_id: str) -> Response:
         "receipt.html",
         push=push,
         entry=entry,
-        failing=failing(entry, push.failures),
+        failing=failing(entry, push.failures, push.findings),
         refusals=refusals(visit.site.context.lake, push, with_cells=shows_cells),
         shows_cells=shows_cells,
         shown_rows=SHOWN_ROWS,

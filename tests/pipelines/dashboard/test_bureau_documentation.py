@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from catalog.model import Frequency
 from pipelines.dashboard import accounts
 from pipelines.dashboard.app import PAGES
-from quality.freshness import DUE_WORKING_DAYS
+from quality.terms import DUE_WORKING_DAYS
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "bureau.md"
 TEXT = DOCUMENT.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.operations import PERIOD_SCHEMA, state_of
+from assets.operations import PERIOD_SCHEMA, Duties, ResourceState, state_of
 from assets.recipes import all_builds
 from catalog.load import Catalogue
 from catalog.model import Way
@@ -22,8 +22,9 @@ from pipelines.dashboard.lineage import descendants, drawing
 from pipelines.dashboard.pages.bulletin import ranked
 from pipelines.dashboard.pages.city_map import shades
 from pipelines.dashboard.rendering import number, share, size
-from pipelines.dashboard.timeliness import Tally, by_month, due_in, months_back, record_of
+from pipelines.dashboard.timeliness import Record, Tally, by_month, due_in, months_back, record_of
 from pipelines.dashboard.words import short
+from quality.terms import Terms
 
 OCTOBER = date(2026, 10, 1)
 
@@ -33,6 +34,16 @@ OCTOBER = date(2026, 10, 1)
 )
 def test_a_share_is_whole_only_where_nothing_is_missing(value: float | None, shown: str) -> None:
     assert share(value) == shown
+
+
+DUTIES = Duties(Terms(), {}, None)
+
+
+def picture(
+    now: datetime, states: dict[str, ResourceState], pushes: dict[str, list[Push]], record: Record
+) -> Picture:
+    """A city of which only this is known."""
+    return Picture(now, states, pushes, [], pl.DataFrame(schema=PERIOD_SCHEMA), record, DUTIES, [])
 
 
 def test_numbers_and_sizes_are_read_at_a_glance() -> None:
@@ -122,19 +133,19 @@ def test_equal_departments_have_equal_ranks_and_the_next_is_placed_after_both(ca
         "subsidy_payment": [],
     }
     now = datetime(2026, 11, 5, tzinfo=UTC)
-    states = {code: state_of(catalogue.entry(code), mine, (0, 0), now, {}) for code, mine in pushes.items()}
+    states = {
+        code: state_of(catalogue.entry(code), mine, (0, 0), now, DUTIES) for code, mine in pushes.items()
+    }
     record = {
         "marriage": {OCTOBER: Tally(on_time=4)},
         "identity_card": {OCTOBER: Tally(on_time=8)},
         "birth_certificate": {OCTOBER: Tally(on_time=3, late=1)},
     }
-    found = {each.department: each for each in ranked(Picture(now, states, pushes, [], record), OCTOBER)}
+    found = {each.department: each for each in ranked(picture(now, states, pushes, record), OCTOBER)}
     ranks = {name: (each.timely_rank, each.quality_rank) for name, each in found.items()}
     assert ranks == {"civil_affairs": (1, 1), "police": (1, 3), "health": (3, 1)}
     assert list(found) == ["civil_affairs", "police", "health"]
-    assert not [
-        each for each in ranked(Picture(now, states, pushes, [], {}), date(2026, 11, 1)) if each.pushes
-    ]
+    assert not [each for each in ranked(picture(now, states, pushes, {}), date(2026, 11, 1)) if each.pushes]
 
 
 def test_equal_values_have_equal_shades_and_the_largest_the_darkest() -> None:
@@ -177,5 +188,5 @@ def test_a_departments_short_name_leaves_out_the_city(catalogue: Catalogue, full
 def test_a_department_without_anything_due_or_sent_is_not_ranked(catalogue: Catalogue) -> None:
     push = replace(applied("marriage", "civil_affairs", 10, 10), received_at=datetime(2026, 9, 3, tzinfo=UTC))
     now = datetime(2026, 11, 5, tzinfo=UTC)
-    states = {"marriage": state_of(catalogue.entry("marriage"), [push], (0, 0), now, {})}
-    assert ranked(Picture(now, states, {"marriage": [push]}, [push], {}), OCTOBER) == []
+    states = {"marriage": state_of(catalogue.entry("marriage"), [push], (0, 0), now, DUTIES)}
+    assert ranked(picture(now, states, {"marriage": [push]}, {}), OCTOBER) == []

@@ -1,0 +1,38 @@
+"""What departments promise, and since when: ``citylake promise``.
+
+Here belongs the reading of arguments; promises are kept in ``lake.promises``, deadlines are judged in ``quality.freshness``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from lake.home import Home
+from pipelines.cli.output import group, say
+
+app = group()
+
+
+@app.command()
+def promise(
+    resources: Annotated[list[str], typer.Argument(help="the resources' codes")],
+    since: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="their updates are owed from here on")
+    ],
+    reason: Annotated[str, typer.Option(help="the agreement or decision; kept for ever")],
+    by: Annotated[str, typer.Option(help="who records it")],
+) -> None:
+    """Record since when updates of resources are promised; without it, since the city's first push.
+
+    Example: citylake promise marriage cremation --since 2026-01-01 --reason "归集协议 2025-17" --by zhang
+    """
+    from catalog.load import load
+    from lake.promises import open_promises
+
+    catalogue, promises = load(), open_promises(Home.open())
+    for entry in [catalogue.entry(code) for code in resources]:
+        promises.begin(entry.code, since.date(), reason=reason, by=by)
+        say(f"{entry.code}: 自 {since:%Y-%m-%d} 起承诺更新 promised since")

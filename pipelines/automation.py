@@ -24,6 +24,7 @@ PUSHES_TAG = "citylake/pushes"
 #: Rebuilt as soon as a push is in. Products and role tables are published on a schedule, in batches:
 #: a copy that follows every push tells its reader who changed.
 PROMPT_LAYERS = ("standard", "quarantine", "base", "theme", "ops")
+PUSHED_LAYERS = ("standard", "quarantine")
 #: What one step makes, all of it or none: each of its tables, with the tables that one is made from.
 Step = Mapping[dg.AssetKey, AbstractSet[dg.AssetKey]]
 
@@ -107,11 +108,18 @@ def prompt_steps(steps: Sequence[Step]) -> list[Step]:
 
 
 def downstream(keys: AbstractSet[dg.AssetKey], steps: Sequence[Step]) -> set[dg.AssetKey]:
-    """The keys and everything that is built from them, in whole steps: half of one cannot be run."""
+    """The keys and everything that is built from them, in whole steps: half of one cannot be run.
+
+    A resource is judged when it is pushed, not again when a table that its rules ask has changed."""
     reached = set(keys)
     while True:
         touched = (
-            step for step in steps if any(key in reached or reads & reached for key, reads in step.items())
+            step
+            for step in steps
+            if any(
+                key in reached or (key.path[0] not in PUSHED_LAYERS and reads & reached)
+                for key, reads in step.items()
+            )
         )
         more = {key for step in touched for key in step} - reached
         if not more:

@@ -13,12 +13,12 @@ import polars as pl
 
 from assets.build import Build, Built, Context, TableName
 from assets.standard import Outcome, apply_waiting, make_tables
-from catalog.model import Dimension, Entry, Frequency, Severity, Way
+from catalog.model import Dimension, Entry, Frequency, Way
 from lake.ledger import PushState
 from lake.tables import Commit
 from pipelines.alerts import alert
 from pipelines.lineage import dagster_lineage
-from quality.plan import Plan, compile_entry
+from quality.plan import Plan, asked_resources, compile_entry
 
 #: The longest that Dagster lets pass without an accepted push. It only mirrors the promise: the ledger of
 #: deadlines, on the Chinese working-day calendar, is the truth.
@@ -65,7 +65,11 @@ def standard_asset(city: Context, entry: Entry) -> dg.AssetsDefinition:
     plan = compile_entry(entry)
     good, bad = asset_key(("standard", entry.code)), asset_key(("quarantine", entry.code))
     shared: dict[str, Any] = {
-        "deps": [dg.AssetKey(["landing", entry.code])],
+        # what the entry's rules ask of other resources must be there before
+        "deps": [
+            dg.AssetKey(["landing", entry.code]),
+            *(asset_key(("standard", code)) for code in asked_resources(entry)),
+        ],
         "owners": [_owner(city, entry)],
         "kinds": {"polars", "deltalake"},
         "tags": {"department": entry.department},
@@ -87,10 +91,15 @@ def standard_asset(city: Context, entry: Entry) -> dg.AssetsDefinition:
     ]
     checks = [
         dg.AssetCheckSpec(
-            PUSH_CHECK, asset=good, description="推送是否已接收入库 · no push is held or refused"
+            PUSH_CHECK,
+            asset=good,
+            description="推送是否已接收入库 · no push is held or refused",
+            blocking=True,
         ),
         *(
-            dg.AssetCheckSpec(dimension.value, asset=good, description=f"{dimension.title} (GB/T 36344)")
+            dg.AssetCheckSpec(
+                dimension.value, asset=good, description=f"{dimension.title} (GB/T 36344)", blocking=True
+            )
             for dimension in _dimensions(plan)
         ),
     ]
@@ -109,8 +118,9 @@ def standard_asset(city: Context, entry: Entry) -> dg.AssetsDefinition:
             if outcome.state is PushState.HELD:
                 alert("push held", resource=entry.code, push=outcome.push.id, rows=outcome.rows)
         yield from _results(city, entry, outcomes)
-        yield _push_check(good, outcomes)
-        yield from _dimension_checks(good, plan, outcomes)
+        severity = _severity(context, entry, outcomes)
+        yield _push_check(good, outcomes, severity)
+        yield from _dimension_checks(good, plan, outcomes, severity)
 
     return compute
 
@@ -200,7 +210,9 @@ def _results(
         )
 
 
-def _push_check(key: dg.AssetKey, outcomes: Sequence[Outcome]) -> dg.AssetCheckResult:
+def _push_check(
+    key: dg.AssetKey, outcomes: Sequence[Outcome], severity: dg.AssetCheckSeverity
+) -> dg.AssetCheckResult:
     stopped = [outcome for outcome in outcomes if outcome.state is not PushState.APPLIED]
     reasons = "\n".join(
         f"{outcome.push.id} {outcome.state}: {outcome.reason.zh} · {outcome.reason.en}"
@@ -211,32 +223,52 @@ def _push_check(key: dg.AssetKey, outcomes: Sequence[Outcome]) -> dg.AssetCheckR
         check_name=PUSH_CHECK,
         asset_key=key,
         passed=not stopped,
+        severity=severity,
         metadata={"pushes": len(outcomes), "held or refused": len(stopped), "reasons": reasons or "none"},
     )
 
 
 def _dimension_checks(
-    key: dg.AssetKey, plan: Plan, outcomes: Sequence[Outcome]
+    key: dg.AssetKey, plan: Plan, outcomes: Sequence[Outcome], severity: dg.AssetCheckSeverity
 ) -> Iterator[dg.AssetCheckResult]:
-    """One check per dimension: which rules failed on how many rows. A rejected row is dealt with: it only warns."""
+    """One check per dimension: which rules failed, on how many rows, and what the push as a whole did not meet."""
     for dimension in _dimensions(plan):
-        codes = {rule.code for rule in plan.rules if rule.dimension is dimension}
+        codes = {rule.code for rule in (*plan.rules, *plan.sets) if rule.dimension is dimension}
         failed: dict[str, int] = {}
+        unmet: dict[str, Any] = {}
         for outcome in outcomes:
             for code, count in outcome.failures.items():
                 if code in codes and count:
                     failed[code] = failed.get(code, 0) + count
+            found = {code: finding for code, finding in outcome.findings.items() if code in codes}
+            unmet |= {code: dict(each.metrics) for code, each in found.items() if each.met is False}
         yield dg.AssetCheckResult(
             check_name=dimension.value,
             asset_key=key,
-            passed=not failed,
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata={"rows": sum(outcome.rows for outcome in outcomes), "failed rules": failed},
+            passed=not failed and not unmet,
+            severity=severity,
+            metadata={
+                "rows": sum(outcome.rows for outcome in outcomes),
+                "failed rules": failed,
+                "unmet by the push": unmet,
+            },
         )
 
 
+def _severity(
+    run: dg.AssetExecutionContext, entry: Entry, outcomes: Sequence[Outcome]
+) -> dg.AssetCheckSeverity:
+    """A held push blocks what is built from its resource, which has nothing new in it; but not where another push was
+    applied, or the run brings other resources': bad input never stops good input. Rejected rows only warn."""
+    states = {outcome.state for outcome in outcomes}
+    held = PushState.HELD in states and PushState.APPLIED not in states
+    keys = run.job_def.asset_layer.executable_asset_keys
+    alone = {key.path[1] for key in keys if key.path[0] == "standard"} == {entry.code}
+    return dg.AssetCheckSeverity.ERROR if held and alone else dg.AssetCheckSeverity.WARN
+
+
 def _dimensions(plan: Plan) -> list[Dimension]:
-    present = {rule.dimension for rule in plan.rules if rule.severity is not Severity.HOLD}
+    present = {rule.dimension for rule in (*plan.rules, *plan.sets)}
     return [dimension for dimension in Dimension if dimension in present]
 
 

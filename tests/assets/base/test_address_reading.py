@@ -1,0 +1,139 @@
+"""Addresses as people write them, taken apart: each part, each spelling of a division, and nothing lost."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assets.base.address_reading import DETAILS, Gazetteer, gazetteer, read
+
+ROWS = [
+    ("441800", "清远市", "city"),
+    ("441802", "清城区", "county"),
+    ("441803", "清新区", "county"),
+    ("441826", "连南瑶族自治县", "county"),
+    ("441881", "英德市", "county"),
+    ("441802006", "凤城街道", "town"),
+    ("441802106", "石角镇", "town"),
+    ("441802400", "清远市高新技术产业开发区", "town"),
+    ("441803999", "石角镇", "town"),
+    ("441826100", "三江镇", "town"),
+    ("441881001", "英城街道", "town"),
+    ("441881136", "英红镇", "town"),
+    ("441802006011", "西门社区居委会", "village"),
+    ("441802106201", "石板村委会", "village"),
+    ("441881136006", "云岭居委会", "village"),
+]
+PLACES: Gazetteer = gazetteer(pl.DataFrame(ROWS, schema=["code", "name", "level"], orient="row"))
+
+
+def parts(text: str) -> dict[str, object]:
+    row = read(pl.Series([text]), PLACES).row(0, named=True)
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def code(text: str) -> object:
+    return parts(text).get("division_code")
+
+
+def test_a_full_address_is_taken_apart() -> None:
+    assert parts("广东省清远市清城区凤城街道人民二路十五号之一汇景名居B幢２层01号(仅限办公)") == {
+        "written": "广东省清远市清城区凤城街道人民二路十五号之一汇景名居B幢２层01号(仅限办公)",
+        "province": "广东省",
+        "city": "清远市",
+        "county": "清城区",
+        "town": "凤城街道",
+        "road": "人民二路",
+        "number": "15号之一",
+        "building": "汇景名居B幢",
+        "room": "2层01号",
+        "note": "(仅限办公)",
+        "division_code": "441802006",
+        "outside": False,
+        "address": "广东省清远市清城区凤城街道人民二路15号之一汇景名居B幢2层01号",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("清远英德市英城和平南路118号", "441881001"),
+        ("英德英城镇和平南路118号", "441881001"),
+        ("清新县石角镇", "441803999"),
+        ("连南县三江镇顺德大道", "441826100"),
+        ("清远市清城区石角镇石板村", "441802106201"),
+        ("清城区石板村委上六村民小组", "441802106201"),
+        ("英德市云岭镇云秀大街", "441881136006"),
+        ("清远市高新区三江镇", "441826100"),
+        ("清远高新技术产业开发区建设二路15号", "441802400"),
+    ],
+)
+def test_each_spelling_of_a_division_is_known(text: str, expected: str) -> None:
+    assert code(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("清城区西门塘38号", "441802"),
+        ("清城区西门街8号", "441802"),
+        ("英德市英城大道12号", "441881"),
+        ("清远大道5号", None),
+        ("石角镇府前路", None),
+    ],
+)
+def test_a_road_named_like_a_division_is_none_and_a_name_that_two_have_says_nothing(
+    text: str, expected: str | None
+) -> None:
+    assert code(text) == expected
+
+
+@pytest.mark.parametrize("text", ["江苏省苏州市姑苏区朱家湾街8号", "深圳市福田区深南大道1号", "湖南省长沙市"])
+def test_another_city_is_said_to_be_outside(text: str) -> None:
+    assert parts(text)["outside"]
+    assert str(code(text) or "")[:4] != "4418"
+
+
+@pytest.mark.parametrize(
+    ("text", "road", "rest"),
+    [
+        ("清城区先锋西路西湖小区A3号", "先锋西路", {"building": "西湖小区", "room": "A3号"}),
+        ("清城区清和大道西56号", "清和大道西", {"number": "56号"}),
+        ("清城区商业大道北侧", "商业大道", {"detail": "北侧"}),
+        ("清城区环城东路62号商铺", "环城东路", {"number": "62号", "room": "商铺"}),
+        ("清城区106国道旁", "106国道", {"detail": "旁"}),
+        ("清城区清和大道与清新大道交汇处", "清和大道与清新大道", {"detail": "交汇处"}),
+        ("清城区人民路文明街5号、7号商铺", "人民路文明街", {"number": "5号、7号", "room": "商铺"}),
+    ],
+)
+def test_roads_numbers_and_what_follows(text: str, road: str, rest: dict[str, str]) -> None:
+    found = parts(text)
+    assert found["road"] == road
+    assert {name: found.get(name) for name in rest} == rest
+
+
+def test_spellings_of_one_place_are_one_address() -> None:
+    texts = [
+        "英德市英城峰光路29号",
+        "清远市英德市英城街道办峰光路２９号",
+        "广东省英德市英城镇 峰光路二十九号（一址多照）",
+    ]
+    assert read(pl.Series(texts), PLACES)["address"].n_unique() == 1
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.text("清远市城区英德石角镇东路街道村委会花园号幢层楼ABC123与侧", max_size=24),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_nothing_of_an_address_is_lost(texts: list[str]) -> None:
+    """Behind the divisions, the parts are the text as it was written."""
+    for row in read(pl.Series(texts, dtype=pl.String), PLACES).iter_rows(named=True):
+        kept = "".join(row[name] or "" for name in DETAILS)
+        assert row["written"].endswith(kept)
+        assert row["division_code"] or row["outside"] or kept == row["written"]

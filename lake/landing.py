@@ -112,7 +112,8 @@ def _register(ledger: Ledger, push: Push, folder: Path) -> Push:
     """The ledger comes last: a crash before it leaves bytes without a receipt (see :func:`sweep`), never the reverse."""
     try:
         registered = ledger.register(push)
-    except IdempotencyConflictError:
+    except (IdempotencyConflictError, OSError):
+        # a ledger that says so, for want of room too, has registered nothing
         shutil.rmtree(folder)
         raise
     if registered.id != push.id:

@@ -7,6 +7,7 @@ deleted; decisions are only ever appended.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -32,6 +33,9 @@ _UPGRADES = {
     2: "ALTER TABLE pushes ADD COLUMN same_as VARCHAR(40)",
     3: "ALTER TABLE pushes ADD COLUMN findings JSON",
 }
+#: How databases say that there is no room; the second is the file through which SQLite's connections see each other.
+_SQLITE_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
+_POSTGRESQL_FULL = "53100"
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -427,6 +431,7 @@ def _with_tables(engine: sa.Engine, metadata: sa.MetaData) -> sa.Engine:
 @lru_cache(maxsize=8)
 def _open(url: str) -> Ledger:
     engine = sa.create_engine(url, connect_args={"timeout": 60} if url.startswith("sqlite") else {})
+    sa.event.listen(engine, "handle_error", _say_that_the_disk_is_full)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _durable_sqlite)
     with _alone(engine) as connection:
@@ -482,6 +487,16 @@ def _standing(resource: str) -> sa.ColumnElement[bool]:
     """The pushes whose rows make up a resource: readings that found nothing new bring none."""
     applied = _pushes.c.state == PushState.APPLIED.value
     return (_pushes.c.resource == resource) & applied & (_pushes.c.size > 0)
+
+
+def _say_that_the_disk_is_full(context: sa.engine.ExceptionContext) -> OSError | None:
+    """A full disk in the words of the operating system, as of every other file, whichever database says so."""
+    said = context.original_exception
+    full = (
+        getattr(said, "sqlite_errorname", None) in _SQLITE_FULL
+        or getattr(said, "sqlstate", None) == _POSTGRESQL_FULL
+    )
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if full else None
 
 
 def _record(push: Push) -> dict[str, Any]:

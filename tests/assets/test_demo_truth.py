@@ -17,6 +17,7 @@ import pytest
 from assets import base, theme
 from assets.build import Context
 from assets.standard import apply_waiting
+from catalog.base_model import load_bases
 from catalog.load import load
 from demo import city as demo_city
 from demo import exports
@@ -44,7 +45,7 @@ class Told:
     def usable(self, resource: str) -> pl.DataFrame:
         """The rows of an export as they were before they were soiled, without those whose dirt spoils them."""
         log = [delivery.soiled.log for delivery in self.sent if delivery.resource == resource]
-        clean = exports.EXPORTS[resource](self.truth)
+        clean = exports.EXPORTS[resource].export(self.truth)
         parts = (
             clean.partition_by("_part", as_dict=True, include_key=False)
             if "_part" in clean.columns
@@ -111,7 +112,7 @@ def test_every_spoilt_row_is_quarantined_and_no_other(told: Told) -> None:
 
 def test_everybody_of_whom_a_usable_row_came_is_a_person_and_nobody_else(told: Told) -> None:
     people = told.table("base", "person")
-    declared = base.golden.load_bases(told.context.catalogue)["person"]
+    declared = load_bases(told.context.catalogue)["person"]
     named = {
         number
         for source in declared.sources.values()
@@ -137,7 +138,7 @@ def test_what_is_known_of_a_person_is_true(told: Told) -> None:
 
 
 def test_every_registered_organisation_is_a_legal_entity_and_nothing_else(told: Told) -> None:
-    declared = base.golden.load_bases(told.context.catalogue)["legal_entity"]
+    declared = load_bases(told.context.catalogue)["legal_entity"]
     named = {
         code
         for source in declared.sources.values()
@@ -187,7 +188,7 @@ def test_who_is_paid_though_dead_or_twice_is_found_to_the_payment(told: Told) ->
 def test_every_golden_value_stands_in_the_row_it_is_said_to_be_from(told: Told) -> None:
     """From the person by the crosswalk to the rows of the resource named: the value is in one of them."""
     catalogue = told.context.catalogue
-    declared = base.golden.load_bases(catalogue)["person"]
+    declared = load_bases(catalogue)["person"]
     people, crosswalk = told.table("base", "person"), told.table("base", "person_crosswalk")
     traced = 0
     for field, made in declared.fields.items():

@@ -12,7 +12,7 @@ from catalog.load import Catalogue
 from catalog.model import Way
 from demo import exports, places
 from demo.city import City
-from demo.exports import Delivery
+from demo.exports import Delivery, land, organisations, people
 
 
 def of(sent: list[Delivery], resource: str) -> Delivery:
@@ -65,7 +65,7 @@ def test_headers_are_of_their_entries(sent: list[Delivery], catalogue: Catalogue
 
 @pytest.mark.parametrize("resource", exports.EXPORTS)
 def test_categories_are_in_their_range(resource: str, small_city: City, catalogue: Catalogue) -> None:
-    frame = exports.EXPORTS[resource](small_city)
+    frame = exports.EXPORTS[resource].export(small_city)
     for name, column in catalogue.entry(resource).columns.items():
         if column.values and name in frame.columns:
             assert set(frame[name].drop_nulls().cast(pl.String)) <= set(column.values), name
@@ -73,7 +73,7 @@ def test_categories_are_in_their_range(resource: str, small_city: City, catalogu
 
 @pytest.mark.parametrize("resource", exports.EXPORTS)
 def test_keys_tell_rows_apart_before_the_dirt(resource: str, small_city: City, catalogue: Catalogue) -> None:
-    frame, key = exports.EXPORTS[resource](small_city), list(catalogue.entry(resource).delivery.key)
+    frame, key = exports.EXPORTS[resource].export(small_city), list(catalogue.entry(resource).delivery.key)
     assert frame.height > 0
     if key:
         assert frame.select(key).is_unique().all()
@@ -82,30 +82,30 @@ def test_keys_tell_rows_apart_before_the_dirt(resource: str, small_city: City, c
 def test_employers_and_holders_exist(small_city: City) -> None:
     codes = small_city.organisations["credit_code"].implode()
     ids = small_city.people["resident_id"].implode()
-    for export in (exports.social_insurance, exports.housing_fund):
+    for export in (people.social_insurance, people.housing_fund):
         frame = export(small_city)
         assert frame["employer_code"].is_in(codes).all()
         assert frame["resident_id"].is_in(ids).all()
     holders = small_city.licences["holder_code"]
     assert (holders.is_in(codes) | holders.is_in(ids)).all()
-    titles = exports.real_estate_title(small_city)
+    titles = land.real_estate_title(small_city)
     assert titles["parcel_no"].is_in(small_city.land.parcels["parcel_no"].implode()).all()
 
 
 def test_departments_disagree(small_city: City) -> None:
     """Addresses and mobiles differ between departments for some people, not for most."""
-    police = exports.household_register(small_city).select("resident_id", home="address")
-    medical = exports.medical_insurance(small_city).join(police, on="resident_id")
+    police = people.household_register(small_city).select("resident_id", home="address")
+    medical = people.medical_insurance(small_city).join(police, on="resident_id")
     differing = medical.filter(pl.col("address") != pl.col("home")).height / medical.height
     assert 0.02 < differing < 0.1
-    fund = exports.housing_fund(small_city).select("resident_id", fund="mobile")
-    social = exports.social_insurance(small_city).unique("resident_id").join(fund, on="resident_id")
+    fund = people.housing_fund(small_city).select("resident_id", fund="mobile")
+    social = people.social_insurance(small_city).unique("resident_id").join(fund, on="resident_id")
     assert 0.1 < social.filter(pl.col("mobile") != pl.col("fund")).height / social.height < 0.4
 
 
 def test_enterprises_move_without_telling(small_city: City) -> None:
-    registered = exports.business_registration(small_city).select("credit_code", registered="address")
-    taxed = exports.tax_registration(small_city).join(registered, on="credit_code")
+    registered = organisations.business_registration(small_city).select("credit_code", registered="address")
+    taxed = organisations.tax_registration(small_city).join(registered, on="credit_code")
     assert 0.03 < taxed.filter(pl.col("address") != pl.col("registered")).height / taxed.height < 0.2
 
 

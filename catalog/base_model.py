@@ -61,7 +61,10 @@ class BaseField(Declaration):
 
 
 class Base(Declaration):
-    """A base database's entity. ``prefix`` begins its ids; ``id_column`` is their column."""
+    """A base database's entity. ``prefix`` begins its ids; ``id_column`` is their column.
+
+    A row that differs from the record of its identifier in every field of ``apart`` (name and birth date) is another's:
+    it does not speak, and a steward is asked."""
 
     code: Code
     title: Title
@@ -71,6 +74,15 @@ class Base(Declaration):
     identifier_title: Text
     sources: dict[Code, Source]
     fields: dict[Code, BaseField]
+    apart: tuple[Code, ...] = ()
+
+    def telling_apart(self) -> dict[str, dict[str, str]]:
+        """The sources that say every field of ``apart``, each with its columns by field."""
+        said: dict[str, dict[str, str]] = {}
+        for field in self.apart:
+            for source, column in map(self.split, self.fields[field].sources):
+                said.setdefault(source, {})[field] = column
+        return {source: columns for source, columns in said.items() if len(columns) == len(self.apart)}
 
     def split(self, reference: str) -> tuple[str, str]:
         """``source.column`` → (source, column)."""
@@ -162,6 +174,8 @@ def _faults(catalogue: Catalogue, base: Base, place: Place) -> Iterator[Fault]:
                 )
     for name, declared in base.fields.items():
         yield from _field_faults(catalogue, base, name, declared, place)
+    for name in sorted(set(base.apart) - set(base.fields)):
+        yield Fault(place.file, place.line(("apart",)), "apart", f"{name} is no field", "correct the name")
 
 
 def _field_faults(

@@ -22,7 +22,7 @@ import polars_hash as plh
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from catalog.errors import MendableError
@@ -229,6 +229,43 @@ class Lake:
             part.path.unlink()
         return commit
 
+    def identity(self, layer: str, name: str) -> tuple[str, int] | None:
+        """Which table this is, and its version: the two say whether it is the one that was read before; None where
+        it does not exist."""
+        if not self.exists(layer, name):
+            return None
+        table = self.table(layer, name)
+        return str(table.metadata().id), table.version()
+
+    def between(self, layer: str, name: str, since: int) -> tuple[pl.LazyFrame, pl.LazyFrame] | None:
+        """The rows of the files that have gone since a version, and of those that have come: what has changed is in
+        these, beside rows that were only written anew. None where that is no longer known (a file was vacuumed, the
+        log cleaned, or columns were added)."""
+        table, folder = self.table(layer, name), self.path(layer, name)
+        try:
+            earlier = DeltaTable(str(folder), version=since)
+        except DeltaError:
+            return None
+        before, after = (set(_files(version)["path"]) for version in (earlier, table))
+        gone, come = sorted(before - after), sorted(after - before)
+        if _schema(earlier) != _schema(table) or not all((folder / path).exists() for path in gone):
+            return None
+        return _scan(table, folder, gone), _scan(table, folder, come)
+
+    def exchange(
+        self, layer: str, name: str, rows: pl.DataFrame, *, held: pl.DataFrame, key: Sequence[str]
+    ) -> Commit:
+        """Put ``rows`` in the place of ``held``, which are rows of the table that ``key`` tells apart, in one commit.
+
+        Rows that are among both stay where they are; where all are, there is no new version."""
+        columns = rows.columns
+        leaving = held.join(rows, on=columns, how="anti", nulls_equal=True).select(key)
+        coming = rows.join(held, on=columns, how="anti", nulls_equal=True)
+        folder = self.path(layer, name)
+        return self._commit(
+            layer, name, None, lambda table: _plan_exchange(table, folder, coming, leaving, list(key))
+        )
+
     def forget(self, layer: str, name: str) -> None:
         """Remove all but the current version: superseded Parquet files, and the log entries that tell their bounds.
 
@@ -334,6 +371,31 @@ def _plan_change(
         inserted=inserted.height,
         updated=updated.height,
         deleted=gone.height,
+    )
+
+
+def _plan_exchange(
+    table: DeltaTable, folder: Path, coming: pl.DataFrame, leaving: pl.DataFrame, key: list[str]
+) -> _Planned | None:
+    """The rows of ``coming`` instead of those with a key in ``leaving``; only files that lose a row are rewritten, and
+    small ones once there are many."""
+    if coming.is_empty() and leaving.is_empty():
+        return None
+    files = _files(table)
+    losing = set[str]()
+    if leaving.height:
+        paths = [folder / path for path in files["path"]]
+        keys = pl.scan_parquet(paths, include_file_paths=_FILE).select(*key, _FILE)
+        found = keys.join(leaving.lazy(), on=key, how="semi", nulls_equal=True).select(_FILE).unique()
+        losing = {Path(path).name for path in found.collect(engine="streaming")[_FILE]}
+    rewritten = files.filter(pl.col("path").is_in(list(losing)) | _too_many_small())
+    kept = _scan(table, folder, rewritten["path"]).join(leaving.lazy(), on=key, how="anti", nulls_equal=True)
+    part = write_part(pl.concat([kept, _conformed(coming.lazy(), _schema(table))]), folder)
+    return _Planned(
+        [part] if part.rows else [],
+        removed=[_removed(*file) for file in rewritten.select("path", "size_bytes").iter_rows()],
+        inserted=coming.height,
+        deleted=leaving.height,
     )
 
 

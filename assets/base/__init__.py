@@ -6,7 +6,7 @@ what the rows say together, for one purpose, is in ``theme``.
 
 from __future__ import annotations
 
-from assets.base import geospatial, golden, history, licence
+from assets.base import address, database, geospatial, history, licence
 from assets.build import Build
 from catalog.load import Catalogue
 
@@ -14,8 +14,9 @@ from catalog.load import Catalogue
 def builds(catalogue: Catalogue) -> list[Build]:
     """Every recipe of the layer."""
     return [
-        *golden.builds(catalogue),
+        *database.builds(catalogue),
         *geospatial.builds(),
+        *address.builds(catalogue),
         *licence.builds(catalogue),
         *history.builds(catalogue),
     ]

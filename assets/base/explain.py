@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from assets.base.golden import SOURCE_SUFFIX, latest_last
+from assets.base.identity import KEPT_ID, known_ids, redirects
 from assets.base.inputs import standard
 from assets.build import Context
 from catalog.base_model import Base, Survivorship, load_bases
@@ -43,17 +44,21 @@ def explain(context: Context, name: str, entity: str) -> list[dict[str, str | No
     base = bases[name]
     found = context.lake.scan("base", name).filter(pl.col(base.id_column) == entity).collect()
     if found.is_empty():
+        gone = redirects(context, base).filter(pl.col(base.id_column) == entity)
+        if gone.height:
+            return explain(context, name, str(gone[KEPT_ID][0]))
         msg = f"no entity {entity} in base.{name}: its ids are in the first column of the table"
         raise UnknownEntityError(msg)
     golden = found.row(0, named=True)
-    rows = {source: _latest(context, base, source, golden[base.identifier]) for source in base.sources}
+    known = known_ids(context, base).filter(pl.col(base.id_column) == entity).collect()[base.identifier]
+    rows = {source: _latest(context, base, source, known) for source in base.sources}
     return [answer for field in base.fields for answer in _answers(base, field, golden, rows)]
 
 
-def _latest(context: Context, base: Base, name: str, identifier: str) -> Mapping[str, object]:
-    """The source's row of this identifier that speaks for it; empty where it has none."""
+def _latest(context: Context, base: Base, name: str, identifiers: pl.Series) -> Mapping[str, object]:
+    """The source's row of these identifiers that speaks for the entity; empty where it has none."""
     source = base.sources[name]
-    rows = standard(context, source.resource).filter(pl.col(source.identifier) == identifier)
+    rows = standard(context, source.resource).filter(pl.col(source.identifier).is_in(identifiers.implode()))
     newest = rows.sort(*latest_last(base, name)).last().collect()
     return newest.row(0, named=True) if newest.height else {}
 

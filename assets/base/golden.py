@@ -1,95 +1,57 @@
 """Golden records: a base declaration compiled to one lazy plan of joins and ``coalesce``.
 
 Here belong what person and legal entity share: the rows of each source brought to one per entity, the golden
-record with the source of every field, the crosswalk, and the conflicts. Joins and coalesce in survivorship order,
-not GROUP BY: a fifth of the time. Ids are given in ``identity``; why a value was chosen is told by ``explain``.
+record with the source of every field, the crosswalk, the conflicts, and rows that are contested: under one's identifier,
+but another's. Joins and coalesce in survivorship order, not GROUP BY: a fifth of the time. What is built when is
+``database``'s business; ids are given in ``identity``; why a value was chosen is told by ``explain``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
+from types import MappingProxyType
 
 import polars as pl
 
-from assets.base.identity import give_ids, known_ids, ledger_name
+from assets.base.identity import known_ids
 from assets.base.inputs import standard
-from assets.base.linkage_residue import find, worklist_name
-from assets.build import Build, Built, Context
-from catalog.base_model import Base, Survivorship, load_bases
+from assets.build import Context
+from catalog.base_model import Base, Survivorship
 from catalog.load import Catalogue
-from lake.locks import writing
+from lake.tables import ROW_HASH
 
 SOURCE_SUFFIX = "_source"
+_WHOSE = "whose:"
 _WHERE = ("_push", "_row", "_data_date")
 #: From the oldest to the latest row: what was received later was said later.
 _AGE = ("_data_date", "_received_at", "_push", "_row")
-_CONFLICTS = "conflicts:"
+CONFLICTS = "conflicts:"
+#: How the crosswalk knows whose a row is, where the row says it by its identifier.
+BY_IDENTIFIER = "identifier"
 
 
-def builds(catalogue: Catalogue) -> list[Build]:
-    """One recipe for each declared base database: golden records, ids, crosswalk and conflicts together."""
-    return [_build(base) for base in load_bases(catalogue).values()]
+@dataclass(frozen=True)
+class Chosen:
+    """Whose rows are read. ``only``: the identifiers (None: all). ``leads``: identifiers of entities that gave way in a
+    merge, and that of the one that stands for each. ``forgiven``: by resource the hashes of contested rows which a
+    steward said are the entity's all the same."""
 
+    only: pl.Series | None
+    leads: pl.DataFrame
+    forgiven: Mapping[str, Sequence[int]]
 
-def _build(base: Base) -> Build:
-    return Build(
-        makes=tuple(
-            ("base", name)
-            for name in (
-                base.code,
-                ledger_name(base),
-                f"{base.code}_crosswalk",
-                f"{base.code}_conflict",
-                worklist_name(base),
-            )
-        ),
-        reads=tuple(
-            ("standard", name) for name in sorted({source.resource for source in base.sources.values()})
-        ),
-        title=base.title,
-        description="每个主体一行，每个字段都注明来源；编号表保证编号终身不变；关联表说明哪些来源行属于哪个主体；"
-        "冲突表列出部门之间不一致的取值；"
-        "待办表列出须人工判断归属的来源行。\n\nOne row per entity with the source of every field; its id for ever; "
-        "which source rows are which entity; where departments disagree; which rows a steward must place.",
-        owner="data_bureau",
-        run=lambda context: build(context, base),
-    )
-
-
-def build(context: Context, base: Base) -> Built:
-    """Make the tables equal what the sources say now; equal content makes no new version."""
-    sources = {name: one_per_entity(context, base, name) for name in base.sources}
-    everyone = pl.concat([rows.select(base.identifier) for rows in sources.values()]).unique()
-    commits = {("base", ledger_name(base)): give_ids(context, base, everyone)}
-    ids = known_ids(context, base).join(everyone, on=base.identifier, how="semi")
-    golden = golden_records(context.catalogue, base, ids, sources).collect(engine="streaming")
-    residue = find(context, base, golden)
-    tables = {
-        base.code: (golden.lazy().drop(_CONFLICTS), [base.id_column]),
-        f"{base.code}_crosswalk": (
-            pl.concat([crosswalk(context, base), residue.links.lazy()]),
-            ["resource", "_push", "_row", base.id_column],
-        ),
-        f"{base.code}_conflict": (
-            conflicts(base, golden.lazy()),
-            [base.id_column, "field", "resource", "value"],
-        ),
-        worklist_name(base): (residue.worklist.lazy(), ["resource", "_push", "_row", base.id_column]),
-    }
-    for name, (rows, key) in tables.items():
-        with writing(context.home, f"base.{name}"):
-            commits["base", name] = context.lake.publish("base", name, rows, key=key)
-    return Built(
-        commits,
-        {
-            "entities": golden.height,
-            "conflicts": commits["base", f"{base.code}_conflict"].rows,
-            "rows without identifier": residue.residue,
-            "linked": residue.links.height,
-            "for a steward": residue.worklist.height,
-        },
-    )
+    def rows(self, context: Context, base: Base, name: str) -> pl.LazyFrame:
+        """A source's rows with an identifier, which is that of whom they are, under the database's name for it."""
+        source = base.sources[name]
+        rows = standard(context, source.resource).filter(pl.col(source.identifier).is_not_null())
+        if self.only is not None:
+            rows = rows.filter(pl.col(source.identifier).is_in(self.only.implode()))
+        whose = pl.col(source.identifier)
+        if self.leads.height:
+            whose = whose.replace(self.leads[base.identifier], self.leads["lead"])
+        return rows.with_columns(whose.alias(_WHOSE))
 
 
 def latest_last(base: Base, name: str) -> tuple[str, ...]:
@@ -98,24 +60,27 @@ def latest_last(base: Base, name: str) -> tuple[str, ...]:
     return (latest_by, *_AGE) if latest_by else _AGE
 
 
-def one_per_entity(context: Context, base: Base, name: str) -> pl.LazyFrame:
+def one_per_entity(context: Context, base: Base, name: str, chosen: Chosen) -> pl.LazyFrame:
     """A source's rows brought to one per entity, the latest: identifier, data date, and what some field uses."""
     source = base.sources[name]
     used = sorted({column for of, column in _references(base) if of == name})
-    rows = standard(context, source.resource).filter(pl.col(source.identifier).is_not_null())
-    if context.catalogue.entry(source.resource).delivery.key != (source.identifier,):
-        rows = rows.sort(*latest_last(base, name)).unique(
-            source.identifier, keep="last", maintain_order=False
-        )
+    rows = chosen.rows(context, base, name)
+    if context.catalogue.entry(source.resource).delivery.key != (source.identifier,) or chosen.leads.height:
+        rows = rows.sort(*latest_last(base, name)).unique(_WHOSE, keep="last", maintain_order=False)
     return rows.select(
-        pl.col(source.identifier).alias(base.identifier),
+        pl.col(_WHOSE).alias(base.identifier),
         pl.col("_data_date").alias(_said_on(name)),
+        *([pl.col(ROW_HASH).alias(_hash_of(name))] if name in base.telling_apart() else []),
         *(pl.col(column).alias(f"{name}.{column}") for column in used),
     )
 
 
 def golden_records(
-    catalogue: Catalogue, base: Base, ids: pl.LazyFrame, sources: Mapping[str, pl.LazyFrame]
+    catalogue: Catalogue,
+    base: Base,
+    ids: pl.LazyFrame,
+    sources: Mapping[str, pl.LazyFrame],
+    forgiven: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> pl.LazyFrame:
     """One row per entity of ``ids``, each field by its survivorship and with the resource it came from.
 
@@ -123,11 +88,49 @@ def golden_records(
     joined = reduce(
         lambda left, right: left.join(right, on=base.identifier, how="left"), sources.values(), ids
     )
+    joined = _without_contested(catalogue, base, joined, sources, forgiven)
     seen = [pl.col(_said_on(name)).is_not_null().cast(pl.Int32) for name in sources]
     return joined.with_columns(
         *(column for name in base.fields for column in _field(catalogue, base, name)),
         pl.sum_horizontal(seen).alias("sources"),
     ).select(*golden_schema(catalogue, base), _disagreements(base))
+
+
+def _without_contested(
+    catalogue: Catalogue,
+    base: Base,
+    joined: pl.LazyFrame,
+    sources: Mapping[str, pl.LazyFrame],
+    forgiven: Mapping[str, Sequence[int]],
+) -> pl.LazyFrame:
+    """Silence those sources whose row is another's: it differs in every field that tells entities apart."""
+    speaking = {name: said for name, said in base.telling_apart().items() if name in sources}
+    if len(speaking) < 2:
+        return joined
+    believed = [_field(catalogue, base, field)[0].alias(f"apart:{field}") for field in base.apart]
+    silent = {
+        name: _differs(base, {field: pl.col(f"{name}.{column}") for field, column in said.items()})
+        & ~pl.col(_hash_of(name)).is_in(list(forgiven.get(base.sources[name].resource, ())))
+        for name, said in speaking.items()
+    }
+    columns = joined.collect_schema().names()
+    return joined.with_columns(believed).with_columns(
+        pl.when(~when.fill_null(value=False)).then(pl.col(column)).alias(column)
+        for name, when in silent.items()
+        for column in columns
+        if column == _said_on(name) or column.startswith(f"{name}.")
+    )
+
+
+def _differs(base: Base, said: Mapping[str, pl.Expr]) -> pl.Expr:
+    """Whether what is said is another in every field that tells entities apart; what is empty tells nothing."""
+    return pl.all_horizontal(
+        (said[field] != pl.col(f"apart:{field}")).fill_null(value=False) for field in base.apart
+    )
+
+
+def _hash_of(source: str) -> str:
+    return f"{source}:hash"
 
 
 def _said_on(source: str) -> str:
@@ -186,34 +189,74 @@ def _disagreements(base: Base) -> pl.Expr:
         if declared.compare
         for reference in declared.sources
     ]
-    return pl.concat_list(found).list.drop_nulls().alias(_CONFLICTS)
+    return pl.concat_list(found).list.drop_nulls().alias(CONFLICTS)
 
 
 def conflicts(base: Base, golden: pl.LazyFrame) -> pl.LazyFrame:
     """Where a source says otherwise than the golden record: id, field, both resources, both values as text."""
-    listed = golden.select(base.id_column, _CONFLICTS).filter(pl.col(_CONFLICTS).list.len() > 0)
-    return listed.explode(_CONFLICTS).unnest(_CONFLICTS).unique(maintain_order=False)
+    listed = golden.select(base.id_column, CONFLICTS).filter(pl.col(CONFLICTS).list.len() > 0)
+    return listed.explode(CONFLICTS).unnest(CONFLICTS).unique(maintain_order=False)
 
 
-def crosswalk(context: Context, base: Base) -> pl.LazyFrame:
+def shown_identifiers(context: Context, base: Base, chosen: Chosen) -> pl.DataFrame:
+    """Of merged entities the identifier that the first source in order of trust has of them now, beside ``lead``, by
+    which their rows were joined."""
+    merged = pl.concat([chosen.leads["lead"], chosen.leads[base.identifier]])
+    found = [
+        chosen.rows(context, base, name)
+        .filter(pl.col(source.identifier).is_in(merged.implode()))
+        .sort(*latest_last(base, name))
+        .group_by(pl.col(_WHOSE).alias("lead"))
+        .agg(pl.col(source.identifier).last().alias(base.identifier), pl.lit(order).alias("order"))
+        for order, (name, source) in enumerate(base.sources.items())
+    ]
+    return pl.concat(found).sort("order").unique("lead", keep="first", maintain_order=True).collect()
+
+
+def crosswalk(context: Context, base: Base, chosen: Chosen) -> pl.LazyFrame:
     """Every source row with an identifier, and whose it is: id, resource, push, row, and how we know."""
     rows = pl.concat(
         [
-            standard(context, source.resource).select(
-                pl.lit(source.resource).alias("resource"),
-                *_WHERE,
-                pl.col(source.identifier).alias(base.identifier),
+            chosen.rows(context, base, name).select(
+                pl.lit(source.resource).alias("resource"), *_WHERE, pl.col(_WHOSE).alias(base.identifier)
             )
-            for source in base.sources.values()
+            for name, source in base.sources.items()
         ]
     )
     return rows.join(known_ids(context, base), on=base.identifier).select(
         base.id_column,
         "resource",
         *_WHERE,
-        pl.lit("identifier").alias("method"),
+        pl.lit(BY_IDENTIFIER).alias("method"),
         pl.lit(1.0).alias("probability"),
     )
+
+
+def contested(context: Context, base: Base, golden: pl.LazyFrame, chosen: Chosen) -> pl.DataFrame:
+    """The rows under an entity's identifier that differ from its record in every field that tells entities apart: whose
+    identifier it is, where the row is, and the hash of its content."""
+    known = golden.select(
+        base.id_column, base.identifier, *(pl.col(field).alias(f"apart:{field}") for field in base.apart)
+    )
+    found = [
+        chosen.rows(context, base, name)
+        .select(
+            pl.col(_WHOSE).alias(base.identifier),
+            pl.lit(base.sources[name].resource).alias("resource"),
+            *_WHERE,
+            ROW_HASH,
+            *(pl.col(column).alias(field) for field, column in said.items()),
+        )
+        .join(known, on=base.identifier)
+        .filter(_differs(base, {field: pl.col(field) for field in base.apart}))
+        .filter(~pl.col(ROW_HASH).is_in(list(chosen.forgiven.get(base.sources[name].resource, ()))))
+        .select(base.id_column, "resource", *_WHERE, ROW_HASH)
+        for name, said in base.telling_apart().items()
+    ]
+    shape = {base.id_column: pl.String(), "resource": pl.String(), "_push": pl.String(), "_row": pl.Int64()}
+    if not base.apart or not found:
+        return pl.DataFrame(schema={**shape, "_data_date": pl.Date(), ROW_HASH: pl.Int64()})
+    return pl.concat(found).collect(engine="streaming")
 
 
 def _references(base: Base) -> list[tuple[str, str]]:

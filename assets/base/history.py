@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from assets.base import changes
 from assets.build import Build, Built, Context
 from catalog.base_model import load_bases
 from catalog.load import Catalogue
@@ -48,16 +49,29 @@ def _build(table: str, key: str) -> Build:
 
 
 def record(context: Context, table: str, key: str, now: datetime | None = None) -> Built:
-    """Record what has changed since the last time; where nothing has, no new version."""
-    name = table + SUFFIX
-    at = now or datetime.now(UTC)
+    """Record what has changed since the last time; where nothing has, no new version. Only the states of entities in
+    whose rows something changed are compared, where that is known."""
+    name, at = table + SUFFIX, now or datetime.now(UTC)
+    read = changes.taken(context, "", [("base", table)])
     with writing(context.home, f"base.{name}"):
-        current = _open_states(context.lake.scan("base", table), at)
-        context.lake.create("base", name, current.collect_schema())
+        current = context.lake.scan("base", table)
+        context.lake.create("base", name, _open_states(current, at).collect_schema())
         held = context.lake.scan("base", name).filter(pl.col(TO).is_null())
-        states = changed_states(current, held, key, at).collect(engine="streaming")
+        some = _touched(context, table, key)
+        if some is not None:
+            current, held = (rows.filter(pl.col(key).is_in(some.implode())) for rows in (current, held))
+        states = changed_states(_open_states(current, at), held, key, at).collect(engine="streaming")
         commit: Commit = context.lake.change("base", name, states, key=[key, FROM])
+    changes.note(context, name, read.with_made(context, [("base", name)]))
     return Built({("base", name): commit}, {"states": commit.rows, "recorded": commit.inserted})
+
+
+def _touched(context: Context, table: str, key: str) -> pl.Series | None:
+    """The entities in whose rows something changed since the last time; None where that is not known."""
+    then = changes.noted(context, table + SUFFIX)
+    if then is None or not then.stand(context, [("base", table + SUFFIX)]):
+        return None
+    return changes.touched(context.lake, then, ("base", table), [key])
 
 
 def changed_states(current: pl.LazyFrame, held: pl.LazyFrame, key: str, at: datetime) -> pl.LazyFrame:

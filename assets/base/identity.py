@@ -1,14 +1,19 @@
-"""The ids of entities, for ever: minted once for each identifier, written in a ledger, and read back from it.
+"""The ids of entities, for ever: minted once for each identifier, written in a ledger, and read back from it; and which
+entities a steward found to be one.
 
-Here belong the ledger ``base.<database>_ids`` and the minting. The ledger is only ever appended to: a rebuild, a
-new master key or a later merge changes no id that was given. An id tells nothing of the identifier to whoever lacks
-the key. Which rows are one entity is ``golden``'s business.
+Here belong the ledger ``base.<database>_ids`` and the minting, the ledger ``base.<database>_merges`` of what stewards said
+of two entities, and the redirects that follow from it. Both ledgers are only ever appended to: a rebuild, a new master
+key, a merge or its undoing changes no id that was given. An id tells nothing of the identifier to whoever lacks the key.
+Which rows are one entity is ``golden``'s business.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import polars as pl
 
+from assets.base.decisions import DecisionError, Verdict, stated
 from assets.build import Context
 from catalog.base_model import Base
 from lake.keys import master_key
@@ -17,7 +22,10 @@ from lake.tables import Commit
 from masking.keys import recipient_key
 from masking.methods import pseudonym
 
-KIND, IDENTIFIER = "identifier_kind", "identifier"
+KIND, IDENTIFIER, GIVEN_AT = "identifier_kind", "identifier", "given_at"
+#: In a pair of entities the other one; in a redirect the one that stands for both.
+OTHER, KEPT_ID = "other_id", "kept_id"
+_INSTANT = pl.Datetime("us", "UTC")
 
 
 def ledger_name(base: Base) -> str:
@@ -25,28 +33,152 @@ def ledger_name(base: Base) -> str:
     return f"{base.code}_ids"
 
 
+def merges_name(base: Base) -> str:
+    """The name of the ledger of what stewards said of two entities."""
+    return f"{base.code}_merges"
+
+
+def redirect_name(base: Base) -> str:
+    """The name of the table of ids that another one stands for."""
+    return f"{base.code}_redirect"
+
+
 def ledger_schema(base: Base) -> pl.Schema:
-    """Id, the kind of identifier it was given to, and the identifier."""
-    return pl.Schema(dict.fromkeys((base.id_column, KIND, IDENTIFIER), pl.String()))
+    """Id, the kind of identifier it was given to, the identifier, and when."""
+    texts = dict.fromkeys((base.id_column, KIND, IDENTIFIER), pl.String())
+    return pl.Schema({**texts, GIVEN_AT: _INSTANT})
+
+
+def merges_schema(base: Base) -> pl.Schema:
+    """Two entities, what was said of them, by whom, why and when."""
+    texts = dict.fromkeys((base.id_column, OTHER, "verdict", "steward", "reason"), pl.String())
+    return pl.Schema({**texts, "decided_at": _INSTANT})
+
+
+def redirect_schema(base: Base) -> pl.Schema:
+    """The id that gave way, the one that stands for it, and since when; ``split_at`` where that was undone."""
+    texts = dict.fromkeys((base.id_column, KEPT_ID), pl.String())
+    return pl.Schema({**texts, "merged_at": _INSTANT, "split_at": _INSTANT})
+
+
+def given_ids(context: Context, base: Base) -> pl.LazyFrame:
+    """Every id ever given: the database's identifier and the id under their own names, and when it was given."""
+    ledger = stated(context, ledger_name(base), ledger_schema(base))
+    when = GIVEN_AT if GIVEN_AT in ledger.collect_schema() else pl.lit(None, _INSTANT).alias(GIVEN_AT)
+    return ledger.filter(pl.col(KIND) == base.identifier).select(
+        pl.col(IDENTIFIER).alias(base.identifier), base.id_column, when
+    )
 
 
 def known_ids(context: Context, base: Base) -> pl.LazyFrame:
-    """Every id ever given: the database's identifier and the id, under their own names."""
-    name = ledger_name(base)
-    exists = context.lake.exists("base", name)
-    ledger = context.lake.scan("base", name) if exists else pl.LazyFrame(schema=ledger_schema(base))
-    return ledger.filter(pl.col(KIND) == base.identifier).select(
-        pl.col(IDENTIFIER).alias(base.identifier), base.id_column
+    """Each identifier, and the id of whose it is: of merged entities the one that stands for them."""
+    given = given_ids(context, base).select(base.identifier, base.id_column)
+    gone = redirects(context, base)
+    if gone.is_empty():
+        return given
+    return given.with_columns(pl.col(base.id_column).replace(gone[base.id_column], gone[KEPT_ID]))
+
+
+def leads(context: Context, base: Base) -> pl.DataFrame:
+    """The identifiers of entities that gave way, and (``lead``) that of the entity that stands for each."""
+    gone = redirects(context, base)
+    given = given_ids(context, base)
+    lead = given.select(pl.col(base.id_column).alias(KEPT_ID), pl.col(base.identifier).alias("lead"))
+    pairs = given.join(gone.lazy(), on=base.id_column).join(lead, on=KEPT_ID)
+    return pairs.select(base.identifier, "lead").sort(base.identifier).collect()
+
+
+def redirects(context: Context, base: Base) -> pl.DataFrame:
+    """Each id that gave way and the one that stands for it: of the entities that stewards joined, pair by pair, the one
+    whose id was given first."""
+    return _components(context, base, _in_force(context, base).filter(verdict=Verdict.SAME))
+
+
+def _components(context: Context, base: Base, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Each id of connected pairs, but the oldest of its component, and that oldest."""
+    if pairs.is_empty():
+        return pl.DataFrame(schema=dict.fromkeys((base.id_column, KEPT_ID), pl.String()))
+    there = pairs.select(a=base.id_column, b=OTHER)
+    ways = pl.concat([there, there.select(a="b", b="a")])
+    ages = given_ids(context, base).join(
+        ways.select(pl.col("a").alias(base.id_column)).lazy(), on=base.id_column, how="semi"
     )
+    ranked = ages.sort(GIVEN_AT, base.id_column, nulls_last=False).collect().with_row_index("rank")
+    rank = ranked.select(a=base.id_column, rank=pl.col("rank").cast(pl.Int64))
+    while (
+        True
+    ):  # the least rank spreads along the pairs until nothing moves: as often as the longest chain is long
+        near = ways.join(rank.rename({"a": "b"}), on="b").group_by("a").agg(near=pl.col("rank").min())
+        spread = rank.join(near, on="a", how="left").select("a", rank=pl.min_horizontal("rank", "near"))
+        if spread.equals(rank):
+            break
+        rank = spread
+    oldest = ranked.select(pl.col("rank").cast(pl.Int64), pl.col(base.id_column).alias(KEPT_ID))
+    found = rank.join(oldest, on="rank").select(pl.col("a").alias(base.id_column), KEPT_ID)
+    return found.filter(pl.col(base.id_column) != pl.col(KEPT_ID)).sort(base.id_column)
+
+
+def _in_force(context: Context, base: Base) -> pl.DataFrame:
+    """What was said last of each pair of entities."""
+    said = stated(context, merges_name(base), merges_schema(base)).sort("decided_at").collect()
+    return said.unique([base.id_column, OTHER], keep="last", maintain_order=True)
+
+
+def redirect_table(context: Context, base: Base) -> pl.DataFrame:
+    """Every merge there has been: those in force, and those that were undone (``split_at``)."""
+    said = stated(context, merges_name(base), merges_schema(base)).filter(verdict=Verdict.SAME).collect()
+    merged = said.group_by(base.id_column, OTHER).agg(merged_at=pl.col("decided_at").max())
+    either = pl.concat(
+        [merged.select(pl.col(end).alias(base.id_column), "merged_at") for end in (base.id_column, OTHER)]
+    )
+    since = either.group_by(base.id_column).agg(pl.col("merged_at").max())
+    standing = redirects(context, base).join(since, on=base.id_column)
+    undone = merged.join(
+        _in_force(context, base).filter(pl.col("verdict") != Verdict.SAME), on=[base.id_column, OTHER]
+    )
+    schema = redirect_schema(base)
+    return pl.concat(
+        [
+            standing.with_columns(split_at=pl.lit(None, _INSTANT)).select(schema.names()),
+            undone.rename({OTHER: KEPT_ID, "decided_at": "split_at"}).select(schema.names()),
+        ]
+    ).match_to_schema(schema)
+
+
+def judge_pair(
+    context: Context, base: Base, one: str, other: str, verdict: str, steward: str, reason: str
+) -> None:
+    """Append what a steward says of two entities: ``same`` makes the younger id a redirect to the older, ``different`` or
+    ``unsure`` after it undoes that. Raises :class:`DecisionError`."""
+    if verdict not in list(Verdict):
+        msg = f"{verdict!r} is no verdict: say {', '.join(Verdict)}"
+        raise DecisionError(msg)
+    known = given_ids(context, base).filter(pl.col(base.id_column).is_in([one, other]))
+    ids = (
+        known.sort(GIVEN_AT, base.id_column, nulls_last=False)
+        .collect()[base.id_column]
+        .unique(maintain_order=True)
+    )
+    missing = sorted({one, other} - set(ids))
+    if missing or one == other:
+        what = f"no entity {missing[0]}" if missing else f"{one} is named twice"
+        msg = f"{what}: take both ids from base.{base.code} or base.{redirect_name(base)}"
+        raise DecisionError(msg)
+    older, younger = ids.to_list()
+    row = (younger, older, verdict, steward, reason, datetime.now(UTC))
+    with writing(context.home, f"base.{merges_name(base)}"):
+        said = pl.DataFrame([row], schema=merges_schema(base), orient="row")
+        context.lake.append("base", merges_name(base), said)
 
 
 def give_ids(context: Context, base: Base, identifiers: pl.LazyFrame) -> Commit:
     """Write ids into the ledger for those of ``identifiers`` (one column, the database's) that have none."""
     with writing(context.home, f"base.{ledger_name(base)}"):
-        new = identifiers.join(known_ids(context, base), on=base.identifier, how="anti").select(
+        new = identifiers.join(given_ids(context, base), on=base.identifier, how="anti").select(
             mint(context, base).alias(base.id_column),
             pl.lit(base.identifier).alias(KIND),
             pl.col(base.identifier).alias(IDENTIFIER),
+            pl.lit(datetime.now(UTC), _INSTANT).alias(GIVEN_AT),
         )
         return context.lake.append("base", ledger_name(base), new.sort(base.id_column))
 

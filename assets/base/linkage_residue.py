@@ -9,35 +9,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
 import polars as pl
 
+from assets.base.decisions import DecisionError, Verdict, stated
+from assets.base.golden import Chosen, contested
+from assets.base.identity import known_ids, leads
 from assets.base.inputs import standard
 from assets.base.linkage import LINK, link
 from assets.build import Context
 from catalog.base_model import Base, load_bases
-from catalog.errors import MendableError
 from catalog.linkage_model import LinkageModel, reviewed_models
 from lake.locks import writing
-from lake.tables import row_hash
+from lake.tables import ROW_HASH, row_hash
 
 #: Where a row is, and a hash of its content: a decision on it outlives a new push of the same row.
 RECORD = "record"
 _WHERE = ("resource", "_push", "_row", "_data_date")
 STEWARD = "steward"
-
-
-class Verdict(StrEnum):
-    """What a steward decided on a row and an entity."""
-
-    SAME = "same"
-    DIFFERENT = "different"
-    UNSURE = "unsure"
-
-
-class DecisionError(MendableError, ValueError):
-    """A decision names no row that waits for one, no entity, or is none."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +69,18 @@ def decisions_schema(base: Base) -> pl.Schema:
     )
 
 
-def find(context: Context, base: Base, golden: pl.DataFrame) -> Found:
+def find(context: Context, base: Base, golden: pl.LazyFrame) -> Found:
     """Link the residue of a base database to its golden records; empty where no model is declared."""
     model = reviewed_models(context.catalogue.root).get(base.code)
     rows = residue(context, base, model) if model else pl.DataFrame()
-    if model is None or rows.is_empty() or golden.is_empty():
+    people = golden.select(base.id_column, *(model.columns if model else ())).collect(engine="streaming")
+    if model is None or rows.is_empty() or people.is_empty():
         return Found(
             pl.DataFrame(schema=crosswalk_schema(base)), pl.DataFrame(schema=worklist_schema(base)), 0
         )
     # in one order always: what is drawn at random for the model must be the same in every rebuild
-    people = golden.select(base.id_column, *model.columns).sort(base.id_column)
-    probable = _linked(model, rows, people, base)
-    return _parted(base, probable, _latest_decisions(context, base), rows)
+    probable = _linked(model, rows, people.sort(base.id_column), base)
+    return _parted(base, probable, latest_decisions(context, base), rows)
 
 
 def _linked(model: LinkageModel, rows: pl.DataFrame, people: pl.DataFrame, base: Base) -> pl.DataFrame:
@@ -194,24 +183,25 @@ def _read_from(base: Base, source: str, field: str) -> str | None:
     return None
 
 
-def _decisions(context: Context, base: Base) -> pl.DataFrame:
-    name = decisions_name(base)
-    if not context.lake.exists("base", name):
-        return pl.DataFrame(schema=decisions_schema(base))
-    return context.lake.scan("base", name).collect()
-
-
-def _latest_decisions(context: Context, base: Base) -> pl.DataFrame:
+def latest_decisions(context: Context, base: Base) -> pl.DataFrame:
     """What was decided last on each row and entity."""
-    decided = _decisions(context, base).sort("decided_at")
+    decided = stated(context, decisions_name(base), decisions_schema(base)).sort("decided_at").collect()
     return decided.unique([RECORD, "resource", base.id_column], keep="last", maintain_order=True)
+
+
+def _contested(context: Context, base: Base, entity: pl.DataFrame) -> pl.DataFrame:
+    """The rows under an entity's identifiers that look like another's, also those already decided."""
+    known = known_ids(context, base).filter(pl.col(base.id_column).is_in(entity[base.id_column].implode()))
+    only = known.collect()[base.identifier]
+    rows = contested(context, base, entity.lazy(), Chosen(only, leads(context, base), {}))
+    return rows.rename({ROW_HASH: RECORD})
 
 
 def decide(
     context: Context, name: str, push: str, row: int, entity: str, verdict: str, steward: str, reason: str
 ) -> None:
-    """Append a steward's decision on a row without an identifier; it is never edited, and a later one on the same row
-    and entity stands above it. Raises :class:`DecisionError`."""
+    """Append a steward's decision on a row without an identifier, or on one that is contested under its own; it is never
+    edited, and a later one on the same row and entity stands above it. Raises :class:`DecisionError`."""
     base = load_bases(context.catalogue).get(name)
     model = reviewed_models(context.catalogue.root).get(name)
     if base is None or model is None:
@@ -220,11 +210,16 @@ def decide(
     if verdict not in list(Verdict):
         msg = f"{verdict!r} is no verdict: say {', '.join(Verdict)}"
         raise DecisionError(msg)
-    rows = residue(context, base, model).filter(_push=push, _row=row)
     known = context.lake.scan("base", name).filter(pl.col(base.id_column) == entity).collect()
+    rows = pl.concat(
+        [
+            part.select(*_WHERE[:3], RECORD)
+            for part in (residue(context, base, model), _contested(context, base, known))
+        ]
+    ).filter(_push=push, _row=row)
     if rows.is_empty() or known.is_empty():
         what = (
-            f"row {row} of push {push} is no row without an identifier"
+            f"row {row} of push {push} is no row without an identifier, and none that is contested"
             if rows.is_empty()
             else f"no entity {entity}"
         )

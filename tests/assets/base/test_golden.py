@@ -43,6 +43,7 @@ def golden(
     small = declared.model_copy(
         update={
             "sources": {source: declared.sources[source] for source in said},
+            "apart": (),
             "fields": {field: BaseField(title="值", sources=sources, rule=rule, compare=True)},
         }
     )

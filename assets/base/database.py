@@ -1,0 +1,251 @@
+"""Building a base database: its golden records, ids, crosswalk, conflicts and worklist, as far as anything has changed.
+
+Here belongs what is built when, and the writing. An entity is touched where a row about it came, went or changed, or a
+steward decided on it; only touched entities are built again, and their rows exchanged. Building all gives the same
+tables row for row. How a record is made is in ``golden``, what has changed in ``changes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from assets.base import changes
+from assets.base.decisions import Verdict
+from assets.base.golden import (
+    BY_IDENTIFIER,
+    CONFLICTS,
+    Chosen,
+    conflicts,
+    contested,
+    crosswalk,
+    golden_records,
+    one_per_entity,
+    shown_identifiers,
+)
+from assets.base.identity import (
+    KEPT_ID,
+    OTHER,
+    give_ids,
+    given_ids,
+    known_ids,
+    leads,
+    ledger_name,
+    merges_name,
+    redirect_name,
+    redirect_table,
+)
+from assets.base.linkage_residue import (
+    RECORD,
+    decisions_name,
+    find,
+    latest_decisions,
+    worklist_name,
+    worklist_schema,
+)
+from assets.build import Build, Built, Context, TableName
+from catalog.base_model import Base, load_bases
+from catalog.linkage_model import reviewed_models
+from catalog.load import Catalogue
+from lake.locks import writing
+from lake.tables import ROW_HASH, Commit
+
+_PLACED = ["resource", "_push", "_row"]
+
+
+def builds(catalogue: Catalogue) -> list[Build]:
+    """One recipe for each declared base database: golden records, ids, crosswalk and conflicts together."""
+    return [_build(base) for base in load_bases(catalogue).values()]
+
+
+def _build(base: Base) -> Build:
+    return Build(
+        makes=tuple(_made(base)),
+        reads=tuple(("standard", name) for name in _resources(base)),
+        title=base.title,
+        description="每个主体一行，每个字段都注明来源；编号表保证编号终身不变；关联表说明哪些来源行属于哪个主体；"
+        "冲突表列出部门之间不一致的取值；待办表列出须人工判断归属的来源行；归并表说明哪些编号已由另一编号代替。\n\n"
+        "One row per entity with the source of every field; its id for ever; which source rows are which entity; where "
+        "departments disagree; which rows a steward must place; which ids another one stands for.",
+        owner="data_bureau",
+        run=lambda context: build(context, base),
+    )
+
+
+def _made(base: Base) -> list[TableName]:
+    names = (base.code, ledger_name(base), f"{base.code}_crosswalk", f"{base.code}_conflict")
+    return [("base", name) for name in (*names, worklist_name(base), redirect_name(base))]
+
+
+def _resources(base: Base) -> list[str]:
+    return sorted({source.resource for source in base.sources.values()})
+
+
+def build(context: Context, base: Base, *, whole: bool = False) -> Built:
+    """Bring the tables up to date with their sources; ``whole`` builds everybody anew, touched or not."""
+    model = reviewed_models(context.catalogue.root).get(base.code)
+    read = [("standard", name) for name in _resources(base)]
+    read += [("base", decisions_name(base)), ("base", merges_name(base))]
+    now = changes.taken(context, changes.declared_digest(context, base, model), read)
+    only = None if whole else _touched(context, base, now)
+    chosen = Chosen(only, leads(context, base), _forgiven(context, base))
+    sources = {name: one_per_entity(context, base, name, chosen) for name in base.sources}
+    commits = {("base", ledger_name(base)): give_ids(context, base, _everyone(base, sources))}
+    golden = _golden(context, base, sources, chosen)
+    # the ids whose rows the tables exchange; None: all rows are made anew
+    ids = None if only is None else _ids(context, base, only)
+    part = None if ids is None else pl.col(base.id_column).is_in(ids.implode())
+    commits["base", base.code] = _write(
+        context, base.code, golden.lazy().drop(CONFLICTS), [base.id_column], part
+    )
+    commits["base", f"{base.code}_conflict"] = _write(
+        context,
+        f"{base.code}_conflict",
+        conflicts(base, golden.lazy()),
+        [base.id_column, "field", "resource", "value"],
+        part,
+    )
+    others = contested(context, base, golden.lazy(), chosen)
+    del golden
+    residue = find(context, base, context.lake.scan("base", base.code))
+    commits["base", f"{base.code}_crosswalk"] = _write(
+        context,
+        f"{base.code}_crosswalk",
+        pl.concat(
+            [
+                crosswalk(context, base, chosen).join(others.lazy(), on=_PLACED, how="anti"),
+                residue.links.lazy(),
+            ]
+        ),
+        [*_PLACED, base.id_column],
+        None if part is None else part | (pl.col("method") != BY_IDENTIFIER),
+    )
+    waiting = pl.concat(
+        [residue.worklist, _still_contested(context, base, ids), _asked(context, base, others)]
+    )
+    commits["base", worklist_name(base)] = _write(
+        context, worklist_name(base), waiting.lazy(), [*_PLACED, base.id_column], None
+    )
+    commits["base", redirect_name(base)] = _write(
+        context,
+        redirect_name(base),
+        redirect_table(context, base).lazy(),
+        [base.id_column, KEPT_ID, "merged_at"],
+        None,
+    )
+    changes.note(context, base.code, now.with_made(context, _made(base)))
+    return Built(
+        commits,
+        {
+            "entities": commits["base", base.code].rows,
+            "built anew": "all" if ids is None else ids.len(),
+            "conflicts": commits["base", f"{base.code}_conflict"].rows,
+            "rows without identifier": residue.residue,
+            "linked": residue.links.height,
+            "for a steward": waiting.height,
+        },
+    )
+
+
+def _write(context: Context, name: str, rows: pl.LazyFrame, key: list[str], part: pl.Expr | None) -> Commit:
+    """Make the table equal ``rows``, or only the part of it that the expression is true of."""
+    with writing(context.home, f"base.{name}"):
+        if part is None:
+            return context.lake.publish("base", name, rows, key=key)
+        held = context.lake.scan("base", name).filter(part).collect(engine="streaming")
+        return context.lake.exchange("base", name, rows.collect(engine="streaming"), held=held, key=key)
+
+
+def _everyone(base: Base, sources: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
+    return pl.concat([rows.select(base.identifier) for rows in sources.values()]).unique()
+
+
+def _golden(
+    context: Context, base: Base, sources: Mapping[str, pl.LazyFrame], chosen: Chosen
+) -> pl.DataFrame:
+    ids = known_ids(context, base).join(_everyone(base, sources), on=base.identifier, how="semi")
+    golden = golden_records(context.catalogue, base, ids, sources, chosen.forgiven).collect(
+        engine="streaming"
+    )
+    if chosen.leads.is_empty():
+        return golden
+    shown = shown_identifiers(context, base, chosen)
+    return golden.with_columns(pl.col(base.identifier).replace(shown["lead"], shown[base.identifier]))
+
+
+def _touched(context: Context, base: Base, now: changes.Note) -> pl.Series | None:
+    """The identifiers whose rows are read again; None where that is everybody's."""
+    then = changes.noted(context, base.code)
+    if then is None or then.declared != now.declared or not then.stand(context, _made(base)):
+        return None
+    found = []
+    for resource in _resources(base):
+        columns = sorted(
+            {source.identifier for source in base.sources.values() if source.resource == resource}
+        )
+        some = changes.touched(context.lake, then, ("standard", resource), columns)
+        if some is None:
+            return None
+        found.append(some)
+    found.append(_decided(context, base, then, now))
+    return _with_their_others(context, base, pl.concat(found).unique())
+
+
+def _decided(context: Context, base: Base, then: changes.Note, now: changes.Note) -> pl.Series:
+    """The identifiers of entities in a ledger of decisions that has grown."""
+    ids = [pl.Series([], dtype=pl.String)]
+    for name, columns in (
+        (decisions_name(base), [base.id_column]),
+        (merges_name(base), [base.id_column, OTHER]),
+    ):
+        if not changes.same(then, now, ("base", name)):
+            said = context.lake.scan("base", name).select(columns).collect()
+            ids += [said[column] for column in columns]
+    named = pl.concat(ids).unique()
+    given = given_ids(context, base).filter(pl.col(base.id_column).is_in(named.implode()))
+    return given.select(base.identifier).collect().to_series()
+
+
+def _with_their_others(context: Context, base: Base, identifiers: pl.Series) -> pl.Series:
+    """The identifiers, and all others of the same entities."""
+    merged = leads(context, base)
+    if merged.is_empty():
+        return identifiers
+    families = pl.concat([merged, merged.select(pl.col("lead").alias(base.identifier), "lead").unique()])
+    whose = families.filter(pl.col(base.identifier).is_in(identifiers.implode()))["lead"].unique()
+    others = families.filter(pl.col("lead").is_in(whose.implode()))[base.identifier]
+    return pl.concat([identifiers, others]).unique()
+
+
+def _ids(context: Context, base: Base, identifiers: pl.Series) -> pl.Series:
+    """Every id that these identifiers have, or had before a merge."""
+    held = pl.col(base.identifier).is_in(identifiers.implode())
+    tables = [given_ids(context, base), known_ids(context, base)]
+    return pl.concat(
+        [table.filter(held).select(base.id_column).collect().to_series() for table in tables]
+    ).unique()
+
+
+def _forgiven(context: Context, base: Base) -> dict[str, list[int]]:
+    """By resource, the hashes of contested rows that a steward gave to the entity all the same."""
+    same = latest_decisions(context, base).filter(verdict=Verdict.SAME)
+    return {str(resource): rows[RECORD].to_list() for (resource,), rows in same.group_by("resource")}
+
+
+def _asked(context: Context, base: Base, others: pl.DataFrame) -> pl.DataFrame:
+    """Contested rows as the worklist has them, without those that a steward already said are another's."""
+    said = latest_decisions(context, base).select(RECORD, "resource", base.id_column, "verdict")
+    open_ = others.rename({ROW_HASH: RECORD}).join(said, on=[RECORD, "resource", base.id_column], how="left")
+    waiting = open_.filter(pl.col("verdict").ne_missing(Verdict.DIFFERENT)).with_columns(
+        pl.lit(BY_IDENTIFIER).alias("method"), pl.lit(None, pl.Float64).alias("probability")
+    )
+    return waiting.select(pl.col(name).cast(dtype) for name, dtype in worklist_schema(base).items())
+
+
+def _still_contested(context: Context, base: Base, ids: pl.Series | None) -> pl.DataFrame:
+    """The contested rows of entities that are not built anew."""
+    if ids is None:
+        return pl.DataFrame(schema=worklist_schema(base))
+    held = context.lake.scan("base", worklist_name(base)).filter(method=BY_IDENTIFIER)
+    return held.filter(~pl.col(base.id_column).is_in(ids.implode())).collect()

@@ -1,7 +1,7 @@
 """Delimited text: find the delimiter and the header among preamble lines, keep every row, also ragged ones.
 
-Here belongs CSV and its relatives. A file whose every line is well formed is scanned lazily by Polars, which one fast
-pass over the lines makes sure of; any other is read row by row, so that a row with too many or too few cells, a stray
+Here belongs CSV and its relatives. A file whose every line is well formed is scanned lazily by Polars, which one look
+at the lines makes sure of; any other is read row by row, so that a row with too many or too few cells, a stray
 quote or broken characters is kept and marked, never lost.
 """
 
@@ -20,6 +20,7 @@ from polars.io.plugins import register_io_source
 from assets.ingest import footnotes
 from assets.ingest.decoding import REPLACEMENT, Text, refuse, transcoded, utf8_text
 from assets.ingest.gathering import Gathering
+from assets.ingest.lines import BLANK, NotUtf8Error, look_at_lines
 
 DELIMITERS = (",", "\t", ";", "|", "，")
 HEADER_SEARCH_LINES = 30
@@ -29,7 +30,6 @@ MAX_CELL = 128 * 1024**2
 MAX_CELL_LINES = 200
 TAIL_BYTES = 1 << 16
 BATCH = 100_000
-_BLANK = " \t\r\n\u3000\ufeff\x1a"
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _END = "\x1aend"
 
@@ -55,17 +55,6 @@ class _Layout:
     footnotes: int = 0
 
 
-@dataclass(frozen=True)
-class _Lines:
-    """What one pass over the lines after the header found: how many have a wrong number of cells, quotes (of which the
-    cells are not yet counted), nothing in them, and characters on which readers differ."""
-
-    ragged: int
-    quoted: int
-    blank: int
-    odd: int
-
-
 def read_delimited(
     path: Path, work: Path, share_of: Callable[[Sequence[str]], float], title: str, code: str
 ) -> Delimited:
@@ -82,7 +71,7 @@ def read_delimited(
         )
     try:
         found = None if text.broken else _scan(text.path, layout)
-    except pl.exceptions.ComputeError:
+    except NotUtf8Error:
         # only the head had been decoded, and bytes further down are not UTF-8
         text = transcoded(path, work)
         found = None if text.broken else _scan(text.path, layout)
@@ -132,8 +121,8 @@ def _scan(path: Path, layout: _Layout) -> Delimited | None:
     """The lazy scan, where every line is one well-formed row; None where some are not."""
     if len(layout.delimiter.encode()) > 1 or layout.footnotes or layout.lone_returns:
         return None
-    lines = _inspect(path, layout)
-    if lines.ragged or lines.odd or (lines.quoted and not _quotes_are_regular(path, layout)):
+    lines = look_at_lines(path, layout.header_lines, layout.delimiter, len(layout.headers))
+    if not lines.regular:
         return None
     names = [f"c{index}" for index in range(len(layout.headers))]
     frame = (
@@ -150,7 +139,7 @@ def _scan(path: Path, layout: _Layout) -> Delimited | None:
         .with_columns(pl.col("_row").cast(pl.Int64))
     )
     if lines.blank:
-        frame = frame.filter(pl.any_horizontal(pl.col(names).str.strip_chars(_BLANK).str.len_bytes() > 0))
+        frame = frame.filter(pl.any_horizontal(pl.col(names).str.strip_chars(BLANK).str.len_bytes() > 0))
     return Delimited(layout.headers, _in_batches(frame))
 
 
@@ -169,40 +158,6 @@ def _in_batches(frame: pl.LazyFrame) -> pl.LazyFrame:
         yield from wanted.collect_batches(chunk_size=BATCH, maintain_order=True, lazy=True)
 
     return register_io_source(batches, schema=frame.collect_schema(), is_pure=True)
-
-
-def _inspect(path: Path, layout: _Layout) -> _Lines:
-    """One streaming pass that looks at whole lines. Raises Polars' ComputeError where the bytes are not UTF-8."""
-    line, quoted = pl.col("line"), pl.col("line").str.contains('"', literal=True)
-    wrong_width = line.str.count_matches(layout.delimiter, literal=True) != len(layout.headers) - 1
-    counts = (
-        _whole_lines(path, layout)
-        .select(
-            (wrong_width & ~quoted).sum().alias("ragged"),
-            quoted.sum().alias("quoted"),
-            (line.str.strip_chars(_BLANK + layout.delimiter) == "").sum().alias("blank"),
-            line.str.contains_any(["\0", "\r", "\x1a"]).sum().alias("odd"),
-        )
-        .collect(engine="streaming")
-    )
-    return _Lines(**{name: int(value or 0) for name, value in counts.row(0, named=True).items()})
-
-
-def _quotes_are_regular(path: Path, layout: _Layout) -> bool:
-    """Whether each line with quotes is, by itself, a row of the right width as RFC 4180 has it."""
-    delimiter = re.escape(layout.delimiter)
-    cell = f'(?:"(?:[^"]|"")*"|[^"{delimiter}]*)'
-    row = f"^{cell}(?:{delimiter}{cell}){{{len(layout.headers) - 1}}}$"
-    # two filters in one query would both be computed on every line; the pattern is dear, and few lines have quotes
-    quoted = _whole_lines(path, layout).filter(pl.col("line").str.contains('"', literal=True))
-    try:
-        return all(batch["line"].str.contains(row).all() for batch in quoted.collect_batches(lazy=True))
-    except pl.exceptions.ComputeError:
-        return False  # so many columns that the pattern is too large: row by row, then
-
-
-def _whole_lines(path: Path, layout: _Layout) -> pl.LazyFrame:
-    return pl.scan_lines(path, name="line").slice(layout.header_lines)
 
 
 def _gather(text: Text, layout: _Layout, work: Path) -> Delimited:
@@ -239,7 +194,7 @@ def _gather_rows(
             if row is None:
                 return False
             cells, problem = row
-            if not any(cell.strip(_BLANK) for cell in cells):
+            if not any(cell.strip(BLANK) for cell in cells):
                 continue
             if text.broken and any(REPLACEMENT in cell for cell in cells):
                 problem = "characters that the file's encoding does not have"

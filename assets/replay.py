@@ -14,7 +14,7 @@ import polars as pl
 from assets.build import Context
 from assets.ingest.decoding import scratch_folder
 from assets.standard import make_tables, reapply
-from assets.surroundings import other_tables
+from assets.surroundings import Surroundings, other_tables, released_contents
 from catalog.errors import MendableError
 from catalog.model import Entry
 from lake.ledger import Ledger, Push, PushState, open_ledger
@@ -75,7 +75,8 @@ def replay(
         for push in pushes:
             if on_push:
                 on_push(push)
-            reapply(anew, push, entry, refusals=places[push.id] == push.id, tables=tables)
+            around = Surroundings(tables, released=released_contents(context, ledger, push))
+            reapply(anew, push, entry, around, refusals=places[push.id] == push.id)
         differences = {layer: _difference(context, anew, entry, layer) for layer in REBUILT}
         for layer, difference in differences.items():
             if write and not difference.none:

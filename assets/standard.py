@@ -29,7 +29,7 @@ from lake.tables import ROW_HASH, Commit, Lake, describe_part, fingerprint, new_
 from quality.evidence import Finding
 from quality.plan import Plan, content_schema
 from quality.sets import findings, questions
-from quality.split import REASONS, split, whole_row
+from quality.split import REASONS, let_in, split, whole_row
 
 DUPLICATE = (
     "row.duplicate",
@@ -67,6 +67,11 @@ QUARANTINE_SCHEMA = pl.Schema(
         "_received_at": pl.Datetime("us", "UTC"),
     }
 )
+
+
+def content_hash() -> pl.Expr:
+    """What a quarantined row says, as a number: the same content of another push has the same."""
+    return row_hash(["cells"], QUARANTINE_SCHEMA)
 
 
 class ConservationError(RuntimeError):
@@ -162,7 +167,7 @@ def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
 def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, reading: Reading) -> Outcome:
     lake = context.lake
     raw, plan = prepared(entry, reading.frame)
-    staged = _stage(lake, push, entry, plan, raw, surroundings(lake, ledger, push, entry))
+    staged = _stage(lake, push, entry, plan, raw, surroundings(context, ledger, push, entry))
     newer = ledger.applied_after(push)
     twin = None if newer else _twin(lake, ledger, push, staged)
     # what has been let in once, and is what stands, cannot do harm by being sent again
@@ -233,7 +238,7 @@ def rehearse(context: Context, entry: Entry, path: Path, data_date: date) -> Reh
             return Rehearsal(Outcome(push, PushState.REFUSED, reason=refusal.reason))
         raw, plan = prepared(entry, reading.frame)
         ledger = open_ledger(context.home)
-        around = surroundings(context.lake, ledger, push, entry)
+        around = surroundings(context, ledger, push, entry)
         staged = _stage(Lake(work / "lake"), push, entry, plan, raw, around)
         outcome = _judged(context.lake, push, plan, staged, ledger.applied_after(push), let_in=False)
         refused = pl.scan_parquet(staged.rejected).sort("_row").head(SHOWN_ROWS).collect()
@@ -258,17 +263,25 @@ def _unregistered(entry: Entry, path: Path, data_date: date) -> Push:
     )
 
 
-def reapply(
-    context: Context, push: Push, entry: Entry, *, refusals: bool, tables: Mapping[str, pl.LazyFrame]
-) -> Commit:
+def reapply(context: Context, push: Push, entry: Entry, around: Surroundings, *, refusals: bool) -> Commit:
     """Apply a push once more as it was decided: nothing is held, nothing settled, and its refused rows are left out
     where they stand under an earlier push. For a lake that is built anew from landing, in the order of data dates;
-    ``tables`` are the other resources' that its rules ask."""
+    ``around`` says what of the city its rules ask."""
     with scratch_folder(context.home.work) as work:
         reading = read(landed_file(context.home, push), entry, work=work)
         raw, plan = prepared(entry, reading.frame)
-        staged = _stage(context.lake, push, entry, plan, raw, Surroundings(tables), whole=False)
+        staged = _stage(context.lake, push, entry, plan, raw, around, whole=False)
         return _write(context, push, entry, staged, newer=(), refusals=refusals)
+
+
+def landed_rows(
+    context: Context, push: Push, entry: Entry, rows: Sequence[int], tables: Mapping[str, pl.LazyFrame]
+) -> pl.DataFrame:
+    """Some rows of a push as the standard table would hold them, whatever rules they fail."""
+    with scratch_folder(context.home.work) as work:
+        raw, plan = prepared(entry, read(landed_file(context.home, push), entry, work=work).frame)
+        chosen = let_in(raw.filter(pl.col("_row").is_in(list(rows))), plan, tables)
+        return _with_provenance(chosen, push, entry).collect()
 
 
 def _write(
@@ -320,7 +333,37 @@ def _stage(
     answered = answers[0].row(0, named=True) if answers else {}
     found = findings(plan, asked, answered, around.tables, rows) if whole else {}
     staged = _Staged(good, bad, rows, kept, refused, counts, found)
+    staged = _with_released(lake, push, entry, plan, raw, around, staged)
     return _without_repeated_keys(lake, push, entry, plan, raw, staged)
+
+
+def _with_released(
+    lake: Lake,
+    push: Push,
+    entry: Entry,
+    plan: Plan,
+    raw: pl.LazyFrame,
+    around: Surroundings,
+    staged: _Staged,
+) -> _Staged:
+    """Of the refused rows those that a steward has released go to the accepted ones: a second pass, over few rows."""
+    if not around.released or not staged.refused:
+        return staged
+    refused = pl.scan_parquet(staged.rejected)
+    released = refused.filter(content_hash().is_in(list(around.released))).select("_row").collect()
+    if released.is_empty():
+        return staged
+    out = pl.col("_row").is_in(released["_row"].implode())
+    coming = _with_provenance(let_in(raw.filter(out), plan, around.tables), push, entry)
+    good, bad = (new_part(lake.path(layer, entry.code)) for layer in ("standard", "quarantine"))
+    accepted = pl.concat([pl.scan_parquet(staged.accepted), coming])
+    accepted.sink_parquet(good, sync_on_close="all")
+    refused.filter(~out).sink_parquet(bad, sync_on_close="all")
+    staged.discard()
+    kept, left = describe_part(good).rows, describe_part(bad).rows
+    if staged.rows != kept + left:
+        raise ConservationError(push, staged.rows, kept, left)
+    return replace(staged, accepted=good, rejected=bad, kept=kept, refused=left)
 
 
 def _sunk(rows: pl.LazyFrame, part: Path) -> pl.LazyFrame:

@@ -66,8 +66,9 @@ def split(
         rejecting.append(_FAIL + UNPARSED)
     bad = pl.any_horizontal(rejecting) if rejecting else pl.lit(value=False)
     marked = judged.with_columns(bad.alias("_bad"))
+    staying = [rule for rule in plan.rules if rule.severity is not Severity.REJECT]
     return Split(
-        accepted=marked.filter(~pl.col("_bad")).select(*plan.columns, "_row", _warnings(plan)),
+        accepted=marked.filter(~pl.col("_bad")).select(*plan.columns, "_row", _warnings(staying)),
         rejected=marked.filter("_bad").select(
             "_row", _key(plan), _cells(plan, present), _reasons(plan, present)
         ),
@@ -97,6 +98,13 @@ def whole_row(raw: pl.LazyFrame, plan: Plan, rule: str, reason_zh: str, reason_e
     )
 
 
+def let_in(raw: pl.LazyFrame, plan: Plan, tables: Tables | None = None) -> pl.LazyFrame:
+    """Rows in the shape of accepted ones, whatever they fail, for a steward has released them: every rule that one fails
+    is among its warnings."""
+    judged = _judged(raw, plan, raw.collect_schema().names(), tables or {})
+    return judged.select(*plan.columns, "_row", _warnings(plan.rules))
+
+
 def _judged(raw: pl.LazyFrame, plan: Plan, present: Sequence[str], tables: Tables) -> pl.LazyFrame:
     failing = [expression.alias(_FAIL + code) for code, expression in plan.failing.items()]
     if PROBLEM in present:
@@ -120,9 +128,8 @@ def _failure_columns(plan: Plan, present: Sequence[str]) -> list[str]:
     return [*(_FAIL + code for code in plan.failing), *([_FAIL + UNPARSED] if PROBLEM in present else [])]
 
 
-def _warnings(plan: Plan) -> pl.Expr:
-    """Codes of the rules that a row fails and stays, as a list; empty where it fails none."""
-    rules = [rule for rule in plan.rules if rule.severity is not Severity.REJECT]
+def _warnings(rules: Sequence[RowRule]) -> pl.Expr:
+    """Codes of those of the rules that a row fails, as a list; empty where it fails none."""
     if not rules:
         return pl.lit([], pl.List(pl.String)).alias("_warnings")
     codes = [pl.when(pl.col(_FAIL + rule.code)).then(pl.lit(rule.code)) for rule in rules]

@@ -555,7 +555,19 @@ def _hashable(name: str, dtype: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     if dtype == pl.Binary:
         return column.bin.encode("hex")
+    if dtype == pl.Date:
+        return column.map_batches(_day_texts, return_dtype=pl.String, is_elementwise=True)
     return column.cast(pl.String)
+
+
+def _day_texts(days: pl.Series) -> pl.Series:
+    """The dates as text; where there are more rows than days between the first and the last, each day is written once."""
+    numbers = days.to_physical()
+    first, last = numbers.min(), numbers.max()
+    if not isinstance(first, int) or not isinstance(last, int) or last - first >= len(days):
+        return days.cast(pl.String)
+    every = pl.int_range(first, last + 1, dtype=pl.Int32, eager=True).cast(pl.Date).cast(pl.String)
+    return every.gather(numbers - first)
 
 
 def fingerprint(rows: pl.LazyFrame) -> tuple[int, int, int]:

@@ -471,6 +471,13 @@ def test_rows_that_differ_have_different_hashes(rows: list[tuple[Any, ...]]) -> 
     assert first != second
 
 
+@given(days=st.lists(st.none() | st.integers(-9, 9) | st.integers(-719_162, 2_932_896), max_size=60))
+def test_a_date_is_hashed_as_its_text_however_many_share_a_day(days: list[int | None]) -> None:
+    frame = pl.DataFrame({"d": pl.Series(days, dtype=pl.Int32).cast(pl.Date)})
+    texts = frame.cast(pl.String)
+    assert frame.select(row_hash(["d"], frame.schema)).equals(texts.select(row_hash(["d"], texts.schema)))
+
+
 def test_a_part_is_invisible_until_it_is_committed(lake: Lake) -> None:
     lake.append(*NAME, rows_of({1: "a"}))
     part = write_part(rows_of({2: "b"}).lazy(), lake.path(*NAME))

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
 
+from assets.escalation import Case, Stage
 from assets.operations import ResourceState
 from lake.ledger import PushState
+from lake.promises import Measure, open_promises
 from pipelines.dashboard.board import Picture
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.timeliness import Tally, due_in
@@ -53,6 +55,8 @@ def overview(visit: Visitor, state: State | None = None) -> Response:
         chosen=state,
         rows=board_rows(picture, state),
         attention=attention(states),
+        cases=open_cases(picture, open_promises(visit.site.context.home).measures()),
+        excuses=[excuse for excuse in picture.excuses if excuse.accepted is None],
         today=today[:_SHOWN_TODAY],
         today_count=len(today),
         today_rows=sum(push.accepted or 0 for push in today),
@@ -75,6 +79,16 @@ def board_rows(picture: Picture, only: State | None = None) -> list[Row]:
         if shown:
             rows.append(Row(department, shown, month, mean_quality(mine)))
     return sorted(rows, key=lambda row: (_rank(row.states[0].state), -len(row.states), row.department))
+
+
+def open_cases(picture: Picture, measures: Sequence[Measure]) -> list[Case]:
+    """Cases of late departments in which the bureau is to do something, the furthest first."""
+    cases = [
+        picture.case(department, [done for done in measures if done.department == department])
+        for department in {state.department: None for state in picture.states.values()}
+    ]
+    waiting = [case for case in cases if case.stage in (Stage.REPORT_DUE, Stage.NOTICE_DUE)]
+    return sorted(waiting, key=lambda case: case.stage is not Stage.REPORT_DUE)
 
 
 def attention(states: Sequence[ResourceState]) -> list[ResourceState]:

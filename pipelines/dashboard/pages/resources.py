@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from fastapi import APIRouter
@@ -40,6 +41,17 @@ class Reader:
     until: str
 
 
+@dataclass(frozen=True)
+class Change:
+    """A push that came under another version of the entry, or whose file the reader remarked on otherwise than the push
+    before: which version that had, which remarks (columns missing, unknown, renamed) are new, and which are gone."""
+
+    push: Push
+    before: int
+    came: Sequence[str]
+    went: Sequence[str]
+
+
 @router.get("/resources/{code}")
 def resource(visit: Visitor, code: str) -> Response:
     """One resource."""
@@ -67,6 +79,8 @@ def _operation(visit: Visit, entry: Entry) -> dict[str, Any]:
         "state": picture.states[entry.code],
         "pushes": list(reversed(pushes))[:_LISTED],
         "push_count": len(pushes),
+        "changes": schema_changes(applied)[:_LISTED],
+        "refused_in": next((push.id for push in reversed(applied) if push.rejected), None),
         "row_bars": [_row_bar(visit, push) for push in applied[-_CHARTED:]],
         "quality_points": [_quality_point(push) for push in applied[-_CHARTED:]],
         "failing": failing(entry, applied[-1].failures, applied[-1].findings)[:12] if applied else [],
@@ -93,6 +107,16 @@ def readers(masking: Masking, nodes: Sequence[Node]) -> list[Reader]:
                 Reader(product.title, f"{product.source.layer}.{product.source.table}", product.purpose, "")
             )
     return found
+
+
+def schema_changes(applied: Sequence[Push]) -> list[Change]:
+    """Where entry version or headers differ from the push before, newest first."""
+    changes = []
+    for before, push in pairwise(applied):
+        had, has = set(before.notes or ()), set(push.notes or ())
+        if before.entry_version != push.entry_version or had != has:
+            changes.append(Change(push, before.entry_version, sorted(has - had), sorted(had - has)))
+    return changes[::-1]
 
 
 def _row_bar(visit: Visit, push: Push) -> Bar:

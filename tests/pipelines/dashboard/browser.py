@@ -25,6 +25,7 @@ OPTIONS = [
     "--disable-sync",
     "--remote-debugging-port=0",
 ]
+_KEYS = {"Tab": (9, ""), "Enter": (13, "\r")}
 #: What a page says when its own rules are broken, or its script fails.
 _COMPLAINTS = ("Log.entryAdded", "Runtime.exceptionThrown")
 
@@ -65,6 +66,13 @@ class Browser:
         """Open a page, until it has loaded."""
         self.call("Page.navigate", url=address)
         self.wait(f"location.href.startsWith({json.dumps(address)}) && document.readyState === 'complete'")
+
+    def press(self, key: str) -> None:
+        """A key that a person presses."""
+        code, text = _KEYS[key]
+        known = {"key": key, "code": key, "windowsVirtualKeyCode": code, "text": text}
+        self.call("Input.dispatchKeyEvent", type="keyDown", **known)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **known)
 
     def size(self, width: int, height: int) -> None:
         """The window's size."""

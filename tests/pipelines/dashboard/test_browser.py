@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
+import axe_core_python
 import pytest
 
 from assets.build import Context
+from assets.operations import record_periods
 from assets.standard import apply_waiting, make_tables
 from lake.ledger import Push, open_ledger
+from lake.promises import open_promises
 from tests.pipelines.dashboard.browser import Browser, opened
 from tests.pipelines.dashboard.town import PASSWORD, cremation
 
@@ -23,13 +26,16 @@ pytestmark = [
 PAGES = (
     "/",
     "/pushes",
+    "/periods",
+    "/departments/civil_affairs/excuses",
+    "/departments/civil_affairs/notice",
     "/bases",
     "/map",
     "/catalogue",
     "/bulletin",
     "/acts",
-    "/departments/civil_affairs",
     "/resources/cremation",
+    "/departments/civil_affairs",
 )
 
 
@@ -49,12 +55,12 @@ def log_in(browser: Browser, address: str, name: str) -> None:
     browser.wait("document.readyState === 'complete' && location.pathname !== '/login'")
 
 
-def test_every_page_fits_a_laptop_and_a_wall_in_both_languages(
+def test_every_page_fits_a_phone_a_laptop_and_a_wall_in_both_languages(
     browser: Browser, address: str, push: Callable[..., Push]
 ) -> None:
     push("cremation", *(cremation(serial) for serial in range(3)), cremation(3, name=""))
     log_in(browser, address, "zhang")
-    for width, height in ((1366, 768), (3840, 2160)):
+    for width, height in ((390, 844), (1366, 768), (3840, 2160)):
         browser.size(width, height)
         for language in ("zh", "en"):
             for page in PAGES:
@@ -63,6 +69,59 @@ def test_every_page_fits_a_laptop_and_a_wall_in_both_languages(
                 assert overflow <= 0, (page, language, width, overflow)
                 assert browser.ask("document.querySelectorAll('h1').length") == 1, page
     assert browser.complaints == []
+
+
+def test_axe_finds_nothing_serious(
+    browser: Browser, address: str, city: Context, push: Callable[..., Push]
+) -> None:
+    """axe-core, from its package, on every page that somebody of the bureau or of a department sees."""
+    refused = push("cremation", *(cremation(serial) for serial in range(3)), cremation(3, name=""))
+    promises = open_promises(city.home)
+    promises.begin("marriage", date(2025, 1, 6), reason="归集协议", by="zhang")
+    promises.excuse("civil_affairs", "marriage", date(2025, 1, 6), date(2025, 2, 1), reason="停电", by="li")
+    record_periods(city, resources=["marriage"])
+    axe = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+    browser.go(f"{address}/login")
+    assert serious(browser, axe) == []
+    upload, receipt = "/resources/cremation/upload", f"/receipts/{refused.id}"
+    for name, pages in (("zhang", (*PAGES, receipt)), ("li", (PAGES[-1], upload, "/account"))):
+        browser.call("Network.clearBrowserCookies")
+        log_in(browser, address, name)
+        for width in (390, 1366):
+            browser.size(width, 900)
+            for page in pages:
+                browser.go(f"{address}{page}")
+                assert serious(browser, axe) == [], (page, width)
+
+
+def serious(browser: Browser, axe: str) -> list[str]:
+    """What axe finds in the page, where it is serious or worse: the rule, and the first element that breaks it."""
+    browser.ask(f"{axe};0")
+    found = browser.ask("axe.run().then(all => all.violations)")
+    return [
+        f"{each['id']}: {each['nodes'][0]['html']}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+def test_the_page_is_used_by_keyboard_alone(browser: Browser, address: str) -> None:
+    """Logging in, and from the first page past its navigation to the main part."""
+    browser.go(f"{address}/login")
+    browser.ask("document.querySelector('[name=name]').focus()")
+    browser.call("Input.insertText", text="zhang")
+    browser.press("Tab")
+    browser.call("Input.insertText", text=PASSWORD)
+    browser.press("Enter")
+    browser.wait("document.readyState === 'complete' && location.pathname === '/'")
+    browser.press("Tab")
+    assert browser.ask("document.activeElement.className") == "skip"
+    browser.press("Enter")
+    browser.wait("document.activeElement.id === 'main'")
+    browser.press("Tab")
+    assert browser.ask("document.activeElement.className").startswith("tile")
+    browser.press("Enter")
+    browser.wait("location.search.startsWith('?state=')")
 
 
 def test_a_file_is_uploaded_followed_and_its_refused_rows_are_read(
@@ -92,11 +151,3 @@ def test_a_file_is_uploaded_followed_and_its_refused_rows_are_read(
     apply_waiting(city, "cremation")
     browser.wait("document.body.innerText.includes('“姓名”为必填项，不能为空')")
     assert browser.complaints == []
-
-
-def test_the_keyboard_alone_reaches_the_content(browser: Browser, address: str) -> None:
-    log_in(browser, address, "zhang")
-    for kind in ("keyDown", "keyUp"):
-        browser.call("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9)
-    assert browser.ask("document.activeElement.getAttribute('href')") == "#main"
-    assert browser.ask("document.activeElement.getBoundingClientRect().left >= 0")

@@ -48,15 +48,24 @@ format: venv  ## let ruff mend what it can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: venv  ## all benchmarks, or one: make bench ONLY=push
+# Peers to measure against have an environment of their own: what they need may contradict what citylake needs.
+.venv-bench/.ready: requirements-bench.lock
+	@$(PYTHON) -m venv .venv-bench
+	@echo "installing what requirements-bench.lock lists ..."
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+bench: venv .venv-bench/.ready  ## all benchmarks, or one: make bench ONLY=push
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
 keys: venv  ## renew the list of asset keys that a test holds, after a wanted change
 	@$(BIN)/python -m tests.pipelines.test_definitions
 
-lock:  ## resolve pyproject.toml anew into requirements.lock (needs uv)
+lock:  ## resolve pyproject.toml anew into the two locks (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 	  pyproject.toml --extra dev -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
+	  --group bench -o requirements-bench.lock
 
 clean:  ## remove the demo's state; never the virtual environment
 	rm -rf .citylake .bench

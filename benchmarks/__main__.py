@@ -28,7 +28,7 @@ def comparisons() -> dict[str, Comparison]:
 
 def table(rows: list[Row]) -> Table:
     """The results as people compare them."""
-    shown = Table(
+    headings = [
         "name",
         "seconds",
         "peak MB",
@@ -37,24 +37,31 @@ def table(rows: list[Row]) -> Table:
         "peak MB",
         "ratio",
         "CPU ratio",
+        "memory",
         "aim",
         "holds",
-        header_style="bold",
-    )
+    ]
+    shown = Table(*headings, header_style="bold")
     for row in rows:
+        aims = ((row.aim, ""), (row.memory_aim, " of memory"))
         shown.add_row(
             row.name,
             f"{row.seconds:.2f}",
             f"{row.peak_mb:.0f}",
-            row.against,
-            f"{row.other_seconds:.2f}",
-            f"{row.other_peak_mb:.0f}",
-            f"{row.ratio:.2f}",
-            f"{row.cpu_ratio:.2f}",
-            f"≤ {row.aim:.2f}",
-            "yes" if row.holds else "NO",
+            row.against + ("" if row.ratio else " (not installed: make bench installs it)"),
+            _number(row.other_seconds, 2),
+            _number(row.other_peak_mb, 0),
+            _number(row.ratio, 2),
+            _number(row.cpu_ratio, 2),
+            _number(row.memory_ratio, 2),
+            ", ".join(f"≤ {aim:.2f}{of}" for aim, of in aims if aim is not None) or "side by side",
+            {True: "yes", False: "NO", None: "–"}[row.holds],
         )
     return shown
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def main() -> None:

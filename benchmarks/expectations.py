@@ -1,25 +1,27 @@
-"""15 and 40 expectations over 2 million rows: ours, the same written by hand as one Polars scan, and on pandas.
+"""15 and 40 expectations over 2 million rows: ours, the same by hand as one Polars scan, on pandas, and by two peers.
 
 Here belong the table, the expectations, and beside each the expression somebody would write who needs no results but numbers.
 Reading the Parquet file is in all three. Great Expectations is imported before the clock starts: it is paid once by a
-process, not by a validation. Ours and pandas return Great Expectations' results; the hand-written scan returns counts.
+process, not by a validation. Ours and pandas return Great Expectations' results; the hand-written scan returns counts. The peers read the same list from
+a file and state it in their own words (``benchmarks/peers``).
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from benchmarks.harness import Comparison
+from benchmarks.harness import Comparison, Peer
 from quality.expectations import great_expectations
 from quality.results import validate
 
 ROWS = 2_000_000
 BLOCK = 500_000
-TABLE, COUNT = "payments.parquet", "count"
+TABLE, LIST = "payments.parquet", "checks.json"
 KINDS = ("高龄津贴", "耕地地力保护补贴", "残疾人两项补贴", "低保金")
 STATES = ("正常", "暂停", "终止")
 
@@ -89,7 +91,8 @@ def prepare_40(folder: Path) -> None:
 
 def _prepare(folder: Path, count: int) -> None:
     """The table, with one bad value or null in a hundred or so, and how many of the checks to run on it."""
-    (folder / COUNT).write_text(str(count))
+    stated = [[kind, arguments] for kind, arguments, _ in CHECKS[:count]]
+    (folder / LIST).write_text(json.dumps(stated, ensure_ascii=False), encoding="utf-8")
     rng = np.random.default_rng(2026)
     blocks = [_block(rng, start) for start in range(0, ROWS, BLOCK)]
     pl.concat(blocks).write_parquet(folder / TABLE)
@@ -133,7 +136,7 @@ def _block(rng: np.random.Generator, start: int) -> pl.DataFrame:
 
 
 def _checks(folder: Path) -> tuple[tuple[str, dict[str, Any], pl.Expr], ...]:
-    return CHECKS[: int((folder / COUNT).read_text())]
+    return CHECKS[: len(json.loads((folder / LIST).read_text(encoding="utf-8")))]
 
 
 def _suite(folder: Path) -> Any:
@@ -169,9 +172,18 @@ def on_pandas(folder: Path) -> None:
 
 
 HAND, PANDAS = "the same by hand, one Polars scan", "Great Expectations on pandas"
+PANDERA, POINTBLANK = "pandera, Polars backend", "pointblank on Polars"
 COMPARISONS = (
     Comparison("expectations-15", HAND, 1.3, ours, by_hand, prepare_15),
     Comparison("expectations-40", HAND, 1.3, ours, by_hand, prepare_40),
-    Comparison("expectations-15-pandas", PANDAS, 1 / 15, ours, on_pandas, prepare_15),
-    Comparison("expectations-40-pandas", PANDAS, 1 / 15, ours, on_pandas, prepare_40),
+    Comparison("expectations-15-pandas", PANDAS, 1 / 15, ours, on_pandas, prepare_15, memory_aim=0.5),
+    Comparison("expectations-40-pandas", PANDAS, 1 / 15, ours, on_pandas, prepare_40, memory_aim=0.5),
+    Comparison("expectations-15-pandera", PANDERA, None, ours, Peer("pandera", "validate"), prepare_15),
+    Comparison("expectations-40-pandera", PANDERA, None, ours, Peer("pandera", "validate"), prepare_40),
+    Comparison(
+        "expectations-15-pointblank", POINTBLANK, None, ours, Peer("pointblank", "validate"), prepare_15
+    ),
+    Comparison(
+        "expectations-40-pointblank", POINTBLANK, None, ours, Peer("pointblank", "validate"), prepare_40
+    ),
 )

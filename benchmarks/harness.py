@@ -1,7 +1,8 @@
 """Time two sides in turn, each in a process of its own, and say whether the ratio keeps its aim.
 
 Here belongs measuring only. A side is a module-level function of a folder; running it in a fresh process gives an
-honest peak memory (the process's own maximum resident set, and its children's).
+honest peak memory (the process's own maximum resident set, and its children's). The other side may be a ``Peer``: a function
+of a module in ``benchmarks/peers``, run by the Python of ``.venv-bench``, so this module imports the standard library only.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import json
 import multiprocessing
 import resource
 import statistics
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,38 +21,59 @@ from typing import NamedTuple
 #: A side may return its own seconds, where starting a server is not what is measured.
 Side = Callable[[Path], float | None]
 RUNS = 3
+ROOT = Path(__file__).parents[1]
+PEERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 _WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
 @dataclass(frozen=True)
+class Peer:
+    """A function of ``benchmarks/peers/MODULE.py``: another library, in ``.venv-bench`` and a process of its own."""
+
+    module: str
+    function: str
+
+    @staticmethod
+    def installed() -> bool:
+        """Whether ``make bench`` has made the peers' environment here."""
+        return PEERS_PYTHON.exists()
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """Ours against another, with the ratio aimed at: ``ours / other <= aim`` (below 1: we must be faster)."""
+    """Ours against another, with the ratio aimed at: ``ours / other <= aim`` (below 1: we must be faster).
+
+    Without an aim the two stand side by side. ``memory_aim`` is the same of peak memory."""
 
     name: str
     against: str
-    aim: float
+    aim: float | None
     ours: Side
-    other: Side
+    other: Side | Peer
     prepare: Side
     runs: int = RUNS
+    memory_aim: float | None = None
 
 
 @dataclass(frozen=True)
 class Row:
     """One printed and written result; seconds and MB are medians of ours, ``ratio`` the median of paired ratios.
 
-    ``cpu_ratio`` is the same of processor time: what a machine that does other work at the same time moves least."""
+    ``cpu_ratio`` is the same of processor time: what a machine that does other work at the same time moves least.
+    Where the peers' environment is not there, what needs it is None."""
 
     name: str
     seconds: float
     peak_mb: float
     against: str
-    other_seconds: float
-    other_peak_mb: float
-    ratio: float
-    cpu_ratio: float
-    aim: float
-    holds: bool
+    other_seconds: float | None
+    other_peak_mb: float | None
+    ratio: float | None
+    cpu_ratio: float | None
+    memory_ratio: float | None
+    aim: float | None
+    memory_aim: float | None
+    holds: bool | None
 
 
 class Sample(NamedTuple):
@@ -64,25 +87,42 @@ class Sample(NamedTuple):
 def measure(comparison: Comparison, folder: Path) -> Row:
     """Prepare once, then run the two sides in turn; a pair's ratio is little moved by a machine that drifts."""
     _in_process(comparison.prepare, folder)
+    if isinstance(comparison.other, Peer) and not comparison.other.installed():
+        return _row(comparison, [_in_process(comparison.ours, folder) for _ in range(comparison.runs)], [])
     pairs = [
-        (_in_process(comparison.ours, folder), _in_process(comparison.other, folder))
+        (_in_process(comparison.ours, folder), _other(comparison.other, folder))
         for _ in range(comparison.runs)
     ]
-    ratio = statistics.median(ours.seconds / other.seconds for ours, other in pairs)
-    cpu_ratio = statistics.median(ours.cpu_seconds / other.cpu_seconds for ours, other in pairs)
     ours, other = zip(*pairs, strict=True)
+    return _row(comparison, ours, other)
+
+
+def _row(comparison: Comparison, ours: Sequence[Sample], other: Sequence[Sample]) -> Row:
+    def ratio(position: int) -> float | None:
+        pairs = zip(ours, other, strict=True) if other else ()
+        return _median([mine[position] / theirs[position] for mine, theirs in pairs], 3)
+
+    seconds, cpu, memory = (ratio(position) for position in range(3))
+    aims = ((seconds, comparison.aim), (memory, comparison.memory_aim))
+    judged = [measured <= aim for measured, aim in aims if measured is not None and aim is not None]
     return Row(
-        comparison.name,
-        round(statistics.median(sample.seconds for sample in ours), 3),
-        round(statistics.median(sample.peak_mb for sample in ours), 1),
-        comparison.against,
-        round(statistics.median(sample.seconds for sample in other), 3),
-        round(statistics.median(sample.peak_mb for sample in other), 1),
-        round(ratio, 3),
-        round(cpu_ratio, 3),
-        comparison.aim,
-        ratio <= comparison.aim,
+        name=comparison.name,
+        seconds=_median([sample.seconds for sample in ours], 3) or 0.0,
+        peak_mb=_median([sample.peak_mb for sample in ours], 1) or 0.0,
+        against=comparison.against,
+        other_seconds=_median([sample.seconds for sample in other], 3),
+        other_peak_mb=_median([sample.peak_mb for sample in other], 1),
+        ratio=seconds,
+        cpu_ratio=cpu,
+        memory_ratio=memory,
+        aim=comparison.aim,
+        memory_aim=comparison.memory_aim,
+        holds=all(judged) if judged else None,
     )
+
+
+def _median(values: Sequence[float], digits: int) -> float | None:
+    return round(statistics.median(values), digits) if values else None
 
 
 def write(row: Row, folder: Path) -> None:
@@ -107,12 +147,25 @@ def _in_process(side: Side, folder: Path) -> Sample:
     return result
 
 
+def _other(other: Side | Peer, folder: Path) -> Sample:
+    if not isinstance(other, Peer):
+        return _in_process(other, folder)
+    command = [PEERS_PYTHON, "-W", "ignore", "-m", "benchmarks.peers", other.module, other.function, folder]
+    said = subprocess.run([*map(str, command)], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return Sample(*json.loads(said.stdout.splitlines()[-1]))
+
+
 def _run(side: Side, folder: Path, sender: multiprocessing.connection.Connection) -> None:  # type: ignore[name-defined]
+    sender.send(sample(side, folder))
+
+
+def sample(side: Side, folder: Path) -> Sample:
+    """Run one side here, once: what it took since it was called (imports are paid before), and this process's peak."""
     started, busy = time.perf_counter(), _cpu_seconds()
     own = side(folder)
     seconds = time.perf_counter() - started if own is None else own
     peak = max(resource.getrusage(who).ru_maxrss for who in _WHO)
-    sender.send(Sample(seconds, max(_cpu_seconds() - busy, 1e-3), peak / 1024))
+    return Sample(seconds, max(_cpu_seconds() - busy, 1e-3), peak / 1024)
 
 
 def _cpu_seconds() -> float:

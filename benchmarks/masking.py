@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import SM4
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 from benchmarks.harness import Comparison
+from benchmarks.push import ENTRY as PAYMENTS
 from benchmarks.push import blocks
 from catalog.model import Entry
 from masking import methods, resident_tokens
@@ -36,33 +37,28 @@ FF3_SAMPLE = 20_000
 PYCANON_SAMPLE = 100_000
 KEY = recipient_key(bytes(range(32)), "benchmark")
 
+_KEPT = (
+    "payment_no",
+    "resident_id",
+    "name",
+    "mobile",
+    "birth_date",
+    "division_code",
+    "address",
+    "sex",
+    "benefit",
+    "amount",
+)
+_ADDED = {
+    "guardian_id": {"title": "监护人公民身份号码", "element": "resident_id"},
+    "bank_account": {"title": "银行账号", "element": "bank_account"},
+}
 ENTRY = Entry.model_validate(
-    {
+    PAYMENTS.model_dump(mode="json")
+    | {
         "code": "benefit_account",
-        "title": {"zh": "待遇发放账户", "en": "Benefit accounts"},
-        "abstract": "发放流水，含领取人、监护人、住址、电话和账号",
-        "catalogue_code": "304001/000098",
-        "category": "财政",
-        "data_form": "file",
-        "departments": {"collects": "finance", "verifies": "finance", "provides": "finance"},
-        "sharing": {"type": "conditional", "basis": "《中华人民共和国预算法》", "conditions": "履行法定职责"},
-        "opening": {"type": "none", "ground": "33-3", "basis": "涉及个人隐私，数据主体未同意开放"},
-        "frequency": "monthly",
-        "delivery": {"ways": ["file"], "mode": "append", "key": ["payment_no"]},
-        "columns": {
-            "payment_no": {"title": "发放流水号", "element": "identifier", "required": True},
-            "resident_id": {"title": "公民身份号码", "element": "resident_id", "required": True},
-            "name": {"title": "姓名", "element": "person_name", "required": True},
-            "mobile": {"title": "联系电话", "element": "mobile"},
-            "guardian_id": {"title": "监护人公民身份号码", "element": "resident_id"},
-            "bank_account": {"title": "银行账号", "element": "bank_account"},
-            "birth_date": {"title": "出生日期", "element": "date", "required": True},
-            "division_code": {"title": "行政区划代码", "element": "division_code", "required": True},
-            "address": {"title": "住址", "element": "address"},
-            "sex": {"title": "性别", "element": "sex", "required": True},
-            "benefit": {"title": "待遇项目", "element": "category"},
-            "amount": {"title": "发放金额", "element": "amount", "required": True},
-        },
+        "columns": {name: PAYMENTS.columns[name].model_dump(mode="json") for name in _KEPT} | _ADDED,
+        "rules": [],
     }
 )
 SOURCES = standard_columns(ENTRY)

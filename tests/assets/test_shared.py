@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -18,7 +19,7 @@ from catalog.model import SharingType
 from lake.home import Home
 from lake.tables import Lake
 from masking import compile as masking_compile
-from masking import methods
+from masking import methods, sm3
 from masking.columns import SourceColumn
 from masking.methods import Method
 from masking.policy import Policy
@@ -120,13 +121,13 @@ def unkeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pseudonyms without their key."""
     from cryptography.hazmat.primitives.hashes import SM3, Hash
 
-    def macs(texts: pl.Series, *_: Any) -> list[bytes]:
-        hashes = []
+    def macs(texts: pl.Series, *_: Any) -> sm3.Bytes:
+        hashes = bytearray()
         for text in texts:
-            sm3 = Hash(SM3())
-            sm3.update(text.encode())
-            hashes.append(sm3.finalize())
-        return hashes
+            hashed = Hash(SM3())
+            hashed.update(text.encode())
+            hashes += hashed.finalize()
+        return np.frombuffer(hashes, dtype=np.uint8).reshape(-1, sm3.DIGEST)
 
     monkeypatch.setattr(methods, "_macs", macs)
 

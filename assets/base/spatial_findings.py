@@ -1,0 +1,413 @@
+"""What is wrong with places: recorded row by row as warnings, with the reason in both languages (``base.spatial_finding``).
+
+Here belong the checks that need more than one cell: other rows, the divisions' borders, other coordinate systems. No row is
+refused for them: the base table keeps the place, repaired where it can be. That a cell is no coordinate or no shape is its
+element's business. Every check is a function of :class:`Layer`, listed in :data:`CHECKS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import shapely
+
+from assets.base.coordinates import System, geometry_to_cgcs2000, ground_area_km2, to_cgcs2000
+from assets.base.inputs import standard
+from assets.base.position import NOWHERE, Degrees, Shapes, containing, division_at
+from assets.build import Build, Built, Context
+from catalog.load import Catalogue
+from catalog.model import Entry, Title
+from lake.locks import writing
+
+TABLE = "spatial_finding"
+#: How far the declared area may be from the geodesic one.
+AREA_TOLERANCE = 0.05
+#: A shared strip of less than this many square metres, or of this share of the smaller shape, is a matter of drawing.
+OVERLAP_M2, OVERLAP_SHARE = 1.0, 0.01
+#: Gaps along a border are sought up to this width, in degrees (about 1 km), and from this size on, in km².
+GAP_WIDTH, GAP_KM2 = 0.005, 0.001
+#: What a resource may be in without saying so, and of how many telling rows this share must tell it.
+MISTAKEN: tuple[System, ...] = ("cgcs2000", "gcj02", "bd09")
+TELLING_ROWS, TELLING_SHARE = 20, 0.9
+SYSTEM_NAMES = {"cgcs2000": "CGCS2000", "wgs84": "WGS 84", "gcj02": "GCJ-02", "bd09": "BD-09"}
+_SCHEMA = pl.Schema(
+    {
+        "resource": pl.String(),
+        "department": pl.String(),
+        "record": pl.String(),
+        "finding": pl.String(),
+        "severity": pl.String(),
+        "reason_zh": pl.String(),
+        "reason_en": pl.String(),
+        "measure": pl.Float64(),
+        "source_push": pl.String(),
+        "source_row": pl.Int64(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class City:
+    """The divisions that have a boundary, as ``base.division`` holds them, and the land they cover together."""
+
+    divisions: pl.DataFrame
+    land: shapely.Geometry
+
+    def holds(self, x: Degrees, y: Degrees) -> npt.NDArray[np.bool_]:
+        """Which points lie in the city; all of them where no boundary is known."""
+        if self.land.is_empty:
+            return np.ones(len(x), dtype=bool)
+        inside: npt.NDArray[np.bool_] = shapely.intersects_xy(self.land, x, y)
+        return inside
+
+    def at(self, x: Degrees, y: Degrees) -> pl.Series:
+        """The division of each point."""
+        return division_at(self.divisions, x, y)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One resource's rows: as delivered, their shapes or points in CGCS2000, and a point for each."""
+
+    entry: Entry
+    rows: pl.DataFrame
+    raw: Shapes
+    shapes: Shapes
+    city: City
+    parcels: pl.DataFrame
+
+    @property
+    def points(self) -> tuple[Degrees, Degrees]:
+        """A point inside each shape."""
+        at = shapely.point_on_surface(self.shapes)
+        return shapely.get_x(at), shapely.get_y(at)
+
+    @property
+    def system(self) -> System:
+        """The coordinate system that the entry states."""
+        return self.entry.coordinate_system or "cgcs2000"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of fault: the rows that have it, what to tell of each, and a number that says how bad it is.
+
+    Without ``rows`` it is about the resource as a whole."""
+
+    code: str
+    reasons: Sequence[Title]
+    rows: Sequence[int] | None = None
+    measure: Sequence[float] | None = None
+
+
+Check = Callable[[Layer], Iterator[Finding]]
+
+
+def builds(catalogue: Catalogue) -> list[Build]:
+    """The findings of every resource that states a coordinate system."""
+    resources = [entry.code for entry in _spatial(catalogue)]
+    return [
+        Build(
+            makes=(("base", TABLE),),
+            reads=(*(("standard", code) for code in resources), ("base", "division"), ("base", "parcel")),
+            title=Title(zh="空间数据问题", en="Spatial findings"),
+            description="图形、位置、面积、坐标系、压盖和缝隙检查中发现的问题，逐行注明原因；不影响入库。\n\n"
+            "What is wrong with shapes and positions, row by row; nothing is refused for it.",
+            owner="natural_resources",
+            run=build,
+            kinds=("polars", "shapely", "deltalake"),
+        )
+    ]
+
+
+def build(context: Context) -> Built:
+    """Make the table equal what the checks find now."""
+    divisions = context.lake.scan("base", "division").filter(pl.col("geometry").is_not_null()).collect()
+    parcels = context.lake.scan("base", "parcel").select("parcel_no", "geometry").collect()
+    city = City(divisions, shapely.unary_union(shapely.from_wkb(divisions["geometry"].to_numpy())))
+    shapely.prepare(city.land)
+    found = [
+        findings(layer)
+        for entry in _spatial(context.catalogue)
+        if (layer := _layer(context, entry, city, parcels)).rows.height
+    ]
+    rows = pl.concat([pl.DataFrame(schema=_SCHEMA), *found])
+    with writing(context.home, f"base.{TABLE}"):
+        commit = context.lake.publish("base", TABLE, rows, key=["resource", "finding", "record"])
+    counts = dict(rows.group_by("finding").len().sort("finding").iter_rows())
+    return Built({("base", TABLE): commit}, {"rows": commit.rows, **counts})
+
+
+def findings(layer: Layer) -> pl.DataFrame:
+    """All that the checks find in one resource."""
+    found = [_table(layer, finding) for check in CHECKS for finding in check(layer)]
+    return pl.concat([pl.DataFrame(schema=_SCHEMA), *found])
+
+
+def _table(layer: Layer, finding: Finding) -> pl.DataFrame:
+    entry = layer.entry
+    if finding.rows is None:
+        about = pl.DataFrame({"record": [None] * len(finding.reasons)}, schema={"record": pl.String})
+        source = about.select(source_push=pl.lit(None, pl.String), source_row=pl.lit(None, pl.Int64))
+    else:
+        at = layer.rows[list(finding.rows)]
+        about = at.select(record=pl.concat_str(entry.delivery.key, separator="/"))
+        source = at.select(source_push="_push", source_row="_row")
+    told = pl.DataFrame(
+        {
+            "finding": [finding.code] * len(finding.reasons),
+            "reason_zh": [reason.zh for reason in finding.reasons],
+            "reason_en": [reason.en for reason in finding.reasons],
+            "measure": finding.measure if finding.measure is not None else [None] * len(finding.reasons),
+        },
+        schema_overrides={"measure": pl.Float64},
+    )
+    return (
+        pl.concat([about, told, source], how="horizontal")
+        .with_columns(
+            resource=pl.lit(entry.code), department=pl.lit(entry.department), severity=pl.lit("warn")
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in _SCHEMA.items())
+    )
+
+
+def _spatial(catalogue: Catalogue) -> list[Entry]:
+    return [entry for entry in catalogue.entries.values() if entry.coordinate_system]
+
+
+def _layer(context: Context, entry: Entry, city: City, parcels: pl.DataFrame) -> Layer:
+    rows = standard(context, entry.code).collect(engine="streaming")
+    if "geometry" in entry.columns:
+        raw = shapely.from_wkb(rows["geometry"].to_numpy())
+    else:
+        raw = shapely.points(rows["longitude"].to_numpy(), rows["latitude"].to_numpy())
+    raw = np.asarray(raw, dtype=object)
+    system = entry.coordinate_system or "cgcs2000"
+    shapes = geometry_to_cgcs2000(np.asarray(shapely.make_valid(raw), dtype=object), system)
+    return Layer(entry, rows, raw, shapes, city, parcels)
+
+
+def invalid_shapes(layer: Layer) -> Iterator[Finding]:
+    """Shapes that cross themselves or do not close; the base table holds them repaired."""
+    rows = np.flatnonzero(~shapely.is_valid(layer.raw))
+    why = shapely.is_valid_reason(layer.raw[rows])
+    reasons = [
+        Title(zh=f"图形无效（{text}），已自动修复，请核对", en=f"invalid shape ({text}), repaired")
+        for text in why
+    ]
+    yield Finding("invalid_geometry", reasons, rows.tolist())
+
+
+def outside_city(layer: Layer) -> Iterator[Finding]:
+    """Places outside the city; where other coordinates would bring them in, that is said."""
+    x, y = layer.points
+    rows = np.flatnonzero(~layer.city.holds(x, y))
+    if not len(rows):
+        return
+    turned = layer.city.holds(y[rows], x[rows])
+    hints = np.where(turned, "swapped", "")
+    for system in _others(layer):
+        inside = layer.city.holds(*to_cgcs2000(*_delivered(layer, rows), system))
+        hints = np.where((hints == "") & inside, system, hints)
+    yield Finding("swapped_coordinates", [_SWAPPED] * int(turned.sum()), rows[turned].tolist())
+    reasons = [_outside(str(hint)) for hint in hints[~turned]]
+    yield Finding("outside_city", reasons, rows[~turned].tolist())
+
+
+_SWAPPED = Title(
+    zh="经度和纬度颠倒：对调后位于本市范围内，请对调后重报",
+    en="longitude and latitude are swapped: exchanged, the place lies in the city",
+)
+
+
+def _outside(system: str) -> Title:
+    if not system:
+        return Title(zh="位置在本市范围之外，请核对坐标", en="outside the city: check the coordinates")
+    name = SYSTEM_NAMES[system]
+    return Title(
+        zh=f"位置在本市范围之外；按 {name} 坐标解释则在本市范围内，疑为坐标系填报错误",
+        en=f"outside the city; read as {name} it lies inside: is the coordinate system stated wrongly?",
+    )
+
+
+def wrong_division(layer: Layer) -> Iterator[Finding]:
+    """Places that claim another division than the one whose border they lie in."""
+    if "division_code" not in layer.rows.columns:
+        return
+    claimed = _claimed(layer)
+    there = layer.city.at(*layer.points)
+    compared = pl.DataFrame({"claimed": claimed, "there": there}).with_row_index("row")
+    digits = pl.min_horizontal(pl.col("claimed").str.len_bytes(), pl.col("there").str.len_bytes())
+    wrong = compared.filter(pl.col("claimed").str.head(digits) != pl.col("there").str.head(digits))
+    names = dict(layer.city.divisions.select("code", "name").iter_rows())
+    reasons = [
+        Title(
+            zh=f"所报区划 {claimed} 与位置不符：该位置在{names.get(there) or ''}（{there}）",
+            en=f"it claims division {claimed}, but lies in {there}",
+        )
+        for claimed, there in wrong.select("claimed", "there").iter_rows()
+    ]
+    yield Finding("wrong_division", reasons, wrong["row"].to_list())
+
+
+def _claimed(layer: Layer) -> pl.Series:
+    """The division that each row states; null where it states no finer one than the city."""
+    code = pl.col("division_code")
+    return layer.rows.select(
+        pl.when(~code.str.ends_with("00") | (code.str.len_bytes() > 6)).then(code)
+    ).to_series()
+
+
+def declared_area(layer: Layer) -> Iterator[Finding]:
+    """Declared areas that the shape does not have on the ground."""
+    if "geometry" not in layer.rows.columns or "area" not in layer.rows.columns:
+        return
+    declared = layer.rows["area"].to_numpy().astype(float)
+    measured = np.array([ground_area_km2(shape) * 1e6 for shape in layer.shapes])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = np.abs(declared - measured) / measured
+    rows = np.flatnonzero(off > AREA_TOLERANCE)
+    reasons = [
+        Title(
+            zh=f"申报面积 {declared[row]:.1f} 平方米，图形实地面积 {measured[row]:.1f} 平方米，相差 {off[row]:.0%}",
+            en=f"declared {declared[row]:.1f} m², measured {measured[row]:.1f} m²: off by {off[row]:.0%}",
+        )
+        for row in rows
+    ]
+    yield Finding("area_differs", reasons, rows.tolist(), off[rows].tolist())
+
+
+def overlaps(layer: Layer) -> Iterator[Finding]:
+    """Parcels, or divisions of one level, that lie on each other: the later of two in the table's order names the earlier."""
+    if layer.entry.code not in ("land_parcel", "division_boundary"):
+        return
+    tree = shapely.STRtree(layer.shapes)
+    one, other = tree.query(layer.shapes, predicate="intersects")
+    pairs = one > other
+    one, other = one[pairs], other[pairs]
+    shared = shapely.intersection(layer.shapes[one], layer.shapes[other])
+    areas = np.array([ground_area_km2(shape) * 1e6 for shape in shared])
+    smaller = np.array(
+        [
+            min(ground_area_km2(layer.shapes[a]), ground_area_km2(layer.shapes[b])) * 1e6
+            for a, b in zip(one, other, strict=True)
+        ]
+    )
+    real = (areas > OVERLAP_M2) & (areas > OVERLAP_SHARE * smaller)
+    keys = layer.rows.select(pl.concat_str(layer.entry.delivery.key, separator="/")).to_series()
+    reasons = [
+        Title(zh=f"与 {keys[int(b)]} 重叠 {area:.1f} 平方米", en=f"overlaps {keys[int(b)]} by {area:.1f} m²")
+        for b, area in zip(other[real], areas[real], strict=True)
+    ]
+    yield Finding("overlap", reasons, one[real].tolist(), areas[real].tolist())
+
+
+def border_gaps(layer: Layer) -> Iterator[Finding]:
+    """Land between counties that belongs to none: holes in the whole, and narrow clefts that open to the outside."""
+    if layer.entry.code != "division_boundary":
+        return
+    land = shapely.unary_union(layer.shapes)
+    filled = shapely.union_all(
+        [shapely.Polygon(part.exterior) for part in shapely.get_parts(land) if part.geom_type == "Polygon"]
+    )
+    # widened and narrowed again, a cleft closes; mitred, so that the outside's own corners stay as they are
+    closed = filled.buffer(GAP_WIDTH / 2, join_style="mitre").buffer(-GAP_WIDTH / 2, join_style="mitre")
+    missing = shapely.get_parts(shapely.difference(shapely.union(filled, closed), land))
+    gaps = [
+        (gap, beside)
+        for gap in missing
+        if ground_area_km2(gap) >= GAP_KM2 and len(beside := _beside(layer, gap)) > 1
+    ]
+    names = layer.rows["name"].to_list()
+    reasons = [
+        Title(
+            zh=f"{'、'.join(str(names[row]) for row in beside)}的界线之间有缝隙，面积 {ground_area_km2(gap):.3f} 平方公里，位于 {gap.centroid.x:.4f}, {gap.centroid.y:.4f}",
+            en=f"a gap of {ground_area_km2(gap):.3f} km² between borders, at {gap.centroid.x:.4f}, {gap.centroid.y:.4f}",
+        )
+        for gap, beside in gaps
+    ]
+    yield Finding(
+        "border_gap",
+        reasons,
+        [int(beside[0]) for _, beside in gaps],
+        [ground_area_km2(gap) for gap, _ in gaps],
+    )
+
+
+def _beside(layer: Layer, gap: shapely.Geometry) -> npt.NDArray[np.int64]:
+    return np.flatnonzero(shapely.dwithin(layer.shapes, gap, 1e-6))
+
+
+def another_system(layer: Layer) -> Iterator[Finding]:
+    """A resource that fits its parcels or divisions under another coordinate system than the one it states.
+
+    Only rows count that tell the two apart: those that fit under one and not under the other."""
+    if layer.system not in SYSTEM_NAMES:
+        return
+    stated = _fits(layer, layer.system)
+    best: tuple[float, int, System] | None = None
+    for system in _others(layer):
+        other = _fits(layer, system)
+        telling = int((stated != other).sum())
+        share = float((other & ~stated).sum() / telling) if telling else 0.0
+        if (
+            telling >= TELLING_ROWS
+            and share >= TELLING_SHARE
+            and (best is None or int((other & ~stated).sum()) > best[1])
+        ):
+            best = (share, int((other & ~stated).sum()), system)
+    if best:
+        share, rows, system = best
+        name, said = SYSTEM_NAMES[system], SYSTEM_NAMES[layer.system]
+        reason = Title(
+            zh=f"坐标系疑为 {name}，而目录登记为 {said}：{rows} 行按 {name} 解释才落入所报宗地或区划（占可判别行的 {share:.0%}），整体偏移数百米",
+            en=f"this looks like {name}, not {said} as stated: {rows} rows lie in their parcel or division only when read so",
+        )
+        yield Finding("another_coordinate_system", [reason], None, [share])
+
+
+def _others(layer: Layer) -> tuple[System, ...]:
+    same = {"wgs84": "cgcs2000"}
+    stated = same.get(layer.system, layer.system)
+    return tuple(system for system in MISTAKEN if system != stated) if stated in MISTAKEN else ()
+
+
+def _delivered(layer: Layer, rows: npt.NDArray[np.int64] | slice = slice(None)) -> tuple[Degrees, Degrees]:
+    at = shapely.point_on_surface(shapely.make_valid(layer.raw[rows]))
+    return shapely.get_x(at), shapely.get_y(at)
+
+
+def _fits(layer: Layer, system: System) -> npt.NDArray[np.bool_]:
+    """Whether each row, read in this system, lies in the parcel it names, or else in the division it claims."""
+    x, y = to_cgcs2000(*_delivered(layer), system)
+    if (
+        "parcel_no" in layer.rows.columns
+        and layer.entry.delivery.key != ("parcel_no",)
+        and layer.parcels.height
+    ):
+        shapes = np.asarray(shapely.from_wkb(layer.parcels["geometry"].to_numpy()), dtype=object)
+        places = containing(shapes, x, y)
+        there = layer.parcels["parcel_no"].gather(pl.Series(places).replace(NOWHERE, None))
+        claimed = layer.rows["parcel_no"]
+    elif "division_code" in layer.rows.columns:
+        there, claimed = layer.city.at(x, y), _claimed(layer)
+        there = there.str.head(6)
+        claimed = claimed.str.head(6)
+    else:
+        return np.zeros(len(x), dtype=bool)
+    return (there == claimed).fill_null(False).to_numpy()
+
+
+CHECKS: tuple[Check, ...] = (
+    invalid_shapes,
+    outside_city,
+    wrong_division,
+    declared_area,
+    overlaps,
+    border_gaps,
+    another_system,
+)

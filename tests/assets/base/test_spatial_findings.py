@@ -1,0 +1,183 @@
+"""What is wrong with places is found, row by row, and said so that a department can mend it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+
+from assets.base import geospatial, spatial_findings
+from assets.base.coordinates import gcj02_to_wgs84, ground_area_km2, wgs84_to_gcj02
+from assets.build import Context
+from tests.assets.small_lake import build_all, put
+
+#: Two counties side by side, 0.2° each.
+WEST, EAST = shapely.box(113.0, 23.0, 113.2, 23.2), shapely.box(113.2, 23.0, 113.4, 23.2)
+
+
+def in_gcj02(shape: shapely.Geometry) -> bytes:
+    """A shape of the truth, as the boundary's department delivers it."""
+    moved = shapely.transform(shape, lambda xy: np.column_stack(wgs84_to_gcj02(xy[:, 0], xy[:, 1])))
+    return bytes(shapely.to_wkb(moved))
+
+
+def counties(city: Context, west: shapely.Geometry = WEST, east: shapely.Geometry = EAST) -> None:
+    put(
+        city,
+        "division",
+        {"code": "441802", "name": "清城区", "level": "county"},
+        {"code": "441803", "name": "清新区", "level": "county"},
+    )
+    put(
+        city,
+        "division_boundary",
+        {"code": "441802", "name": "清城区", "geometry": in_gcj02(west)},
+        {"code": "441803", "name": "清新区", "geometry": in_gcj02(east)},
+        push="p2",
+    )
+
+
+def parcel(
+    number: str, shape: shapely.Geometry, division: str = "441802001", area: float | None = None
+) -> dict[str, Any]:
+    return {
+        "parcel_no": number,
+        "division_code": division,
+        "area": area or ground_area_km2(shape) * 1e6,
+        "geometry": bytes(shapely.to_wkb(shape)),
+    }
+
+
+def square(x: float, y: float, side: float = 0.001) -> shapely.Polygon:
+    return shapely.box(x, y, x + side, y + side)
+
+
+def found(city: Context, *names: str) -> dict[tuple[str, str | None], dict[str, Any]]:
+    """By finding and record."""
+    build_all(city, geospatial.builds(), "division", "parcel")
+    build_all(city, spatial_findings.builds(city.catalogue))
+    rows = city.lake.scan("base", "spatial_finding").collect().iter_rows(named=True)
+    return {(row["finding"], row["record"]): row for row in rows}
+
+
+def test_a_city_in_order_has_no_findings(empty_lake: Context) -> None:
+    counties(empty_lake)
+    put(
+        empty_lake,
+        "land_parcel",
+        parcel("a", square(113.1, 23.1)),
+        parcel("b", square(113.101, 23.1)),
+        push="p3",
+    )
+    put(
+        empty_lake,
+        "building",
+        {
+            "building_no": "1",
+            "division_code": "441802001",
+            "longitude": 113.1005,
+            "latitude": 23.1005,
+            "parcel_no": "a",
+        },
+        push="p4",
+    )
+    assert found(empty_lake) == {}
+
+
+def test_each_fault_of_a_parcel_is_told_of_its_row(empty_lake: Context) -> None:
+    counties(empty_lake)
+    bow_tie = shapely.Polygon([(113.15, 23.0), (113.16, 23.01), (113.16, 23.0), (113.15, 23.01)])
+    put(
+        empty_lake,
+        "land_parcel",
+        parcel("good", square(113.1, 23.1)),
+        parcel("bow", bow_tie),
+        parcel("larger", square(113.05, 23.05), area=5_000.0),
+        parcel("atop", square(113.1005, 23.1)),
+        parcel("elsewhere", square(113.3, 23.1)),
+        parcel("abroad", square(114.0, 24.0)),
+        parcel("turned", square(23.1, 113.1)),
+        push="p3",
+    )
+    rows = found(empty_lake)
+    assert set(rows) >= {
+        ("invalid_geometry", "bow"),
+        ("area_differs", "larger"),
+        ("overlap", "atop"),
+        ("wrong_division", "elsewhere"),
+        ("outside_city", "abroad"),
+        ("swapped_coordinates", "turned"),
+    }
+    assert {record for _, record in rows} == {"bow", "larger", "atop", "elsewhere", "abroad", "turned"}
+    told = rows["wrong_division", "elsewhere"]
+    assert (told["resource"], told["department"], told["severity"]) == (
+        "land_parcel",
+        "natural_resources",
+        "warn",
+    )
+    assert (told["source_push"], told["source_row"]) == ("p3", 5)
+    assert told["reason_zh"] == "所报区划 441802001 与位置不符：该位置在清新区（441803）"
+    assert rows["overlap", "atop"]["measure"] == pytest.approx(
+        ground_area_km2(square(113.1, 23.1)) * 5e5, rel=0.01
+    )
+    assert rows["overlap", "atop"]["reason_zh"].startswith("与 good 重叠")
+    assert "颠倒" in rows["swapped_coordinates", "turned"]["reason_zh"]
+
+
+def test_a_cleft_and_a_hole_between_counties_are_gaps_and_a_shared_strip_is_an_overlap(
+    empty_lake: Context,
+) -> None:
+    hole = shapely.box(113.199, 23.1, 113.2, 23.11)
+    cleft = shapely.box(113.199, 23.19, 113.2, 23.2)
+    counties(empty_lake, WEST.difference(hole).difference(cleft), EAST)
+    gaps = [row for (code, _), row in found(empty_lake).items() if code == "border_gap"]
+    assert len(gaps) == 1, "one row names the first county of each gap"
+    both = empty_lake.lake.scan("base", "spatial_finding").collect()
+    assert both["measure"].to_list() == pytest.approx(
+        [ground_area_km2(hole), ground_area_km2(cleft)], rel=0.05
+    )
+    assert "清城区、清新区" in both["reason_zh"][0]
+
+
+def test_counties_that_overlap_are_found(empty_lake: Context) -> None:
+    counties(empty_lake, WEST, shapely.box(113.19, 23.0, 113.4, 23.2))
+    assert ("overlap", "441803") in found(empty_lake)
+
+
+@pytest.mark.parametrize("shifted", [True, False])
+def test_points_of_a_web_map_given_as_cgcs2000_are_recognised(empty_lake: Context, shifted: bool) -> None:
+    counties(empty_lake)
+    at = np.linspace(113.02, 113.15, 30)
+    put(
+        empty_lake,
+        "land_parcel",
+        *(parcel(f"{number:02d}", square(x, 23.1)) for number, x in enumerate(at)),
+        push="p3",
+    )
+    x, y = at + 0.0005, np.full(30, 23.1005)
+    if shifted:
+        x, y = wgs84_to_gcj02(x, y)
+    buildings = [
+        {
+            "building_no": f"{n}",
+            "parcel_no": f"{n:02d}",
+            "division_code": "441802001",
+            "longitude": float(x[n]),
+            "latitude": float(y[n]),
+        }
+        for n in range(30)
+    ]
+    put(empty_lake, "building", *buildings, push="p4")
+    told = found(empty_lake)
+    assert (("another_coordinate_system", None) in told) == shifted
+    if shifted:
+        row = told["another_coordinate_system", None]
+        assert row["resource"] == "building"
+        assert "GCJ-02" in row["reason_zh"]
+        assert np.allclose(gcj02_to_wgs84(x, y)[0], at + 0.0005, atol=1e-7)
+
+
+def test_a_city_without_any_of_it_has_none(empty_lake: Context) -> None:
+    assert found(empty_lake) == {}

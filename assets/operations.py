@@ -14,14 +14,14 @@ import polars as pl
 
 from assets.build import Build, Built, Context, TableName
 from catalog.load import Catalogue
-from catalog.model import Dimension, Entry, Mode, Title
+from catalog.model import Dimension, Entry, Title
 from lake.ledger import Push, PushState, open_ledger
 from lake.locks import writing
 from lake.promises import Excuse, excuse_of, open_promises
 from lake.tables import Commit, Lake
 from quality.clock import CITY_TIME
 from quality.freshness import Outcome, Received, State, Verdict, judge, outcomes
-from quality.plan import compile_entry, raw_name
+from quality.plan import compile_entry
 from quality.score import overall, scores
 from quality.terms import Terms, load_terms
 
@@ -177,62 +177,6 @@ def latest_periods(lake: Lake) -> pl.DataFrame:
         return pl.DataFrame(schema=PERIOD_SCHEMA)
     recorded = lake.scan(*PERIODS).sort("recorded_at")
     return recorded.unique(["resource", "period_end"], keep="last").sort("resource", "period_end").collect()
-
-
-@dataclass(frozen=True)
-class OpenRows:
-    """Refused rows of one resource that are still to be corrected, when the oldest was received, and the newest push
-    that has some."""
-
-    resource: str
-    rows: int
-    since: datetime
-    newest: str
-
-
-def open_quarantine(context: Context, entry: Entry) -> OpenRows | None:
-    """What is in quarantine and not yet corrected (None: nothing).
-
-    Of a snapshot these are the newest push's rows, since each push replaces the one before. Else a row is corrected once
-    its key is in standard by a later push, and one key is one row however often it was refused; rows whose key cannot
-    be read are nobody's correction, and only the newest push's are counted."""
-    lake, code, key = context.lake, entry.code, list(entry.delivery.key)
-    if not lake.rows("quarantine", code):
-        return None
-    refused = lake.scan("quarantine", code).select("key", "_push", "_received_at")
-    history = open_ledger(context.home).history(code)
-    newest = pl.col("_push") == next(
-        (p.refusals for p in reversed(history) if p.state is PushState.APPLIED), ""
-    )
-    rows: pl.Expr = pl.len()
-    if entry.delivery.mode is Mode.SNAPSHOT:
-        refused = refused.filter(newest)
-    elif key:
-        accepted = lake.scan("standard", code).select(*key, later="_received_at")
-        unread = pl.any_horizontal(pl.col(key).is_null())
-        uncorrected = pl.col("later").is_null() | (pl.col("later") <= pl.col("_received_at"))
-        refused = (
-            _standardised(entry, refused)
-            .join(accepted, on=key, how="left")
-            .filter(uncorrected & (~unread | newest))
-        )
-        rows = pl.struct(key).filter(~unread).n_unique() + unread.sum()
-    counted = refused.select(
-        rows.alias("rows"),
-        pl.col("_received_at").min().alias("since"),
-        pl.col("_push").sort_by("_received_at").last().alias("newest"),
-    ).collect(engine="streaming")
-    found, since, push = counted.row(0)
-    return OpenRows(code, found, since, push) if found else None
-
-
-def _standardised(entry: Entry, refused: pl.LazyFrame) -> pl.LazyFrame:
-    """The raw key cells of refused rows as the standard table would hold them."""
-    key = entry.delivery.key
-    raw = pl.col("key").str.json_decode(pl.Struct(dict.fromkeys(key, pl.String())))
-    cells = [raw.struct.field(name).alias(raw_name(name)) for name in key]
-    standardise = [expr for expr in compile_entry(entry).standardise if expr.meta.output_name() in key]
-    return refused.with_columns(cells).with_columns(standardise)
 
 
 def freshness_rows(states: list[ResourceState]) -> pl.DataFrame:

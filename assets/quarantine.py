@@ -30,6 +30,8 @@ from quality.split import UNPARSED
 
 #: Rows that are what they are, whatever a steward thinks of the rules.
 UNRELEASABLE = (DUPLICATE[0], SUPERSEDED[0], UNPARSED)
+#: A steward waits so long for a run that writes the tables.
+PATIENCE_SECONDS = 60.0
 _BY_PUSH = "主键已由后续推送更正 · its key came right in a later push"
 
 
@@ -131,7 +133,7 @@ def release(context: Context, push_id: str, row: int, *, reason: str, by: str) -
     """A steward lets the row into standard although it fails its rules. Recorded first: killed after that, the next
     replay finishes it, or the same call again. Raises :class:`RulingError`."""
     push, entry = _push_of(context, push_id)
-    with writing(context.home, f"standard.{entry.code}"):
+    with writing(context.home, f"standard.{entry.code}", PATIENCE_SECONDS):
         found = _ruled_on(context, entry, push, row, reason, again=RowState.RELEASED)
         coming = _released_row(context, entry, push, row)
         if found["state"] != RowState.RELEASED:

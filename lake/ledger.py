@@ -338,6 +338,20 @@ class Ledger:
             raise LedgerError(msg)
         self._decide(push_id, "accept_hold", reason, by, PushState.RECEIVED, settled_at=None)
 
+    def refuse_hold(self, push_id: str, *, reason: str, by: str) -> None:
+        """A person sends a held push back: recorded for ever, and what stood before it stays."""
+        if self.get(push_id).state is not PushState.HELD:
+            msg = f"推送 {push_id} 不是待定状态 · push {push_id} is not held"
+            raise LedgerError(msg)
+        held = self.get(push_id)
+        said = {
+            "reason_zh": f"{held.reason_zh}。数据局退回：{reason}",
+            "reason_en": f"{held.reason_en} Sent back: {reason}",
+        }
+        self._decide(
+            push_id, "refuse_hold", reason, by, PushState.REFUSED, settled_at=datetime.now(UTC), **said
+        )
+
     def withdraw(self, push_id: str, *, reason: str, by: str) -> None:
         """A department takes a push back: recorded for ever. Its rows are undone by ``assets.replay``."""
         self.get(push_id)
@@ -390,11 +404,19 @@ class Ledger:
             return connection.execute(sa.update(_tokens).where(live).values(revoked_at=at)).rowcount > 0
 
     def _decide(
-        self, push_id: str, kind: str, reason: str, by: str, state: PushState, *, settled_at: datetime | None
+        self,
+        push_id: str,
+        kind: str,
+        reason: str,
+        by: str,
+        state: PushState,
+        *,
+        settled_at: datetime | None,
+        **more: str,
     ) -> None:
         """A decision and what it makes of the push, in one transaction."""
         decision = {"push": push_id, "kind": kind, "reason": reason, "by": by, "at": datetime.now(UTC)}
-        settled = {"state": state.value, "settled_at": settled_at}
+        settled = {"state": state.value, "settled_at": settled_at, **more}
         with self.engine.begin() as connection:
             connection.execute(sa.insert(_decisions).values(decision))
             connection.execute(sa.update(_pushes).where(_pushes.c.id == push_id).values(settled))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from catalog.model import Entry, Title
+from catalog.model import Entry, Mode, Title
 
 _REMARK = re.compile(
     r"[(\[【](必填项?|选填|非?必填|可选|元|人民币元|单位[:：]?元|格式.*|yyyy.*|如.*|例.*)[)\]】]$"
@@ -20,15 +20,21 @@ _REMARK = re.compile(
 _NOISE = re.compile(r"[\s\ufeff\u200b*＊\"'：:]+")
 
 
+#: The columns that a worklist of refused rows adds to a resource's: why each was refused, and which row it was.
+WORKLIST_REASON, WORKLIST_ROW = "问题说明", "问题数据编号"
+
+
 @dataclass(frozen=True)
 class Match:
-    """Header positions by entry column, the headers that belong to none, and the columns that no header names."""
+    """Header positions by entry column, the headers that belong to none, and the columns that no header names.
+    ``worklist``: the file is a worklist of refused rows that comes back."""
 
     positions: dict[str, int]
     unknown: tuple[tuple[int, str], ...]
     missing_required: tuple[str, ...]
     missing_optional: tuple[str, ...]
     repeated: tuple[str, ...]
+    worklist: bool = False
 
     @property
     def share(self) -> float:
@@ -99,7 +105,7 @@ def match(entry: Entry, headers: Sequence[str | None]) -> Match:
     for index, header in enumerate(headers):
         column = _column(known, normal(header or ""))
         if column is None:
-            if header and header.strip():
+            if header and header.strip() and header.strip() not in (WORKLIST_REASON, WORKLIST_ROW):
                 unknown.append((index, header.strip()))
         elif column in positions:
             repeated.append(column)
@@ -108,7 +114,8 @@ def match(entry: Entry, headers: Sequence[str | None]) -> Match:
     missing = [name for name in entry.columns if name not in positions]
     required = tuple(name for name in missing if entry.columns[name].required)
     optional = tuple(name for name in missing if not entry.columns[name].required)
-    return Match(positions, tuple(unknown), required, optional, tuple(repeated))
+    worklist = any(header and header.strip() == WORKLIST_ROW for header in headers)
+    return Match(positions, tuple(unknown), required, optional, tuple(repeated), worklist)
 
 
 def known_headers(entry: Entry) -> dict[str, str]:
@@ -136,6 +143,11 @@ def normal(header: str) -> str:
 
 def refusal(entry: Entry, found: Match) -> Title | None:
     """Why the headers cannot be used, and what to do; None where they can."""
+    if found.worklist and entry.delivery.mode is Mode.SNAPSHOT:
+        return Title(
+            zh="该资源每次须全量推送，不能只推送改正后的问题数据清单；请在源系统中改正后重新全量推送",
+            en="each push of this resource is all there is: correct the rows at their source and push everything again",
+        )
     if found.repeated:
         names = "、".join(f"{entry.columns[name].title}（{name}）" for name in found.repeated)
         return Title(

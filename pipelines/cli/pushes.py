@@ -103,6 +103,22 @@ def hold_accept(
     say(f"{push_id}: 已确认 accepted")
 
 
+@hold_app.command("refuse")
+def hold_refuse(
+    push_id: Annotated[str, typer.Argument(metavar="PUSH")],
+    reason: Annotated[str, typer.Option(help="what is wrong with it; recorded for ever")],
+    by: Annotated[str, typer.Option(help="who decides")],
+) -> None:
+    """Send a held push back, with a recorded reason; what stood before it stays.
+
+    Example: citylake hold refuse p01H… --reason "two schools are missing" --by zhang
+    """
+    from lake.ledger import open_ledger
+
+    open_ledger(Home.open()).refuse_hold(push_id, reason=reason, by=by)
+    say(f"{push_id}: 已退回 refused")
+
+
 @app.command()
 def replay(
     resource: Annotated[str, typer.Argument(help="the resource's code")],

@@ -37,6 +37,7 @@ from pipelines.dashboard.pages import (
     resources,
     tokens,
     uploads,
+    worklists,
 )
 from pipelines.dashboard.rendering import STATIC, outside
 from pipelines.dashboard.shield import Shield
@@ -70,6 +71,7 @@ PAGES = (
     periods,
     tokens,
     rehearsals,
+    worklists,
 )
 _INVALID = Title(zh="地址中的参数不正确", en="a parameter in the address is not right")
 _BUG = Title(

@@ -75,6 +75,10 @@ ACTS = {
     "excuse": Title(zh="提交逾期说明", en="Gave an excuse"),
     "rule_excuse": Title(zh="答复逾期说明", en="Ruled on an excuse"),
     "rotate_token": Title(zh="更换推送令牌", en="Changed a push token"),
+    "refuse_hold": Title(zh="退回待定推送", en="Sent a held push back"),
+    "release_row": Title(zh="放行问题数据", en="Released a refused row"),
+    "dismiss_row": Title(zh="问题数据不予处理", en="Dismissed a refused row"),
+    "download_worklist": Title(zh="下载部门问题数据清单", en="Downloaded a department's worklist"),
     "download_refused": Title(zh="下载问题数据清单", en="Downloaded refused rows"),
     "download_catalogue": Title(zh="导出目录", en="Exported the catalogue"),
 }

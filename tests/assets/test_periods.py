@@ -13,7 +13,6 @@ from assets.build import Context
 from assets.operations import (
     PERIODS,
     latest_periods,
-    open_quarantine,
     publish_freshness,
     record_periods,
     resource_states,
@@ -135,46 +134,3 @@ def test_freshness_is_published_for_every_resource_and_an_empty_city_owes_nothin
     assert built.notes == {"never": len(city.catalogue.entries)}
     assert city.lake.scan("ops", "freshness").collect().height == len(city.catalogue.entries)
     assert latest_periods(city.lake).is_empty()
-
-
-CREMATIONS = "cremation_no,resident_id,name,cremated_on\n"
-GOOD = "H1,440301197110292910,张三,2026-01-03\n"
-
-
-def test_a_refused_row_is_open_until_its_key_comes_right(city: Context, deliver: Callable[..., Push]) -> None:
-    entry = city.catalogue.entry("cremation")
-    assert open_quarantine(city, entry) is None
-    lines = [GOOD.replace("H1", f"H{n}") for n in range(2, 6)]
-    bad = deliver("cremation", CREMATIONS + GOOD.replace("张三", "") + "".join(lines), date(2026, 1, 5))
-    assert (bad.accepted, bad.rejected) == (4, 1)
-    waiting = open_quarantine(city, entry)
-    assert waiting is not None
-    assert (waiting.rows, waiting.newest, waiting.since) == (1, bad.id, bad.received_at)
-    again = deliver("cremation", CREMATIONS + GOOD.replace("张三", "") + "".join(lines), date(2026, 1, 6))
-    repeated = open_quarantine(city, entry)
-    assert repeated is not None
-    assert (repeated.rows, repeated.newest, repeated.since) == (1, again.id, bad.received_at)
-    # whose key cannot be read, nobody corrects: only the newest push's count
-    nameless = deliver(
-        "cremation", CREMATIONS + GOOD.replace("H1", "") * 2 + "".join(lines), date(2026, 1, 6)
-    )
-    assert nameless.rejected == 2
-    told = open_quarantine(city, entry)
-    assert told is not None
-    assert told.rows == 3
-    # the key as departments write it, in full width: it is recognised by what it stands for
-    deliver("cremation", CREMATIONS + GOOD.replace("H1", " H1 "), date(2026, 1, 7))
-    assert open_quarantine(city, entry) is None
-
-
-def test_of_a_snapshot_only_the_newest_pushs_rows_are_open(
-    city: Context, deliver: Callable[..., Push]
-) -> None:
-    entry = city.catalogue.entry("division")
-    head, good = "code,name,level\n", "441802,清城区,county\n441803,清新区,county\n"
-    deliver("division", head + good + "441821,,county\n", date(2026, 1, 5))
-    waiting = open_quarantine(city, entry)
-    assert waiting is not None
-    assert waiting.rows == 1
-    deliver("division", head + good + "441821,佛冈县,county\n", date(2026, 1, 6))
-    assert open_quarantine(city, entry) is None

@@ -13,6 +13,7 @@ from assets.build import Context
 from assets.quarantine import RulingError, dismiss, record_corrections, release, states, tally, worklist
 from assets.replay import replay, withdraw
 from assets.standard import apply_waiting, make_tables
+from assets.stewardship import publish_stewardship, tallies_of
 from catalog.model import Way
 from lake.landing import receive
 from lake.ledger import Push, open_ledger
@@ -200,3 +201,33 @@ def test_of_a_snapshot_a_row_is_closed_by_the_next_push_and_a_release_holds_in_i
     found = tally(city, entry)
     assert (found.open, found.closed, found.released) == (0, 1, 1)
     assert record_corrections(city, entry) == 0
+
+
+def test_a_row_whose_key_cannot_be_read_is_open_as_long_as_its_push_is_the_newest(
+    city: Context, deliver: Deliver, bad: Push
+) -> None:
+    nameless = deliver(CODE, HEAD + GOOD + BAD.replace("M1", "") * 2, date(2026, 1, 6))
+    assert nameless.rejected == 2
+    assert counts(city) == (3, 0, 0, 0)
+    # the key as departments write it, in full width: it is recognised by what it stands for
+    deliver(CODE, HEAD + BAD.replace("M1", " Ｍ1 ").replace("0014", "0013"), date(2026, 1, 7))
+    assert counts(city) == (0, 3, 0, 0)
+
+
+def test_the_bureaus_tables_say_how_rows_and_rules_stand(city: Context, deliver: Deliver, bad: Push) -> None:
+    assert publish_stewardship(city).notes == {"open": 1, "newly corrected": 0}
+    rows = city.lake.scan("ops", "quarantine").filter(resource=CODE).collect().row(0, named=True)
+    assert (rows["department"], rows["open"], rows["closed"]) == ("civil_affairs", 1, 0)
+    assert rows["open_since"] == bad.received_at
+    rules = city.lake.scan("ops", "rule").filter(resource=CODE).collect()
+    failed = rules.filter(met=False).row(0, named=True)
+    assert (failed["rule"], failed["severity"], failed["failing"], failed["rows"]) == (
+        "man_id.check_digit",
+        "reject",
+        1,
+        6,
+    )
+    deliver(CODE, HEAD + BAD.replace("0014", "0013"), date(2026, 1, 6))
+    assert publish_stewardship(city).notes == {"open": 0, "newly corrected": 1}
+    assert [each.resource for each in tallies_of(city, "civil_affairs")] == [CODE]
+    assert tallies_of(city, "police") == []

@@ -12,13 +12,14 @@ from datetime import date, datetime
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from assets.operations import OpenRows, ResourceState, open_quarantine
-from catalog.model import Dimension, Entry
+from assets.operations import ResourceState
+from catalog.model import Dimension
 from lake.ledger import open_ledger
 from lake.promises import open_promises
 from pipelines.dashboard.charts import Bar
 from pipelines.dashboard.pages.overview import mean_quality
 from pipelines.dashboard.pages.uploads import may_push
+from pipelines.dashboard.pages.worklists import tally_of
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.timeliness import Tally, by_month, sum_of
 from pipelines.dashboard.visits import Visit, Visitor
@@ -38,7 +39,7 @@ def department(visit: Visitor, code: str) -> Response:
     counts = Counter(state.state for state in states)
     entries = catalogue.of_department(code)
     months = by_month(picture.record, [entry.code for entry in entries], picture.today)
-    waiting = [found for entry in entries if (found := open_rows(visit, entry))]
+    waiting = [found for entry in entries if (found := tally_of(visit, entry)).open]
     return page(
         visit,
         "department.html",
@@ -59,14 +60,6 @@ def department(visit: Visitor, code: str) -> Response:
         tokens=open_ledger(visit.site.context.home).tokens(code),
         now=picture.at,
         may_push={entry.code: may_push(visit, entry) for entry in entries},
-    )
-
-
-def open_rows(visit: Visit, entry: Entry) -> OpenRows | None:
-    """What is in quarantine and not yet corrected, worked out once for each version of the resource's tables."""
-    tables = [("standard", entry.code), ("quarantine", entry.code)]
-    return visit.site.board.worked_out(
-        f"open {entry.code}", tables, lambda context: open_quarantine(context, entry)
     )
 
 

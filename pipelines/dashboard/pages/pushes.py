@@ -5,7 +5,7 @@ Here belong their addresses, the download of refused rows, and the decision on a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from catalog.model import Title
 from lake.ledger import LedgerError, PushState, open_ledger
 from pipelines.dashboard.refusals import SHOWN_ROWS, failing, refusals
 from pipelines.dashboard.rendering import page
-from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Form, Visitor, require_posted
+from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Form, Visit, Visitor, require_posted
 from pipelines.gateway import answers
 from quality.clock import CITY_TIME
 
@@ -100,17 +100,27 @@ def refused(visit: Visitor, push_id: str) -> Response:
 @router.post("/receipts/{push_id}/accept")
 def accept(visit: Visitor, push_id: str, form: Form) -> Response:
     """The bureau lets a held push in, with a reason."""
+    return _decided(visit, push_id, form, open_ledger(visit.site.context.home).accept_hold, "accept_hold")
+
+
+@router.post("/receipts/{push_id}/refuse")
+def refuse(visit: Visitor, push_id: str, form: Form) -> Response:
+    """The bureau sends a held push back, with a reason; the data stay as they were."""
+    return _decided(visit, push_id, form, open_ledger(visit.site.context.home).refuse_hold, "refuse_hold")
+
+
+def _decided(visit: Visit, push_id: str, form: Form, decide: Callable[..., None], act: str) -> Response:
     require_posted(visit, form)
     visit.require_decision()
     push, reason = visit.require_push(push_id), form.get("reason", "").strip()
     if not reason:
         raise DeniedError(422, _NO_REASON)
     try:
-        open_ledger(visit.site.context.home).accept_hold(push.id, reason=reason, by=visit.account.name)
+        decide(push.id, reason=reason, by=visit.account.name)
     except LedgerError as error:
         zh, _, en = str(error).partition(" · ")
         raise DeniedError(409, Title(zh=zh, en=en)) from None
-    visit.site.accounts.record(visit.account.name, "accept_hold", push.id)
+    visit.site.accounts.record(visit.account.name, act, push.id)
     visit.site.board.picture(now=True)
     return RedirectResponse(f"/receipts/{push.id}", 303)
 

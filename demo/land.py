@@ -15,26 +15,28 @@ import shapely
 from demo.places import ROADS, county_shapes, towns
 
 USES = ("耕地", "林地", "住宅用地", "商服用地", "工业用地", "公共管理用地")
+HAZARDS = ("滑坡", "崩塌", "泥石流", "洪涝", "森林火灾")
 POI_KINDS = ("学校", "医院", "商店", "政府", "公园", "交通", "餐饮", "其他")
 
 
 @dataclass(frozen=True)
 class Land:
-    """``parcels`` (parcel_no, use, county, town, west, south, width, height in degrees), ``buildings``, ``places``, ``pois``."""
+    """``parcels`` (parcel_no, use, county, town, west, south, width, height in degrees), ``buildings``, ``places``, ``pois``,
+    ``zones`` (number, road, hazard, level, town, longitude, latitude and reach in degrees)."""
 
     parcels: pl.DataFrame
     buildings: pl.DataFrame
     places: pl.DataFrame
     pois: pl.DataFrame
+    zones: pl.DataFrame
 
 
 def build(people: int, rng: np.random.Generator) -> Land:
     """Parcels are small rectangles inside their county; buildings stand on parcels."""
     parcels = _parcels(max(200, people // 40), rng)
     buildings = _buildings(parcels, max(300, people // 20), rng)
-    return Land(
-        parcels, buildings, _points(max(200, people // 60), rng), _points(max(150, people // 80), rng)
-    )
+    places, pois = _points(max(200, people // 60), rng), _points(max(150, people // 80), rng)
+    return Land(parcels, buildings, places, pois, _zones(max(24, people // 1000), rng))
 
 
 def _inside(count: int, rng: np.random.Generator) -> pl.DataFrame:
@@ -104,4 +106,16 @@ def _points(count: int, rng: np.random.Generator) -> pl.DataFrame:
         pl.int_range(count).alias("number"),
         pl.Series("road", rng.choice(ROADS, count)),
         pl.Series("kind", rng.choice(POI_KINDS, count)),
+    )
+
+
+def _zones(count: int, rng: np.random.Generator) -> pl.DataFrame:
+    return (
+        _points(count, rng)
+        .drop("kind")
+        .with_columns(
+            pl.Series("hazard", rng.choice(HAZARDS, count)),
+            pl.Series("level", rng.choice(["极高", "高", "中", "低"], count)),
+            pl.Series("reach", rng.uniform(0.002, 0.015, count)),
+        )
     )

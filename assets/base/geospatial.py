@@ -14,11 +14,14 @@ import shapely
 
 from assets.base.coordinates import System, geometry_to_cgcs2000, ground_area_km2, to_cgcs2000
 from assets.base.inputs import standard
+from assets.base.position import division_at, near_order
 from assets.build import Build, Built, Context
 from catalog.model import Title
 from lake.locks import writing
 
 Recipe = Callable[[Context], pl.LazyFrame]
+#: The order of storage: see :func:`assets.base.position.near_order`.
+NEAR = "near_order"
 _PROVENANCE = (pl.col("_push").alias("source_push"), pl.col("_row").alias("source_row"))
 
 
@@ -41,20 +44,39 @@ def builds() -> list[Build]:
             Title(zh="地名地址和兴趣点", en="Places"),
             places,
         ),
+        _build(
+            "hazard_zone",
+            "zone_no",
+            ("hazard_zone",),
+            Title(zh="灾害风险区", en="Hazard zones"),
+            hazard_zones,
+        ),
+        _build(
+            "protected_area",
+            "area_no",
+            ("protected_area",),
+            Title(zh="保护区", en="Protected areas"),
+            protected_areas,
+        ),
     ]
 
 
 def _build(name: str, key: str, resources: Sequence[str], title: Title, recipe: Recipe) -> Build:
     def run(context: Context) -> Built:
+        rows = recipe(context)
+        # neighbours are stored together: by position first, so that a reader of a small box skips the rest
+        order = [NEAR, key] if NEAR in rows.collect_schema() else [key]
         with writing(context.home, f"base.{name}"):
-            commit = context.lake.publish("base", name, recipe(context), key=[key])
+            commit = context.lake.publish("base", name, rows, key=order)
         return Built({("base", name): commit}, {"rows": commit.rows})
 
+    borders = () if name == "division" else (("base", "division"),)
     return Build(
         makes=(("base", name),),
-        reads=tuple(("standard", resource) for resource in resources),
+        reads=(*(("standard", resource) for resource in resources), *borders),
         title=title,
-        description="坐标统一为 CGCS2000；图形为 WKB，附外接矩形。Coordinates in CGCS2000; shapes as WKB with bounding boxes.",
+        description="坐标统一为 CGCS2000；图形为 WKB，附外接矩形，按位置注明所在区划。\n\n"
+        "Coordinates in CGCS2000; shapes as WKB with bounding boxes; the division by position.",
         owner="natural_resources",
         run=run,
         kinds=("polars", "shapely", "deltalake"),
@@ -101,19 +123,21 @@ def divisions(context: Context) -> pl.LazyFrame:
 
 def parcels(context: Context) -> pl.LazyFrame:
     """Each parcel with its declared area and the geodesic one, in m²."""
-    shaped = _shaped(context, "land_parcel")
+    shaped = _divided(context, _shaped(context, "land_parcel"))
     return shaped.lazy().select(
         "parcel_no",
         "use",
         pl.col("area").alias("declared_area"),
         (pl.col("area_km2") * 1e6).alias("measured_area"),
         "division_code",
+        "located_division",
         "address",
         "geometry",
         "west",
         "south",
         "east",
         "north",
+        NEAR,
         pl.lit("land_parcel").alias("source"),
         *_PROVENANCE,
     )
@@ -125,7 +149,15 @@ def buildings(context: Context) -> pl.LazyFrame:
     return (
         _located(context, "building")
         .lazy()
-        .select(*columns, "longitude", "latitude", pl.lit("building").alias("source"), *_PROVENANCE)
+        .select(
+            *columns,
+            "located_division",
+            "longitude",
+            "latitude",
+            NEAR,
+            pl.lit("building").alias("source"),
+            *_PROVENANCE,
+        )
     )
 
 
@@ -140,8 +172,10 @@ def places(context: Context) -> pl.LazyFrame:
             "kind",
             "division_code",
             "address",
+            "located_division",
             "longitude",
             "latitude",
+            NEAR,
             pl.lit("place_name").alias("source"),
             *_PROVENANCE,
         )
@@ -155,13 +189,64 @@ def places(context: Context) -> pl.LazyFrame:
             "kind",
             pl.lit(None, pl.String).alias("division_code"),
             "address",
+            "located_division",
             "longitude",
             "latitude",
+            NEAR,
             pl.lit("point_of_interest").alias("source"),
             *_PROVENANCE,
         )
     )
     return pl.concat([names, points])
+
+
+def hazard_zones(context: Context) -> pl.LazyFrame:
+    """Each zone with its kind and level."""
+    return _areas(context, "hazard_zone", "zone_no")
+
+
+def protected_areas(context: Context) -> pl.LazyFrame:
+    """Each protected area with its kind and level."""
+    return _areas(context, "protected_area", "area_no")
+
+
+def _areas(context: Context, resource: str, key: str) -> pl.LazyFrame:
+    shaped = _divided(context, _shaped(context, resource))
+    return shaped.lazy().select(
+        key,
+        "name",
+        "kind",
+        "level",
+        "division_code",
+        "located_division",
+        "geometry",
+        "west",
+        "south",
+        "east",
+        "north",
+        "area_km2",
+        NEAR,
+        pl.lit(resource).alias("source"),
+        *_PROVENANCE,
+    )
+
+
+def _divided(context: Context, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the division that their point, or a point inside their shape, lies in, and their order of storage."""
+    if "geometry" in rows.columns:
+        inside = shapely.point_on_surface(shapely.from_wkb(rows["geometry"].to_numpy()))
+        x, y = shapely.get_x(inside), shapely.get_y(inside)
+    else:
+        x, y = rows["longitude"].to_numpy(), rows["latitude"].to_numpy()
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if context.lake.exists("base", "division"):
+        borders = context.lake.scan("base", "division").filter(pl.col("geometry").is_not_null()).collect()
+        located = division_at(borders, x, y)
+    else:
+        located = pl.Series("located_division", [None] * len(x), dtype=pl.String)
+    at = pl.DataFrame({"x": x, "y": y})
+    order = at.select(near_order(pl.col("x"), pl.col("y")).alias(NEAR)).to_series()
+    return rows.with_columns(located, order)
 
 
 def _system(context: Context, resource: str) -> System:
@@ -177,7 +262,8 @@ def _located(context: Context, resource: str) -> pl.DataFrame:
         rows["latitude"].to_numpy().astype(float),
         _system(context, resource),
     )
-    return rows.with_columns(pl.Series("longitude", longitude), pl.Series("latitude", latitude))
+    moved = rows.with_columns(pl.Series("longitude", longitude), pl.Series("latitude", latitude))
+    return _divided(context, moved)
 
 
 def _shaped(context: Context, resource: str) -> pl.DataFrame:

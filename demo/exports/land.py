@@ -9,6 +9,8 @@ import json
 
 import numpy as np
 import polars as pl
+import shapely
+from pyproj import Transformer
 
 from demo import places
 from demo.city import City
@@ -57,6 +59,41 @@ def land_parcel(city: City) -> pl.DataFrame:
         pl.lit(None, pl.String).alias("address"),
         pl.Series(shapes).alias("geometry"),
     )
+
+
+def hazard_zone(city: City) -> pl.DataFrame:
+    """Circles around some homes, in CGCS2000."""
+    zones = city.land.zones
+    return zones.select(
+        pl.format("ZH{}", pl.col("number").cast(pl.String).str.zfill(6)).alias("zone_no"),
+        pl.format("{}{}风险区", "road", "hazard").alias("name"),
+        pl.col("hazard").alias("kind"),
+        "level",
+        pl.col("town").alias("division_code"),
+        _circles(zones["longitude"].to_numpy(), zones["latitude"].to_numpy(), zones["reach"].to_numpy()),
+    )
+
+
+def protected_area(city: City) -> pl.DataFrame:
+    """Circles in Gauss-Krüger coordinates of the meridian 114° E, in metres."""
+    areas = city.land.zones.filter(pl.col("number") % 3 == 0)
+    to_metres = Transformer.from_crs("EPSG:4490", "EPSG:4547", always_xy=True)
+    x, y = to_metres.transform(areas["longitude"].to_numpy(), areas["latitude"].to_numpy())
+    kinds = pl.Series(np.resize(["自然保护区", "森林公园", "湿地公园", "饮用水水源保护区"], len(areas)))
+    levels = pl.Series(np.resize(["国家级", "省级", "市县级"], len(areas)))
+    return areas.select(
+        pl.format("BH{}", pl.col("number").cast(pl.String).str.zfill(6)).alias("area_no"),
+        pl.format("{}{}", "road", kinds).alias("name"),
+        kinds.alias("kind"),
+        levels.alias("level"),
+        pl.col("town").alias("division_code"),
+        _circles(x, y, areas["reach"].to_numpy() * 100_000),
+    )
+
+
+def _circles(x: np.ndarray, y: np.ndarray, reach: np.ndarray) -> pl.Series:
+    shapes = shapely.buffer(shapely.points(x, y), reach)
+    return pl.Series("geometry", shapely.to_geojson(shapes).tolist(), dtype=pl.String)
 
 
 def building(city: City) -> pl.DataFrame:
@@ -135,6 +172,8 @@ SENT = (
     in_file(division_boundary, ".geojson"),
     in_file(land_parcel, ".geojson"),
     in_file(building, ".ndjson"),
+    in_file(hazard_zone, ".geojson"),
+    in_file(protected_area, ".geojson"),
     in_file(place_name, ".parquet"),
     in_file(point_of_interest, ".csv"),
     by_table(real_estate_title),

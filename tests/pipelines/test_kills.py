@@ -39,7 +39,7 @@ RESOURCE = "cremation"
 KILLS_OF_EACH = 105
 ROWS = 150
 #: Departments rest while so many pushes wait, so that the end is not spent on applying what is left.
-MOST_WAITING = 60
+MOST_WAITING = 25
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["pipelines.gateway.app", "assets.standard"])
 

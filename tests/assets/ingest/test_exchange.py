@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psutil
 import pytest
 
 from assets.build import Context
@@ -189,27 +190,57 @@ def test_reading_can_write_nothing(home: Home, database: Database, entry: Entry)
     assert open_ledger(home).waiting() == []
 
 
-def test_a_database_that_goes_in_mid_read_lands_nothing_and_stops_nobody(
-    home: Home, catalogue: Catalogue, entry: Entry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def end_connection(home: Home) -> None:
+    """The server ends the reader's connection, as one does that is shut down."""
     with connect(home) as connection:
-        put(connection, entry.department, entry.code, rows_of(entry, *map(str, range(200))))
-    real = databases._PostgreSQL.read
+        execute(
+            connection,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'",
+        )
 
-    def broken_once(*arguments: Any) -> Iterator[Any]:
-        monkeypatch.setattr(databases._PostgreSQL, "read", real)
-        yield next(real(*arguments))
-        raise databases._broken_off(entry.department, entry.code, OSError())
 
-    monkeypatch.setattr(databases._PostgreSQL, "read", broken_once)
+def kill_server(home: Home) -> None:
+    """The server dies, and its backends with it."""
+    postmaster = psutil.Process(int((home.exchange / "postmaster.pid").read_text().split()[0]))
+    for process in (postmaster, *postmaster.children(recursive=True)):
+        process.kill()
+
+
+@pytest.mark.parametrize("go", [end_connection, kill_server])
+def test_a_database_that_goes_in_mid_read_lands_nothing_and_stops_nobody(
+    tmp_path: Path,
+    catalogue: Catalogue,
+    entry: Entry,
+    monkeypatch: pytest.MonkeyPatch,
+    go: Callable[[Home], None],
+) -> None:
+    """A real server goes after the first of many rows; its table is read by the next round, and only once."""
+    home = Home.open(tmp_path)
+    with connect(home) as connection:
+        put(connection, entry.department, entry.code, rows_of(entry, *map(str, range(60_000))))
+    real, parts = databases._PostgreSQL.read, 0
+
+    def until_it_goes(*arguments: Any) -> Iterator[Any]:
+        nonlocal parts
+        for parts, part in enumerate(real(*arguments), start=1):
+            if parts == 2:
+                go(home)
+            yield part
+
     dropped = home.drop / "civil_affairs" / "cremation" / "a.csv"
     dropped.parent.mkdir(parents=True)
     dropped.write_bytes(b"a,b\n")
-    collected = collect(home, catalogue, settle_seconds=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(databases._PostgreSQL, "read", until_it_goes)
+        collected = collect(home, catalogue, settle_seconds=0)
+    assert parts >= 2, "it went when some rows had been read"
     assert [push.resource for push in collected.pushes] == ["cremation"]
     assert [name for name, _ in collected.refusals] == [f"{entry.department}.{entry.code}"]
     assert list((home.work / "scratch").iterdir()) == []
-    assert [push.resource for push in collect(home, catalogue, settle_seconds=0).pushes] == [entry.code]
+    (push,) = collect(home, catalogue, settle_seconds=0).pushes
+    assert pl.read_parquet(landed_file(home, push)).height == 60_000
+    assert not collect(home, catalogue, settle_seconds=0).pushes
 
 
 def test_no_password_in_the_url_and_none_in_an_error(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

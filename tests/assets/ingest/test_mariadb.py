@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -36,8 +39,13 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A MariaDB of our own on loopback, whose user has a password; gives its address without it."""
-    folder = tmp_path_factory.mktemp("mariadb")
+    with running(tmp_path_factory.mktemp("mariadb")) as (url, _):
+        yield url
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A MariaDB of our own on loopback, whose user has a password; gives its address without it, and its process."""
     subprocess.run(
         [
             "mariadb-install-db",
@@ -71,7 +79,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             connection.exec_driver_sql(f"CREATE USER exchange@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
             connection.exec_driver_sql("GRANT ALL ON *.* TO exchange@'127.0.0.1'")
         engine.dispose()
-        yield f"mysql://exchange@127.0.0.1:{port}/"
+        yield f"mysql://exchange@127.0.0.1:{port}/", process
     finally:
         process.terminate()
         process.wait(timeout=30)
@@ -241,6 +249,61 @@ def test_a_round_reads_it_and_writes_nothing(
             list(database.read("hrss", "social_insurance"))
     finally:
         execute(url, "DROP VIEW hrss.social_insurance", "DROP DATABASE side")
+
+
+def end_reading(url: str) -> None:
+    """What an administrator does with a query that goes on for too long."""
+    address = sa.make_url(url.replace("mysql:", "mysql+pymysql:")).set(password=PASSWORD)
+    engine = sa.create_engine(address, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        reading = "SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT * %%'"
+        (found,) = connection.exec_driver_sql(reading).all()
+        connection.exec_driver_sql(f"KILL CONNECTION {found.id}")
+
+
+@pytest.fixture
+def collected_at_once() -> Iterator[None]:
+    """The driver's results complain once more, when they are collected, of a connection that is no more."""
+    yield
+    gc.collect()
+
+
+@pytest.mark.parametrize("how", ["its connection is ended", "its server is killed"])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.usefixtures("collected_at_once")
+def test_a_database_that_goes_in_mid_read_lands_nothing(
+    catalogue: Catalogue, entry: Entry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    home, ledger, parts = Home.open(tmp_path / "home"), open_ledger(Home.open(tmp_path / "home")), 0
+    monkeypatch.setenv("MYSQL_PWD", PASSWORD)
+    with running(tmp_path) as (url, process):
+        monkeypatch.setenv("CITYLAKE_EXCHANGE_URL", url)
+        table(url, "resident_id varchar(18), name varchar(400)")
+        execute(
+            url, "INSERT INTO hrss.social_insurance SELECT seq, repeat('x', 400) FROM hrss.seq_1_to_150000"
+        )
+        real = databases._BySqlAlchemy.read
+
+        def until_it_goes(*arguments: Any) -> Iterator[Any]:
+            nonlocal parts
+            for parts, part in enumerate(real(*arguments), start=1):
+                if parts == 2 and how == "its server is killed":
+                    process.kill()
+                elif parts == 2:
+                    end_reading(url)
+                yield part
+
+        with monkeypatch.context() as patch:
+            patch.setattr(databases._BySqlAlchemy, "read", until_it_goes)
+            collected = collect(home, catalogue)
+        assert parts >= 2, "it went when some rows had been read"
+        assert not collected.pushes
+        assert [name for name, _ in collected.refusals] == ["hrss.social_insurance"]
+        assert (ledger.history(entry.code), home.landing.exists()) == ([], False)
+        assert list((home.work / "scratch").iterdir()) == []
+        if how == "its connection is ended":
+            (push,) = collect(home, catalogue).pushes
+            assert pl.read_parquet(landed_file(home, push)).height == 150_000
 
 
 def test_the_password_comes_from_the_environment_or_a_closed_file_and_is_never_said(

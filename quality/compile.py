@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 
 from catalog.elements import ELEMENTS
-from catalog.elements.base import clean
+from catalog.elements.base import Shortcut, clean
 from catalog.elements.identifiers import birth_date_of, resident_checks_out, sex_of
 from quality.references import REFERENCE, known_name
 
@@ -312,10 +312,13 @@ def _conforms(arguments: Arguments) -> pl.Expr:
 
 
 def _readable(arguments: Arguments) -> pl.Expr:
-    """Not met where something stands in the raw cell, and no value could be made of it. Only the cells without a value
-    are cleaned: cleaning is dear."""
+    """Not met where something stands in the raw cell, and no value could be made of it."""
     raw = arguments.get("raw") or f"raw:{arguments['column']}"
-    return clean(pl.when(_value(arguments).is_null()).then(pl.col(raw))).is_null()
+    return _cleaned(pl.when(_value(arguments).is_null()).then(pl.col(raw))).is_null()
+
+
+#: Few cells have no value, and cleaning is dear: only those are cleaned.
+_cleaned = Shortcut(lambda cell: pl.when(pl.lit(value=False)).then(cell), clean, pl.String())
 
 
 def _matches_resident_id(arguments: Arguments) -> pl.Expr:

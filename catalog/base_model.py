@@ -60,11 +60,28 @@ class BaseField(Declaration):
     compare: bool = False
 
 
+class Event(Declaration):
+    """Something that happens to an entity: the columns that tell the day, and in the same order those that tell the
+    last day of what began with it."""
+
+    title: Text
+    day: tuple[Reference, ...] = Field(min_length=1)
+    until: tuple[Reference, ...] = ()
+
+
+class State(Declaration):
+    """What an entity is on a day: a condition in SQL over the record ``e``, its events
+    ``base.<database>_event`` and ``day``."""
+
+    title: Title
+    when: Text
+
+
 class Base(Declaration):
     """A base database's entity. ``prefix`` begins its ids; ``id_column`` is their column.
 
     A row that differs from the record of its identifier in every field of ``apart`` (name and birth date) is another's:
-    it does not speak, and a steward is asked."""
+    it does not speak, and a steward is asked. ``over_with`` is the field that tells the day of its end."""
 
     code: Code
     title: Title
@@ -75,6 +92,9 @@ class Base(Declaration):
     sources: dict[Code, Source]
     fields: dict[Code, BaseField]
     apart: tuple[Code, ...] = ()
+    over_with: Code | None = None
+    events: dict[Code, Event] = Field(default_factory=dict)
+    states: dict[Code, State] = Field(default_factory=dict)
 
     def telling_apart(self) -> dict[str, dict[str, str]]:
         """The sources that say every field of ``apart``, each with its columns by field."""
@@ -174,8 +194,16 @@ def _faults(catalogue: Catalogue, base: Base, place: Place) -> Iterator[Fault]:
                 )
     for name, declared in base.fields.items():
         yield from _field_faults(catalogue, base, name, declared, place)
-    for name in sorted(set(base.apart) - set(base.fields)):
-        yield Fault(place.file, place.line(("apart",)), "apart", f"{name} is no field", "correct the name")
+    for key, names in (("apart", base.apart), ("over_with", (base.over_with,) if base.over_with else ())):
+        for name in sorted(set(names) - set(base.fields)):
+            yield Fault(place.file, place.line((key,)), key, f"{name} is no field", "correct the name")
+    for name, event in base.events.items():
+        for reference in (*event.day, *event.until):
+            owner, column = base.split(reference)
+            entry = catalogue.entries.get(base.sources[owner].resource) if owner in base.sources else None
+            if entry is None or column not in entry.columns:
+                what, line = f"{reference} names no source column", place.line(("events", name))
+                yield Fault(place.file, line, f"events.{name}", what, "correct the name")
 
 
 def _field_faults(

@@ -11,6 +11,7 @@ from catalog.base_model import read_bases
 from catalog.check import check
 from catalog.elements import ELEMENTS
 from catalog.load import Catalogue, CatalogueError, Fault
+from catalog.relation_model import read_relations
 from masking.product import masking_faults
 from quality.rules import rule_faults
 
@@ -25,10 +26,11 @@ def faults_of(catalogue: Catalogue) -> list[Fault]:
         for column in entry.columns.values()
     ):
         return sorted(check(catalogue))
-    _, in_bases = read_bases(catalogue)
+    bases, in_bases = read_bases(catalogue)
+    _, in_relations = read_relations(catalogue, bases)
     _, in_themes = read_themes(catalogue)
     return sorted(
-        [*check(catalogue), *rule_faults(catalogue), *in_bases, *in_themes, *masking_faults(catalogue)]
+        [*check(catalogue), *rule_faults(catalogue), *in_bases, *in_relations, *in_themes, *masking_faults(catalogue)]
     )
 
 

@@ -6,7 +6,7 @@ what the rows say together, for one purpose, is in ``theme``.
 
 from __future__ import annotations
 
-from assets.base import address, database, geospatial, history, licence
+from assets.base import address, database, geospatial, history, licence, life, relation, spatial_findings
 from assets.build import Build
 from catalog.load import Catalogue
 
@@ -17,6 +17,9 @@ def builds(catalogue: Catalogue) -> list[Build]:
         *database.builds(catalogue),
         *geospatial.builds(),
         *address.builds(catalogue),
+        *spatial_findings.builds(catalogue),
         *licence.builds(catalogue),
+        *life.builds(catalogue),
+        *relation.builds(catalogue),
         *history.builds(catalogue),
     ]

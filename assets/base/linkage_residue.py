@@ -73,11 +73,11 @@ def find(context: Context, base: Base, golden: pl.LazyFrame) -> Found:
     """Link the residue of a base database to its golden records; empty where no model is declared."""
     model = reviewed_models(context.catalogue.root).get(base.code)
     rows = residue(context, base, model) if model else pl.DataFrame()
-    people = golden.select(base.id_column, *(model.columns if model else ())).collect(engine="streaming")
-    if model is None or rows.is_empty() or people.is_empty():
+    if model is None or rows.is_empty():
         return Found(
             pl.DataFrame(schema=crosswalk_schema(base)), pl.DataFrame(schema=worklist_schema(base)), 0
         )
+    people = golden.select(base.id_column, *model.columns).collect(engine="streaming")
     # in one order always: what is drawn at random for the model must be the same in every rebuild
     probable = _linked(model, rows, people.sort(base.id_column), base)
     return _parted(base, probable, latest_decisions(context, base), rows)

@@ -150,6 +150,12 @@ def _person_name(text: pl.Expr) -> dict[str, pl.Expr]:
     }
 
 
+def body_name(name: pl.Expr) -> pl.Expr:
+    """The part of an organisation's name before its branch (某公司 of 某公司第一分公司); null where it names none."""
+    branch = name.str.extract(_BRANCH)
+    return _filled(name.str.head(name.str.len_chars() - branch.str.len_chars()))
+
+
 def _organisation_name(text: pl.Expr) -> dict[str, pl.Expr]:
     words = text.str.replace_all(r"[.'’]", "").str.replace_all(r"[^\p{L}\p{N}]+", " ").str.strip_chars()
     name = _letters(words)

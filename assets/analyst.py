@@ -18,7 +18,7 @@ import duckdb
 import polars as pl
 
 from assets import base, shared
-from assets.base import history
+from assets.base import history, life
 from assets.build import Build, Built, Context, TableName
 from assets.shared import key_of, load_lawful
 from assets.theme import themes
@@ -328,6 +328,7 @@ def build_bureau(context: Context, titles: Mapping[TableName, Title], declared: 
     commit = context.lake.publish(*own, frame, key=["schema", "view", "column"])
     views.append(_full_view(context, own, None))
     macros = [_as_of(name) for layer, name in present if layer == "base" and name.endswith(history.SUFFIX)]
+    macros += life.macros(context)
     replace_file(context.home.bureau, views, context.home.work, macros)
     return Built({own: commit}, {"views": len(views)})
 

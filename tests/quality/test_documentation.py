@@ -10,7 +10,9 @@ import yaml
 
 from catalog.model import Rule
 from quality.aggregates import AGGREGATES, HEADINGS
+from quality.changes import CHANGES
 from quality.compile import COMPILERS
+from quality.expectations import great_expectations
 from quality.results import supported
 
 TEXT = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8")
@@ -29,11 +31,22 @@ def test_its_examples_run(code: str) -> None:
 @pytest.mark.parametrize("code", [code for language, code in BLOCKS if language == "yaml"])
 def test_its_rules_are_rules(code: str) -> None:
     for rule in yaml.safe_load(code)["rules"]:
-        assert Rule.model_validate(rule).expectation in COMPILERS
+        assert Rule.model_validate(rule).expectation in supported()
 
 
 def test_it_lists_what_is_supported_under_its_kind() -> None:
-    rows, whole, headings = part("Supported").strip().split("\n\n")
-    for text, kinds in ((rows, COMPILERS), (whole, AGGREGATES), (headings, HEADINGS)):
+    rows, whole, changes, headings = part("Supported").strip().split("\n\n")
+    for text, kinds in ((rows, COMPILERS), (whole, AGGREGATES), (changes, CHANGES), (headings, HEADINGS)):
         assert sorted(re.findall(r"`(expect_\w+)`", text)) == sorted(kinds)
     assert sorted(re.findall(r"`(expect_\w+)`", part("Supported"))) == list(supported())
+
+
+def test_it_lists_what_is_refused() -> None:
+    registry = great_expectations("great_expectations.expectations.registry")
+    shipped = {
+        kind
+        for kind in registry.list_registered_expectation_implementations()
+        if registry.get_expectation_impl(kind).__module__.startswith("great_expectations.expectations.core")
+    }
+    refused = set(re.findall(r"`(\w+_expectation|expect_\w+)`", part("Refused")))
+    assert refused == shipped - set(supported())

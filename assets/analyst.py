@@ -9,7 +9,7 @@ after that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -18,9 +18,10 @@ import duckdb
 import polars as pl
 
 from assets import base, shared
-from assets.base import history, life
+from assets.base import history
 from assets.build import Build, Built, Context, TableName
 from assets.shared import key_of, load_lawful
+from assets.snapshots import hold, read_files
 from assets.theme import themes
 from assets.theme.themes import Theme, read_themes
 from catalog.errors import MendableError
@@ -194,10 +195,14 @@ def build_role(
     views += [
         _full_view(context, table, None) for table in (CATALOGUE, FRESHNESS) if context.lake.exists(*table)
     ]
+    tightened = _tightened(context, code, seen)
     commits["ops", f"{code}_views"] = _publish_views(context, code, seen)
     views.append(_full_view(context, ("ops", f"{code}_views"), None))
+    hold(context.home, role_file(context.home, code))
     replace_file(role_file(context.home, code), views, context.home.work)
-    _forget_superseded(context, code, commits)
+    read = read_files(context.home)
+    _forget_superseded(context, code, commits, () if tightened else read)
+    forget_products(context, read)
     return Built(commits, {"views": len(views), "columns": len(seen)})
 
 
@@ -329,7 +334,9 @@ def build_bureau(context: Context, titles: Mapping[TableName, Title], declared: 
     views.append(_full_view(context, own, None))
     macros = [_as_of(name) for layer, name in present if layer == "base" and name.endswith(history.SUFFIX)]
     macros += life.macros(context)
+    hold(context.home, context.home.bureau)
     replace_file(context.home.bureau, views, context.home.work, macros)
+    forget_products(context, read_files(context.home))
     return Built({own: commit}, {"views": len(views)})
 
 
@@ -411,15 +418,32 @@ def _text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _forget_superseded(context: Context, code: str, commits: Mapping[TableName, Commit]) -> None:
-    """Old files of masked tables go once the new file is in place; so do tables that the role no longer
-    sees."""
+def _tightened(context: Context, code: str, seen: Sequence[Mapping[str, str]]) -> bool:
+    """Whether the role saw something before that it no longer sees, or not so any more."""
+    own = ("ops", f"{code}_views")
+    before = context.lake.scan(*own).collect().to_dicts() if context.lake.exists(*own) else []
+    return any(column not in seen for column in before)
+
+
+def _forget_superseded(
+    context: Context, code: str, commits: Mapping[TableName, Commit], keep: Collection[Path]
+) -> None:
+    """Old files of masked tables go once the new file is in place (save those to ``keep``, which open connections
+    read); so do tables that the role no longer sees."""
     layer = f"role/{code}"
     for name in context.lake.names(layer):
         if (layer, name) in commits:
-            context.lake.forget(layer, name)
+            context.lake.forget(layer, name, keep)
         else:
             context.lake.drop(layer, name)
+
+
+def forget_products(context: Context, keep: Collection[Path]) -> None:
+    """Old files of products go once no file of views points at them any more: whichever is replaced last lets them go."""
+    for layer in ("shared", "open"):
+        for name in context.lake.names(layer):
+            with writing(context.home, f"{layer}.{name}"):
+                context.lake.forget(layer, name, keep)
 
 
 def _end(context: Context, code: str, titles: Mapping[TableName, Title]) -> Built:

@@ -266,13 +266,17 @@ class Lake:
             layer, name, None, lambda table: _plan_exchange(table, folder, coming, leaving, list(key))
         )
 
-    def forget(self, layer: str, name: str) -> None:
-        """Remove all but the current version: superseded Parquet files, and the log entries that tell their bounds.
+    def forget(self, layer: str, name: str, keep: Collection[Path] = ()) -> None:
+        """Remove all but the current version: superseded Parquet files (save those to ``keep``), and the log entries that
+        tell their bounds.
 
         For masked tables only: a value withdrawn from one must not stay readable beside it.
         """
-        table = self.table(layer, name)
-        table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+        table, folder = self.table(layer, name), self.path(layer, name)
+        staying = {path.absolute() for path in (*self.files(layer, name), *keep)}
+        for path in folder.absolute().rglob("*.parquet"):
+            if path not in staying and path.parent.name != "_delta_log":
+                path.unlink()
         if len(list((self.path(layer, name) / "_delta_log").glob("*.json"))) > 1:
             table.alter.set_table_properties({"delta.logRetentionDuration": "interval 0 seconds"})
             table.create_checkpoint()

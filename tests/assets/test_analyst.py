@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from datetime import date
 from pathlib import Path
@@ -11,12 +10,13 @@ import duckdb
 import polars as pl
 import pytest
 
-from assets import analyst, base, shared, theme
+from assets import analyst, shared
 from assets.build import Build, Context
 from catalog.load import Catalogue, load
 from lake.home import Home
 from lake.tables import Lake
-from tests.assets.city_of_canaries import SUBJECTS, plant
+from tests.assets.city_of_canaries import SUBJECTS
+from tests.assets.published import ask, copied, publish
 
 
 @pytest.fixture(scope="module")
@@ -30,30 +30,18 @@ def recipes(catalogue: Catalogue) -> list[Build]:
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue, recipes: list[Build]) -> Context:
+def city(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue) -> Context:
     """A small city, published; tests that change it take a copy."""
-    home = Home.open(tmp_path_factory.mktemp("city"))
-    context = Context(home, Lake(home.lake), catalogue)
-    plant(context)
-    for build in [*base.builds(catalogue), *theme.builds(catalogue), *shared.builds(catalogue), *recipes]:
-        build.run(context)
-    return context
+    return publish(tmp_path_factory.mktemp("city"), catalogue)
 
 
 @pytest.fixture
 def own_city(tmp_path: Path, city: Context) -> Context:
-    shutil.copytree(city.home.root, tmp_path / "home")
-    home = Home.open(tmp_path / "home")
-    return Context(home, Lake(home.lake), city.catalogue)
+    return copied(city, tmp_path / "home")
 
 
 def recipe(recipes: list[Build], name: str) -> Build:
     return next(build for build in recipes if ("ops", name) in build.makes)
-
-
-def ask(file: Path, sql: str) -> list[tuple[object, ...]]:
-    with duckdb.connect(str(file), read_only=True) as connection:
-        return connection.execute(sql).fetchall()
 
 
 def test_the_file_holds_views_only_in_the_four_schemas(city: Context) -> None:

@@ -1,0 +1,39 @@
+"""A small city with its roles' files, published once for the tests that only look at it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import duckdb
+
+from assets import analyst, base, shared, theme
+from assets.build import Context
+from catalog.load import Catalogue
+from lake.home import Home
+from lake.tables import Lake
+from tests.assets.city_of_canaries import plant
+
+
+def publish(root: Path, catalogue: Catalogue) -> Context:
+    """The canaries' city with every table, product and file of views."""
+    home = Home.open(root)
+    context = Context(home, Lake(home.lake), catalogue)
+    plant(context)
+    parts = (base.builds, theme.builds, shared.builds, analyst.builds)
+    for build in [build for part in parts for build in part(catalogue)]:
+        build.run(context)
+    return context
+
+
+def copied(city: Context, root: Path) -> Context:
+    """The same city elsewhere; its files of views still point at the first one, until they are built again."""
+    shutil.copytree(city.home.root, root)
+    home = Home.open(root)
+    return Context(home, Lake(home.lake), city.catalogue)
+
+
+def ask(file: Path, sql: str) -> list[tuple[object, ...]]:
+    """What a new connection answers."""
+    with duckdb.connect(str(file), read_only=True) as connection:
+        return connection.execute(sql).fetchall()

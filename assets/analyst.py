@@ -18,7 +18,7 @@ import duckdb
 import polars as pl
 
 from assets import base, shared
-from assets.base import history
+from assets.base import history, life
 from assets.build import Build, Built, Context, TableName
 from assets.shared import key_of, load_lawful
 from assets.snapshots import hold, read_files

@@ -14,7 +14,15 @@ from pathlib import Path
 import polars as pl
 
 from assets.build import Build, Built, Context, TableName
-from assets.shared import grant_over, key_of, load_lawful, source_rows, threshold_of
+from assets.shared import (
+    Tables,
+    grant_over,
+    key_of,
+    load_lawful,
+    source_rows,
+    threshold_of,
+    told_apart_together,
+)
 from catalog.base_model import load_bases
 from catalog.load import Catalogue
 from catalog.model import Title
@@ -56,13 +64,10 @@ def build(
     context: Context,
     products: list[Product],
     masking: Masking,
-    tables: Mapping[TableName, Mapping[str, SourceColumn]],
+    tables: Tables,
 ) -> Built:
     """Measure every product, write its report, and make the table equal the measures."""
-    measured = [
-        report_on(context, product, masking, tables[product.source.layer, product.source.table])
-        for product in products
-    ]
+    measured = [report_on(context, product, masking, tables) for product in products]
     reports = [replace(report, joined=_joined(report, measured)) for report, _ in measured]
     _write(context.home, {report.product.code: rendered(report) for report in reports})
     rows = pl.DataFrame([as_row(report) for report in reports], schema=ROW_SCHEMA)
@@ -80,17 +85,19 @@ def reports_folder(home: Home) -> Path:
 
 
 def report_on(
-    context: Context, product: Product, masking: Masking, sources: Mapping[str, SourceColumn]
+    context: Context, product: Product, masking: Masking, tables: Tables
 ) -> tuple[Report, pl.LazyFrame]:
     """The product as it would be published now, measured, and attacked where a base database knows its people; and its
     rows with their subjects."""
+    sources = tables[product.source.layer, product.source.table]
     key = key_of(context, masking, product.recipient)
     masked = product_rows(product, sources, source_rows(context, product, sources), key)
     quasi = product.quasi_identifiers(sources)
     others = [name for name, column in product.columns.items() if column.not_quasi]
     subject = [SUBJECT] if product.subject else []
     rows = masked.select(*quasi, *others, *subject).collect(engine="streaming").lazy()
-    report, kept = assess(product, sources, masking.policy, threshold_of(product, masking), rows)
+    left_out = told_apart_together(context, product, masking, tables)
+    report, kept = assess(product, sources, masking.policy, threshold_of(product, masking), rows, left_out)
     ended = grant_over(product, masking)
     linkage = _linkage(context, product, sources, kept, key) if product.subject else None
     return replace(report, refusal=ended or report.refusal, linkage=linkage), kept

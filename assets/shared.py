@@ -12,8 +12,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from assets.build import Build, Built, Context
-from assets.snapshots import read_files
+from assets.build import Build, Built, Context, TableName
 from catalog.load import Catalogue, CatalogueError
 from lake.keys import master_key
 from lake.locks import writing
@@ -22,8 +21,11 @@ from masking.compile import SUBJECT, order, product_rows
 from masking.keys import RecipientKey, recipient_key
 from masking.policy import Threshold
 from masking.product import COUNT_COLUMN, Masking, Product, load_masking
-from masking.risk import Risk, measure, only_large_groups
+from masking.risk import Held, Risk, measure, only_large_groups, told_apart, without
 from quality.clock import today
+
+Tables = Mapping[TableName, Mapping[str, SourceColumn]]
+"""(layer, table) → its declared columns, by name."""
 
 
 def load_lawful(catalogue: Catalogue) -> Masking:
@@ -38,21 +40,24 @@ def builds(catalogue: Catalogue) -> list[Build]:
     """One recipe for each declared product; raises :class:`CatalogueError` where one would leak."""
     masking = load_lawful(catalogue)
     tables = declared_tables(catalogue)
-    return [
-        _build(product, masking, tables[product.source.layer, product.source.table])
-        for product in (declared.product for declared in masking.products.values())
-    ]
+    return [_build(declared.product, masking, tables) for declared in masking.products.values()]
 
 
-def _build(product: Product, masking: Masking, sources: Mapping[str, SourceColumn]) -> Build:
+def _build(product: Product, masking: Masking, tables: Tables) -> Build:
+    others = held_together(product, masking, tables)
+    sources = {_source(product): None} | {_source(other): None for other in others}
     return Build(
         makes=((product.layer, product.code),),
-        reads=((product.source.layer, product.source.table),),
+        reads=tuple(sources),
         title=product.title,
         description=product.description,
         owner=product.publisher,
-        run=lambda context: publish_product(context, product, masking, sources),
+        run=lambda context: publish_product(context, product, masking, tables),
     )
+
+
+def _source(product: Product) -> TableName:
+    return product.source.layer, product.source.table
 
 
 def key_of(context: Context, masking: Masking, recipient: str) -> RecipientKey:
@@ -74,19 +79,51 @@ def grant_over(product: Product, masking: Masking) -> str | None:
     return f"the grant of {product.recipient} ended on {role.ends}"
 
 
-def publish_product(
-    context: Context, product: Product, masking: Masking, sources: Mapping[str, SourceColumn]
-) -> Built:
+def held_together(product: Product, masking: Masking, tables: Tables) -> list[Product]:
+    """The products whose rows the recipient can join with this one's by their pseudonyms, this one among them; none
+    where it publishes no rows of subjects."""
+
+    def joins(other: Product) -> tuple[str, str] | None:
+        by_subject = other.subject if other.form == "rows" else None
+        return (other.recipient, tables[_source(other)][by_subject].domain) if by_subject else None
+
+    mine = joins(product)
+    return [
+        declared.product for declared in masking.products.values() if mine and joins(declared.product) == mine
+    ]
+
+
+def told_apart_together(
+    context: Context, product: Product, masking: Masking, tables: Tables
+) -> pl.DataFrame | None:
+    """The subjects that all of the recipient's products together would tell apart; None where nothing can be joined.
+
+    Each of the products leaves out the same people, since each finds them from the same sources. A product that is
+    withheld for its own small groups is not held, and does not count."""
+    held = []
+    for other in held_together(product, masking, tables):
+        sources, threshold = tables[_source(other)], threshold_of(other, masking)
+        key, quasi = key_of(context, masking, other.recipient), other.quasi_identifiers(sources)
+        masked = product_rows(other, sources, source_rows(context, other, sources), key)
+        rows = masked.select(*quasi, SUBJECT).collect(engine="streaming").lazy()
+        if not grant_over(other, masking) and measure(rows, quasi, threshold.k)[0].refusal(threshold) is None:
+            held.append(Held(rows, quasi, threshold.k))
+    return told_apart(held) if held else None
+
+
+def publish_product(context: Context, product: Product, masking: Masking, tables: Tables) -> Built:
     """Mask the source's rows and make the product's table equal them.
 
     It is empty where the groups are too small, or once the recipient's grant is over."""
+    sources = tables[_source(product)]
     source = source_rows(context, product, sources)
     rows = product_rows(product, sources, source, key_of(context, masking, product.recipient))
     notes: dict[str, int | float | str] = {}
     if product.subject:
         # the group sizes are needed before the rows can be chosen: masking once is cheaper than twice
         rows = rows.collect(engine="streaming").lazy()
-        rows, notes = _only_large(product, sources, rows, threshold_of(product, masking))
+        left_out = told_apart_together(context, product, masking, tables)
+        rows, notes = _only_large(product, sources, rows, threshold_of(product, masking), left_out)
     ended = grant_over(product, masking)
     if ended:
         rows, notes = rows.clear(), {"not published": ended}
@@ -100,9 +137,7 @@ def publish_product(
             statistics=_visible_unmasked(product, sources),
             description=f"{product.title.zh} · {product.title.en}",
         )
-        # roles' files of views point at what was there before, until they are replaced in their turn
-        keep = () if ended else read_files(context.home)
-        context.lake.forget(product.layer, product.code, keep)
+        context.lake.forget(product.layer, product.code)
     return Built({(product.layer, product.code): commit}, {"recipient": product.recipient, **notes})
 
 
@@ -115,17 +150,22 @@ def source_rows(context: Context, product: Product, sources: Mapping[str, Source
 
 
 def _only_large(
-    product: Product, sources: Mapping[str, SourceColumn], rows: pl.LazyFrame, threshold: Threshold
+    product: Product,
+    sources: Mapping[str, SourceColumn],
+    rows: pl.LazyFrame,
+    threshold: Threshold,
+    left_out: pl.DataFrame | None,
 ) -> tuple[pl.LazyFrame, dict[str, int | float | str]]:
     """The rows (or groups) that may be seen, and the measures: none where too many would have to be left
     out."""
     quasi = product.quasi_identifiers(sources)
-    risk, large = measure(rows, quasi, threshold.k)
+    risk, large = measure(rows, quasi, threshold.k, left_out)
     refusal = risk.refusal(threshold)
     if product.form == "groups":
         shown = large.lazy().select(*quasi, pl.col("_subjects").cast(pl.Int64).alias(COUNT_COLUMN))
     else:
-        shown = only_large_groups(rows, quasi, large).drop(SUBJECT)
+        remaining = rows if left_out is None else without(rows, left_out)
+        shown = only_large_groups(remaining, quasi, large).drop(SUBJECT)
     return (shown.clear() if refusal else shown), _notes(risk, refusal)
 
 
@@ -135,6 +175,7 @@ def _notes(risk: Risk, refusal: str | None) -> dict[str, int | float | str]:
         "subjects": risk.subjects,
         "smallest group before suppression": risk.smallest,
         "unique subjects before suppression": risk.unique_subjects,
+        "subjects told apart by all the recipient holds": risk.told_apart,
         "rows left out": risk.suppressed_rows,
         "loss": round(risk.loss, 4),
         "prosecutor risk at most": round(risk.prosecutor_risk, 4),

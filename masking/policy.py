@@ -64,6 +64,10 @@ class Threshold(Declaration):
 
     k: int = Field(ge=1)
     max_loss: float = Field(ge=0, le=1)
+    together: Literal["suppress", "refuse"] = Field(
+        "suppress",
+        description="whoever is told apart by all that one recipient holds together is left out, or nothing is published",
+    )
 
 
 class Policy(Declaration):

@@ -19,7 +19,7 @@ from masking.linkage import Linkage
 from masking.methods import METHODS
 from masking.policy import Policy, Threshold
 from masking.product import Product
-from masking.risk import Diversity, Joined, Risk, diversity, measure, only_large_groups
+from masking.risk import Diversity, Joined, Risk, diversity, measure, only_large_groups, without
 
 #: Columns from this grade on are what an attacker is after: how far they are known is measured for each.
 SENSITIVE = Grade.SENSITIVE
@@ -72,13 +72,16 @@ def assess(
     policy: Policy,
     threshold: Threshold,
     rows: pl.LazyFrame,
+    left_out: pl.DataFrame | None = None,
 ) -> tuple[Report, pl.LazyFrame]:
-    """The measures of the masked ``rows`` (with their subjects), and the rows that may be published."""
+    """The measures of the masked ``rows`` (with their subjects), and the rows that may be published: none of the
+    subjects in ``left_out``."""
     if not product.subject:
         return Report(product, sources, policy, threshold, None, None), rows
     quasi = product.quasi_identifiers(sources)
-    risk, large = measure(rows, quasi, threshold.k)
-    kept = only_large_groups(rows, quasi, large)
+    risk, large = measure(rows, quasi, threshold.k, left_out)
+    remaining = rows if left_out is None else without(rows, left_out)
+    kept = only_large_groups(remaining, quasi, large)
     report = Report(
         product,
         sources,
@@ -123,6 +126,7 @@ def as_row(report: Report) -> dict[str, object]:
         "average_risk": risk and round(risk.average_risk, 6),
         "l": min((found.fewest_values for found in report.diversities), default=None),
         "t": max((found.farthest for found in report.diversities), default=None),
+        "told_apart": risk and risk.told_apart,
         "k_joined": report.joined and report.joined.smallest,
         "unique_joined": report.joined and report.joined.unique_subjects,
         "journalist_risk": linkage and linkage.journalist_risk,
@@ -145,7 +149,7 @@ ROW_SCHEMA = pl.Schema(
         **dict.fromkeys(("prosecutor_risk", "average_risk"), pl.Float64()),
         "l": pl.Int64(),
         "t": pl.Float64(),
-        **dict.fromkeys(("k_joined", "unique_joined"), pl.Int64()),
+        **dict.fromkeys(("told_apart", "k_joined", "unique_joined"), pl.Int64()),
         "journalist_risk": pl.Float64(),
         "joined_by": pl.String(),
         **dict.fromkeys(("named", "reidentified"), pl.Int64()),
@@ -294,11 +298,14 @@ def _held(report: Report) -> str:
     found = report.joined
     if found is None:
         return f"{head}不按人合并 · groups only, nothing to join."
+    left_out = report.risk.told_apart if report.risk else 0
     return (
         f"{head}同一接收方的假名可以连接。把 {report.product.recipient} 持有的各产品、各行按人合并：{found.subjects:,} 人，"
-        f"最小组 {found.smallest} 人，{found.unique_subjects:,} 人的全部记录与他人都不同。\n\n"
+        f"最小组 {found.smallest} 人，{found.unique_subjects:,} 人的全部记录与他人都不同；"
+        f"为此从各产品中略去 {left_out:,} 人的全部记录。\n\n"
         f"Joined by person over all products and rows: {found.unique_subjects:,} of {found.subjects:,} people are like "
-        "nobody else. Whoever knows enough events of theirs finds them, whatever k says of single rows."
+        f"nobody else, the smallest group is {found.smallest}; to get there, {left_out:,} people are left out of every one "
+        "of these products."
     )
 
 
@@ -312,4 +319,4 @@ _LIMITS = """## 局限 · What this does not say
 - k 只数同组人数：组内的人若取值相同，不必找到其行也知道其值，见 l 与 t。
 - 链接攻击只用基础库有的列；知道表中其他列的人（如经办人）更强，以 k 与检察官风险为准。
 - 假名可关联同一主体的多行；罕见的行为模式仍可能被知情者认出。
-- k 按行分组，逐个产品要求；同一接收方合并持有后的情况见上一节，只报告，不据此抑制。"""
+- k 逐个产品、并对同一接收方持有的全部产品按人合并要求；角色自己的脱敏表（role）由授权约束，不计入，也不与上一次发布比较。"""

@@ -38,6 +38,8 @@ class Risk:
     """subjects summed over the groups that are left: more than there are people where one is in several"""
     published_smallest: int = 0
     """subjects in the smallest group that is left: k after suppression"""
+    told_apart: int = 0
+    """subjects left out, with all their rows, since all that the recipient holds together would tell them apart"""
 
     @property
     def loss(self) -> float:
@@ -57,11 +59,16 @@ class Risk:
 
     def refusal(self, threshold: Threshold) -> str | None:
         """Why the product is not published (None where it may be): too much would have to be left out."""
+        if self.told_apart and threshold.together == "refuse":
+            return (
+                f"{self.told_apart} subjects are told apart by all that the recipient holds together, and the policy "
+                "asks for refusal: leave out a column of one of its products, or generalise further"
+            )
         if self.loss <= threshold.max_loss:
             return None
         return (
             f"{self.suppressed_rows} of {self.rows} rows ({self.loss:.0%}) are in groups of fewer than "
-            f"{self.k} subjects, over the {threshold.max_loss:.0%} that may be left out: "
+            f"{self.k} subjects{', here or in all that the recipient holds' if self.told_apart else ''}, over the {threshold.max_loss:.0%} that may be left out: "
             "generalise further, or leave a column out"
         )
 
@@ -75,24 +82,36 @@ def group_sizes(rows: pl.LazyFrame, quasi: Sequence[str]) -> pl.DataFrame:
     return rows.group_by(list(quasi)).agg(counts).collect(engine="streaming")
 
 
-def measure(rows: pl.LazyFrame, quasi: Sequence[str], k: int) -> tuple[Risk, pl.DataFrame]:
-    """The risk of publishing ``rows``, and the groups that are large enough."""
+def measure(
+    rows: pl.LazyFrame, quasi: Sequence[str], k: int, left_out: pl.DataFrame | None = None
+) -> tuple[Risk, pl.DataFrame]:
+    """The risk of publishing ``rows`` without the subjects in ``left_out``, and the groups that are large enough."""
     sizes = group_sizes(rows, quasi)
-    small, large = sizes.filter(pl.col("_subjects") < k), sizes.filter(pl.col("_subjects") >= k)
+    remaining = (
+        sizes if left_out is None or left_out.is_empty() else group_sizes(without(rows, left_out), quasi)
+    )
+    large = remaining.filter(pl.col("_subjects") >= k)
     subjects = rows.select(pl.col(SUBJECT).drop_nulls().n_unique()).collect(engine="streaming").item()
+    every_row = int(sizes["_rows"].sum())
     risk = Risk(
-        rows=int(sizes["_rows"].sum()),
+        rows=every_row,
         subjects=int(subjects),
         groups=sizes.height,
         smallest=int(sizes["_subjects"].min() or 0),  # type: ignore[arg-type]
         unique_subjects=sizes.filter(pl.col("_subjects") == 1).height,
-        suppressed_rows=int(small["_rows"].sum()),
+        suppressed_rows=every_row - int(large["_rows"].sum()),
         k=k,
         published_groups=large.height,
         published_memberships=int(large["_subjects"].sum()),
         published_smallest=int(large["_subjects"].min() or 0),  # type: ignore[arg-type]
+        told_apart=0 if left_out is None else left_out.height,
     )
     return risk, large
+
+
+def without(rows: pl.LazyFrame, left_out: pl.DataFrame) -> pl.LazyFrame:
+    """The rows of all other subjects; a row about nobody stays."""
+    return rows.join(left_out.lazy(), on=SUBJECT, how="anti")
 
 
 def only_large_groups(rows: pl.LazyFrame, quasi: Sequence[str], large: pl.DataFrame) -> pl.LazyFrame:
@@ -156,19 +175,56 @@ class Joined:
     """people whose rows taken together are like nobody else's"""
 
 
+@dataclass(frozen=True)
+class Held:
+    """One of the tables that a recipient holds: masked rows with their subjects, what tells these apart, and the k
+    asked."""
+
+    rows: pl.LazyFrame
+    quasi: Sequence[str]
+    k: int
+
+    def published(self, left_out: pl.DataFrame) -> pl.LazyFrame:
+        """The rows that the recipient gets."""
+        remaining = without(self.rows, left_out)
+        sizes = group_sizes(remaining, self.quasi)
+        return only_large_groups(remaining, self.quasi, sizes.filter(pl.col("_subjects") >= self.k))
+
+
+def told_apart(tables: Sequence[Held]) -> pl.DataFrame:
+    """The subjects to be left out of all the tables, so that each one left is like k - 1 others in all of them together.
+
+    Leaving somebody out makes the groups of others smaller: it is done again until nobody is told apart. The k is the
+    largest that any of the tables asks for."""
+    k = max(table.k for table in tables)
+    left_out = tables[0].rows.select(SUBJECT).clear().collect()
+    while True:
+        people = _people([(table.published(left_out), table.quasi) for table in tables])
+        patterns = [name for name in people.collect_schema() if name != SUBJECT]
+        few = people.filter(pl.len().over(patterns) < k).select(SUBJECT).collect()
+        if few.is_empty():
+            return left_out
+        left_out = pl.concat([left_out, few])
+
+
 def joined(tables: Sequence[tuple[pl.LazyFrame, Sequence[str]]]) -> Joined:
     """Group the subjects of several published tables (each with its quasi-identifiers) by all of their rows.
 
     Pseudonyms of one recipient join, so what it holds of a person is one long row; a group of k in each table by
     itself may be one person in all of them."""
-    patterns = [_patterns(rows, quasi, f"_{number}") for number, (rows, quasi) in enumerate(tables)]
-    people = reduce(lambda left, right: left.join(right, on=SUBJECT, how="full", coalesce=True), patterns)
-    sizes = people.group_by(pl.exclude(SUBJECT)).agg(pl.len().alias("_subjects")).collect(engine="streaming")
+    alike = _people(tables).group_by(pl.exclude(SUBJECT)).agg(pl.len().alias("_subjects"))
+    sizes = alike.collect(engine="streaming")
     return Joined(
         subjects=int(sizes["_subjects"].sum()),
         smallest=int(sizes["_subjects"].min() or 0),  # type: ignore[arg-type]
         unique_subjects=sizes.filter(pl.col("_subjects") == 1).height,
     )
+
+
+def _people(tables: Sequence[tuple[pl.LazyFrame, Sequence[str]]]) -> pl.LazyFrame:
+    """Each subject with one text for all of its rows in each table; null where it has none there."""
+    patterns = [_patterns(rows, quasi, f"_{number}") for number, (rows, quasi) in enumerate(tables)]
+    return reduce(lambda left, right: left.join(right, on=SUBJECT, how="full", coalesce=True), patterns)
 
 
 def _patterns(rows: pl.LazyFrame, quasi: Sequence[str], name: str) -> pl.LazyFrame:

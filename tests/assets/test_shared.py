@@ -24,7 +24,7 @@ from masking.columns import SourceColumn
 from masking.methods import Method
 from masking.policy import Policy
 from masking.roles import Role
-from tests.assets.city_of_canaries import SUBJECTS, Canary, forms, found, plant, readable_bytes
+from tests.assets.city_of_canaries import SUBJECTS, Canary, forms, found, plant, readable_bytes, resident_ids
 
 PUBLIC_FOLDERS = ("open", "shared/subsidy_by_county")
 """What people without a grant for conditional data can read."""
@@ -265,6 +265,29 @@ def test_a_product_with_small_groups_is_emptied_and_says_why(context: Context, r
     built = run(context, recipes)["shared", "death_cause"]
     assert context.lake.rows("shared", "death_cause") == 0
     assert "fewer than 3 subjects" in str(built.notes["not published"])
+
+
+def test_people_whom_two_products_together_tell_apart_are_left_out_of_both(
+    context: Context, recipes: list[Build]
+) -> None:
+    people = resident_ids()
+
+    def set_apart(resource: str, column: str, value: pl.Expr, whom: list[str], key: str) -> None:
+        rows = context.lake.scan("standard", resource).collect()
+        marked = pl.when(pl.col("resident_id").is_in(whom)).then(value).otherwise(column).alias(column)
+        context.lake.publish("standard", resource, rows.with_columns(marked), key=[key])
+
+    # half died in another year, three of twelve draw a pension in another county: each is enough people by itself
+    set_apart("death_certificate", "death_date", pl.date(1950, 1, 1), people[:6], "certificate_no")
+    set_apart("pension_payment", "division_code", pl.lit("441823001"), people[4:7], "payment_no")
+    built = run(context, recipes)
+    for product in ("death_cause", "pension_account"):
+        assert built["shared", product].notes["subjects told apart by all the recipient holds"] == 3
+        assert context.lake.rows("shared", product) == SUBJECTS - 3
+    lake = context.lake
+    assert set(lake.scan("shared", "death_cause").collect()["person"]) == set(
+        lake.scan("shared", "pension_account").collect()["person"]
+    )
 
 
 def test_one_recipients_tables_join_and_two_recipients_do_not(context: Context, recipes: list[Build]) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from masking.compile import SUBJECT
 from masking.policy import Threshold
-from masking.risk import diversity, joined, measure, only_large_groups
+from masking.risk import Held, diversity, joined, measure, only_large_groups, told_apart
 
 
 def rows(*records: tuple[str | None, str | None, str | None]) -> pl.LazyFrame:
@@ -165,3 +165,55 @@ def test_who_is_in_one_product_only_differs_from_who_is_in_both() -> None:
 def test_nothing_held_is_nobody() -> None:
     assert joined([(rows(), QUASI)]).subjects == 0
     assert joined([(rows(("a", "x", "1"), ("b", "y", "2")), [])]).smallest == 2
+
+
+def test_who_is_hidden_in_each_table_and_alone_in_both_is_left_out_of_both() -> None:
+    pension = rows(
+        *[("a", "x", str(person)) for person in range(4)], *[("b", "x", str(p)) for p in range(4, 7)]
+    )
+    cause = rows(*[("c", "y", str(person)) for person in (1, 2, 3, 4, 5, 6)])
+    held = [Held(table, QUASI, 3) for table in (pension, cause)]
+    # 0 alone is in one table only; the three of (a, x) that are left are alike in both, as are those of (b, x)
+    assert told_apart(held)[SUBJECT].to_list() == ["0"]
+
+
+def test_leaving_one_out_leaves_out_who_is_no_longer_hidden() -> None:
+    one = rows(*[("a", "x", str(person)) for person in range(3)])
+    other = rows(*[("c", "y", str(person)) for person in range(2)], ("d", "y", "3"), ("d", "y", "4"))
+    assert told_apart([Held(one, QUASI, 2), Held(other, QUASI, 2)])[SUBJECT].to_list() == ["2"]
+    assert sorted(told_apart([Held(one, QUASI, 3), Held(other, QUASI, 2)])[SUBJECT]) == [
+        "0",
+        "1",
+        "2",
+        "3",
+        "4",
+    ]
+
+
+SMALL_TABLE = st.lists(
+    st.tuples(st.sampled_from("ab"), st.sampled_from("xy"), st.sampled_from("0123456789")), max_size=30
+)
+
+
+@given(SMALL_TABLE, SMALL_TABLE, st.integers(2, 4))
+def test_nobody_is_left_who_is_told_apart(
+    one: list[tuple[str, str, str]], other: list[tuple[str, str, str]], k: int
+) -> None:
+    held = [Held(rows(*one), QUASI, k), Held(rows(*other), QUASI, k)]
+    left_out = told_apart(held)
+    published = [(table.published(left_out), QUASI) for table in held]
+    together = joined(published)
+    assert together.subjects == 0 or together.smallest >= k
+    for table, quasi in published:
+        alone = measure(table, quasi, k)[0]
+        assert alone.rows == 0 or alone.smallest >= k
+
+
+def test_the_policy_may_ask_for_refusal_instead() -> None:
+    table = rows(*[("a", "x", str(person)) for person in range(9)])
+    risk, _ = measure(table, QUASI, 2, pl.DataFrame({SUBJECT: ["0"]}))
+    assert (risk.told_apart, risk.suppressed_rows) == (1, 1)
+    assert risk.refusal(Threshold(k=2, max_loss=0.2)) is None
+    assert "all that the recipient holds" in str(
+        risk.refusal(Threshold(k=2, max_loss=0.2, together="refuse"))
+    )

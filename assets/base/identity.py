@@ -15,7 +15,7 @@ import polars as pl
 
 from assets.base.decisions import DecisionError, Verdict, stated
 from assets.build import Context
-from catalog.base_model import Base
+from catalog.base_model import Base, load_bases
 from lake.keys import master_key
 from lake.locks import writing
 from lake.tables import Commit
@@ -169,6 +169,15 @@ def judge_pair(
     with writing(context.home, f"base.{merges_name(base)}"):
         said = pl.DataFrame([row], schema=merges_schema(base), orient="row")
         context.lake.append("base", merges_name(base), said)
+
+
+def judge(context: Context, name: str, one: str, other: str, verdict: str, steward: str, reason: str) -> None:
+    """:func:`judge_pair` in the base database of this name; raises :class:`DecisionError`."""
+    bases = load_bases(context.catalogue)
+    if name not in bases:
+        msg = f"base.{name} has no entities to merge; there are {', '.join(bases)}"
+        raise DecisionError(msg)
+    judge_pair(context, bases[name], one, other, verdict, steward, reason)
 
 
 def give_ids(context: Context, base: Base, identifiers: pl.LazyFrame) -> Commit:

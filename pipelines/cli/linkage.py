@@ -1,4 +1,4 @@
-"""Commands about who is who: linking files, and a steward's verdicts.
+"""Commands about who is who: linking files, and a steward's verdicts on rows and on entities.
 
 Here belongs the reading of arguments; linking is ``assets.base``.
 """
@@ -58,4 +58,25 @@ def steward(
     from pipelines.definitions import open_context
 
     decide(open_context(), table.removeprefix("base."), push, row, entity, verdict, by, reason)
+    say(f"已记录 recorded: {verdict}; `citylake materialize {table.replace('.', '/')}` applies it")
+
+
+@app.command()
+def merge(
+    table: Annotated[str, typer.Argument(help="base.person or base.legal_entity")],
+    one: Annotated[str, typer.Argument(metavar="ID", help="an entity's id")],
+    other: Annotated[str, typer.Argument(metavar="ID", help="another's")],
+    verdict: Annotated[str, typer.Argument(metavar="same|different|unsure")] = "same",
+    *,
+    by: Annotated[str, typer.Option(help="who decides")],
+    reason: Annotated[str, typer.Option(help="on what grounds")],
+) -> None:
+    """Record for ever whether two entities are one: the older id stays, the other leads to it; `different` undoes it.
+
+    Example: citylake merge base.person ID ID same --by 张三 --reason 核对档案
+    """
+    from assets.base.identity import judge
+    from pipelines.definitions import open_context
+
+    judge(open_context(), table.removeprefix("base."), one, other, verdict, by, reason)
     say(f"已记录 recorded: {verdict}; `citylake materialize {table.replace('.', '/')}` applies it")

@@ -17,7 +17,7 @@ from assets.base.database import build
 from assets.base.decisions import DecisionError
 from assets.base.explain import explain
 from assets.base.history import record
-from assets.base.identity import judge_pair
+from assets.base.identity import judge, judge_pair
 from assets.base.linkage_residue import decide
 from assets.build import Built, Context
 from assets.standard import SYSTEM_SCHEMA
@@ -246,6 +246,11 @@ def test_a_judgement_on_nobody_is_refused(city: Context, other: int | None, verd
     ids = entity(city, 0), "P0" if other is None else entity(city, other)
     with pytest.raises(DecisionError, match=told):
         judge_pair(city, person_base(city), *ids, verdict, "张三", "无")
+
+
+def test_only_a_base_database_has_entities_to_merge(city: Context) -> None:
+    with pytest.raises(DecisionError, match="there are legal_entity, person"):
+        judge(city, "parcel", "P1", "P2", "same", "张三", "无")
 
 
 def test_two_people_under_one_number_are_not_merged_but_raised(city: Context) -> None:

@@ -1,6 +1,7 @@
 """The e-licence base database (电子证照): licences with their version chains, and whose they are.
 
-Here belong the chain and the holder's id. What a licence identifier must look like is its element's business
+Here belong the chain, the holder's id and the tables. How a licence's states, events and faults are reckoned is in
+``licence_life``. What a licence identifier must look like is its element's business
 (GB/T 36904).
 """
 
@@ -10,12 +11,14 @@ import polars as pl
 
 from assets.base.identity import known_ids, ledger_name
 from assets.base.inputs import standard
+from assets.base.licence_life import events, findings, with_spans
 from assets.build import Build, Built, Context
 from catalog.base_model import Base, load_bases
 from catalog.elements.identifiers import credit_checks_out, is_person
 from catalog.load import Catalogue
 from catalog.model import Title
 from lake.locks import writing
+from quality.clock import today
 
 
 def builds(catalogue: Catalogue) -> list[Build]:
@@ -25,11 +28,19 @@ def builds(catalogue: Catalogue) -> list[Build]:
     ids = [("base", ledger_name(bases[code])) for code in ("person", "legal_entity")]
     return [
         Build(
-            makes=(("base", "licence"), ("base", "licence_type")),
-            reads=(("standard", "electronic_licence"), ("standard", "licence_type"), *ids),
+            makes=tuple(
+                ("base", name) for name in ("licence", "licence_type", "licence_event", "licence_finding")
+            ),
+            reads=(
+                ("standard", "electronic_licence"),
+                ("standard", "licence_type"),
+                *ids,
+                ("base", "person"),
+                ("base", "legal_entity"),
+            ),
             title=title,
-            description="每个证照版本一行，标明版本链、现行版本和持证主体。\n\n"
-            "One row per licence version: its chain, whether current, whose.",
+            description="每个证照版本一行，标明版本链、现行版本和持证主体；核发、换发、暂停、撤销等事件；不应有的情形。\n\n"
+            "One row per licence version: its chain, whether current, whose; what happened to it; what cannot be so.",
             owner="data_bureau",
             run=lambda context: build(context, bases["person"], bases["legal_entity"]),
         )
@@ -37,16 +48,30 @@ def builds(catalogue: Catalogue) -> list[Build]:
 
 
 def build(context: Context, person: Base, legal_entity: Base) -> Built:
-    """Make both tables equal what the licence registers say now."""
+    """Make the tables equal what the licence registers, and the registers of who holds them, say now."""
+    rows, types = licences(context, person, legal_entity), licence_types(context)
+    known = (_known(context, person, "death_date"), _known(context, legal_entity, "status", "cancelled_on"))
     tables = {
-        "licence": (licences(context, person, legal_entity), ["licence_id"]),
-        "licence_type": (licence_types(context), ["type_code"]),
+        "licence": (with_spans(rows), ["licence_id"]),
+        "licence_type": (types, ["type_code"]),
+        "licence_event": (events(rows, today()), ["licence_id", "happened_on", "event"]),
+        "licence_finding": (findings(rows, *known, types, today()), ["licence_id", "finding"]),
     }
     commits = {}
     for name, (rows, key) in tables.items():
         with writing(context.home, f"base.{name}"):
             commits["base", name] = context.lake.publish("base", name, rows, key=key)
-    return Built(commits, {"licences": commits["base", "licence"].rows})
+    counts = {name: commits["base", name].rows for name in ("licence", "licence_event", "licence_finding")}
+    return Built(commits, counts)
+
+
+def _known(context: Context, base: Base, *fields: str) -> pl.LazyFrame:
+    """What the licences' findings ask of a base database; nobody where it has not been built."""
+    wanted = (base.id_column, base.identifier, *fields)
+    if context.lake.exists("base", base.code):
+        return context.lake.scan("base", base.code).select(wanted)
+    dates = ("death_date", "cancelled_on")
+    return pl.LazyFrame(schema={name: pl.Date() if name in dates else pl.String() for name in wanted})
 
 
 def licences(context: Context, person: Base, legal_entity: Base) -> pl.LazyFrame:
@@ -79,6 +104,8 @@ def licences(context: Context, person: Base, legal_entity: Base) -> pl.LazyFrame
         "version",
         (pl.col("version") == pl.col("version").max().over("chain_id")).alias("is_current"),
         "state",
+        "state_since",
+        pl.col("file_digest").str.to_lowercase().alias("file_digest"),
         "previous_licence_id",
         "division_code",
         pl.lit("electronic_licence").alias("source"),

@@ -10,11 +10,11 @@ from __future__ import annotations
 import sys
 
 from catalog.errors import MendableError
-from pipelines.cli import access, answers, catalogue, linkage, pushes, quarantine, serving, timeliness
+from pipelines.cli import access, answers, catalogue, licences, linkage, pushes, quarantine, serving, timeliness
 from pipelines.cli.output import group, note
 
 app = group("城市公共数据湖仓 · the lakehouse for a city's public data.")
-for errand in (serving, pushes, quarantine, answers, timeliness, linkage, catalogue, access):
+for errand in (serving, pushes, quarantine, answers, timeliness, licences, linkage, catalogue, access):
     app.add_typer(errand.app)
 
 

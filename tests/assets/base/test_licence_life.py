@@ -1,0 +1,190 @@
+"""What a licence is on a day, what happened to it, what cannot be so, and whether one that is shown is genuine."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from cryptography.hazmat.primitives import hashes
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assets import base
+from assets.base.licence_life import events, licences_on, with_spans
+from assets.base.licence_verification import NothingToVerifyError, file_digest, verify
+from assets.build import Context
+from demo.licences import mod_37_36
+from tests.assets.small_lake import build_all, put, resident
+
+TYPE, ISSUER = "11100000000013338W009", "91441802617971616D"
+DEAD, CLOSED = resident(7), "9144182119772081X5"
+
+
+def identifier(serial: str, version: int) -> str:
+    check = mod_37_36(pl.Series([f"{TYPE}{ISSUER}{serial}{version:03d}"])).item()
+    return f"1.2.156.3005.2.{TYPE}.{ISSUER}.{serial}.{version:03d}.{check}"
+
+
+def licence(serial: str, version: int, issued: date, to: date | None = None, **more: Any) -> dict[str, Any]:
+    return {
+        "licence_id": identifier(serial, version),
+        "type_code": TYPE,
+        "licence_no": serial,
+        "holder_code": resident(1),
+        "issuer_code": ISSUER,
+        "version": version,
+        "state": "有效",
+        "issued_on": issued,
+        "valid_from": issued,
+        "valid_to": to,
+        **more,
+    }
+
+
+def built(city: Context, *rows: dict[str, Any]) -> Context:
+    put(
+        city,
+        "household_register",
+        {"resident_id": resident(1), "name": "甲"},
+        {"resident_id": DEAD, "name": "乙"},
+    )
+    put(city, "death_certificate", {"resident_id": DEAD, "death_date": date(2024, 1, 1)}, push="d")
+    put(
+        city,
+        "business_registration",
+        {"credit_code": ISSUER, "org_name": "机关"},
+        {"credit_code": CLOSED, "org_name": "公司", "status": "注销", "cancelled_on": date(2024, 1, 1)},
+        push="b",
+    )
+    put(city, "licence_type", {"type_code": TYPE, "managing_authority_code": "11100000000013338W"}, push="t")
+    put(city, "electronic_licence", *rows, push="l")
+    build_all(city, base.builds(city.catalogue), "person", "legal_entity", "licence")
+    return city
+
+
+RENEWED = (
+    licence("1", 1, date(2020, 1, 1), date(2024, 12, 31), state="失效"),
+    licence("1", 2, date(2025, 1, 1), date(2099, 12, 31)),
+)
+
+
+def found(city: Context) -> set[tuple[str, str]]:
+    rows = city.lake.scan("base", "licence_finding").collect()
+    return set(rows.select("finding", "licence_id").iter_rows())
+
+
+def test_a_renewed_licence_is_in_order_and_each_version_had_its_time(empty_lake: Context) -> None:
+    city = built(empty_lake, *RENEWED)
+    assert found(city) == set()
+    rows = city.lake.scan("base", "licence").sort("version").collect()
+    assert rows["in_force_to"].to_list() == [date(2024, 12, 31), date(2099, 12, 31)]
+    happened = (
+        city.lake.scan("base", "licence_event").collect().select("event", "happened_on").sort("happened_on")
+    )
+    assert happened.rows() == [("核发", date(2020, 1, 1)), ("换发", date(2025, 1, 1))]
+
+
+@pytest.mark.parametrize(
+    ("day", "version", "state"),
+    [
+        (date(2019, 12, 31), None, None),
+        (date(2020, 1, 1), 1, "有效"),
+        (date(2021, 5, 31), 1, "有效"),
+        (date(2025, 1, 1), 2, "有效"),
+        (date(2026, 3, 1), 2, "暂停"),
+        (date(2026, 2, 28), 2, "有效"),
+    ],
+)
+def test_the_state_on_a_day_is_that_of_the_version_then_in_force(
+    day: date, version: int | None, state: str | None
+) -> None:
+    rows = pl.DataFrame(
+        [RENEWED[0] | {"state_since": None}, RENEWED[1] | {"state": "暂停", "state_since": date(2026, 3, 1)}]
+    )
+    then = licences_on(rows.lazy().with_columns(chain_id=pl.lit("c")), day).collect()
+    assert then.select("version", "state_on").rows() == ([(version, state)] if version else [])
+
+
+def test_what_cannot_be_so_is_found_of_each_licence_and_nothing_else(empty_lake: Context) -> None:
+    start, later = date(2020, 1, 1), date(2021, 2, 1)
+    faults = {
+        "holder_dead": [licence("2", 1, start, holder_code=DEAD)],
+        "holder_cancelled": [licence("3", 1, start, holder_code=CLOSED)],
+        "versions_overlap": [licence("4", 1, start), licence("4", 2, later)],
+        "versions_gap": [licence("5", 1, start, date(2020, 12, 31), state="失效"), licence("5", 2, later)],
+        "version_missing": [licence("6", 3, later), licence("6", 1, start, state="失效")],
+        "unknown_issuer": [licence("7", 1, start, issuer_code="114418000072160076")],
+        "unknown_type": [licence("8", 1, start, type_code="11100000000013338W999")],
+        "valid_beyond_end": [licence("9", 1, start, later)],
+    }
+    headless = licence("10", 2, start)
+    city = built(empty_lake, *RENEWED, *(row for rows in faults.values() for row in rows), headless)
+    expected = {(code, rows[0]["licence_id"]) for code, rows in faults.items()}
+    assert found(city) == {*expected, ("version_missing", headless["licence_id"])}
+    told = city.lake.scan("base", "licence_finding").collect()
+    assert told["reason_zh"].is_not_null().all()
+    assert set(told.select("source", "source_push").iter_rows()) == {("electronic_licence", "l")}
+
+
+def test_a_suspended_licence_of_a_dead_holder_is_no_fault(empty_lake: Context) -> None:
+    halted = licence("2", 1, date(2020, 1, 1), holder_code=DEAD, state="注销", state_since=date(2024, 2, 1))
+    city = built(empty_lake, halted)
+    assert found(city) == set()
+    told = city.lake.scan("base", "licence_event").filter(pl.col("event") == "注销").collect()
+    assert told["happened_on"].to_list() == [date(2024, 2, 1)]
+
+
+DAYS = st.dates(date(2020, 1, 1), date(2026, 1, 1))
+
+
+@given(st.lists(st.tuples(DAYS, st.none() | st.integers(0, 900)), min_size=1, max_size=5), DAYS)
+def test_on_any_day_at_most_one_version_of_a_chain_is_in_force(
+    spans: list[tuple[date, int | None]], day: date
+) -> None:
+    begun = sorted({start for start, _ in spans})
+    rows = [
+        licence("1", number, start, start + timedelta(days=length) if length is not None else None)
+        | {"state_since": None, "chain_id": "c", "person_id": None, "legal_entity_id": None}
+        for number, (start, (_, length)) in enumerate(zip(begun, spans, strict=False), start=1)
+    ]
+    frame = pl.DataFrame(
+        rows, infer_schema_length=None, schema_overrides={"valid_to": pl.Date, "state_since": pl.Date}
+    )
+    inside = with_spans(frame.lazy()).filter(
+        pl.col("in_force_from") <= day, pl.col("in_force_to").is_null() | (pl.col("in_force_to") >= day)
+    )
+    assert inside.collect().height <= 1
+    assert licences_on(frame.lazy(), day).collect().height <= 1
+    wide = frame.lazy().with_columns(source=pl.lit("s"), source_push=pl.lit("p"), source_row=pl.lit(1))
+    assert events(wide, day).filter(pl.col("event") == "核发").collect().height == 1
+
+
+def test_a_licence_is_verified_by_identifier_and_by_file(empty_lake: Context, tmp_path: Path) -> None:
+    shown = tmp_path / "licence.ofd"
+    shown.write_bytes(b"abc")
+    assert file_digest(shown) == "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"
+    digest = hashes.Hash(hashes.SM3())
+    digest.update(b"abc")
+    signed = licence("3", 1, date(2020, 1, 1), file_digest=digest.finalize().hex().upper())
+    city = built(empty_lake, *RENEWED, signed)
+    day = date(2026, 1, 1)
+    assert verify(city, day, digest=file_digest(shown)).good
+    assert verify(city, day, identifier=identifier("1", 2).lower()).good
+    assert verify(city, day, identifier=identifier("1", 1)).reason.en == "expired"
+    assert verify(city, date(2022, 1, 1), identifier=identifier("1", 1)).good
+    assert (
+        verify(city, day, identifier=identifier("9", 1)).reason.en
+        == "well formed, but no such licence is registered"
+    )
+    wrong = identifier("1", 2)[:-1] + ("0" if identifier("1", 2)[-1] != "0" else "1")
+    assert "check character" in verify(city, day, identifier=wrong).reason.en
+    shown.write_bytes(b"abd")
+    answer = verify(city, day, digest=file_digest(shown))
+    assert not answer.good
+    assert "改动" in answer.reason.zh
+    assert not {"holder_name", "holder_code"} & set(verify(city, day, identifier=identifier("1", 2)).licence)
+    with pytest.raises(NothingToVerifyError):
+        verify(city, day)

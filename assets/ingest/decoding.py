@@ -52,6 +52,8 @@ _SUFFIXES = {
     ".xlsb": "spreadsheet",
     ".ods": "spreadsheet",
     ".et": "spreadsheet",
+    ".html": "html",
+    ".htm": "html",
     ".zip": "zip",
     ".gpkg": "geopackage",
     ".json": "json",
@@ -63,6 +65,10 @@ _SUFFIXES = {
     ".txt": "delimited",
 }
 _CJK = re.compile("[\u0800-\U0010ffff]")
+#: How a page begins that a system calls a spreadsheet.
+_HTML_START = re.compile(
+    rb"(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|meta|body|style|table)\b", re.I | re.S
+)
 _JSON_START = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\]]|\[\s*$")
 
 
@@ -88,7 +94,7 @@ def detect(path: Path, name: str) -> str:
         found = "spreadsheet"
     suffixes = [suffix.lower() for suffix in Path(name).suffixes if suffix.lower() not in (".gz", ".zst")]
     named = _SUFFIXES.get(suffixes[-1]) if suffixes else None
-    if named and _family(named) != _family(found):
+    if named and _family(named) != _family(found) and (named, found) != ("spreadsheet", "html"):
         raise refuse(
             f"文件内容与扩展名 {suffixes[-1]} 不符，请重新导出或改正扩展名",
             f"the content is not what the name's ending {suffixes[-1]} says: export again, or mend the ending",
@@ -126,6 +132,8 @@ def _kind_of_text(head: bytes) -> str:
             "an unknown binary file: use CSV, XLSX, JSON, Parquet or GeoJSON",
         )
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if _HTML_START.match(text):
+        return "html"
     return _json_kind(text) if _JSON_START.match(text) else "delimited"
 
 

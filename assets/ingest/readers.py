@@ -291,6 +291,12 @@ def _spreadsheet(path: Path, sought: Sought, _: Path) -> Table:
     return read_spreadsheet(path, sought)
 
 
+def _html(path: Path, sought: Sought, work: Path) -> Table:
+    from assets.ingest.html_tables import read_html
+
+    return read_html(path, sought, work)
+
+
 def _delimited(path: Path, sought: Sought, work: Path) -> Table:
     found = read_delimited(path, work, sought.share, sought.title.zh, sought.title.en)
     return Table(found.headers, found.frame, found.notes)
@@ -360,6 +366,7 @@ _READERS: dict[str, Callable[[Path, Sought, Path], Table]] = {
     "json": _json,
     "ndjson": _ndjson,
     "spreadsheet": _spreadsheet,
+    "html": _html,
     "delimited": _delimited,
     "geopackage": _geopackage,
     "zip": _archive,

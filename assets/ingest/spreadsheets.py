@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,13 +55,25 @@ def read_spreadsheet(path: Path, sought: Sought) -> Table:
 
 def _sheet(book: fastexcel.ExcelReader, name: str, sought: Sought) -> Table | None:
     cells = book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars()
+    return under_header(
+        cells, sought, lambda body, rows_above: _without_false_digits(book, name, body, rows_above)
+    )
+
+
+def under_header(
+    cells: pl.DataFrame, sought: Sought, mend: Callable[[pl.DataFrame, int], pl.DataFrame] | None = None
+) -> Table | None:
+    """Cells of text as a table: what stands under the header and above the footnotes; None where there is no header.
+
+    ``mend`` is given the rows, and how many stand above them."""
     found = _header(cells, sought)
     if found is None:
         return None
     _, headers, rows_above = found
     body = cells.slice(rows_above).rename({column: f"c{index}" for index, column in enumerate(cells.columns)})
     below = footnotes.count(body.reverse().iter_rows())
-    body = _without_false_digits(book, name, body.head(body.height - below), rows_above)
+    body = body.head(body.height - below)
+    body = mend(body, rows_above) if mend else body
     filled = pl.any_horizontal(pl.exclude("_row").str.strip_chars().str.len_bytes() > 0)
     return Table(headers, numbered(body.lazy()).filter(filled), footnotes.note(below))
 

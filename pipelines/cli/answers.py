@@ -25,11 +25,12 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
     department: Annotated[str | None, typer.Option(help="only this department's resources")] = None,
 ) -> None:
-    """Each resource: last push, next due day, state, rows in standard and quarantine, quality.
+    """Each resource: last push, next due day, state, rows in standard and quarantine and still to be corrected, quality.
 
     Example: citylake status --json
     """
     from assets.operations import resource_states
+    from assets.stewardship import tallies_of
     from pipelines.definitions import open_context
     from pipelines.delivering import require_department
     from pipelines.status import as_records, status_table
@@ -38,10 +39,11 @@ def status(
     if department:
         require_department(context.catalogue, department)
     states = resource_states(context, department)
+    tallies = {each.resource: each for each in tallies_of(context, department)}
     if as_json:
-        sys.stdout.write(json.dumps(as_records(states), ensure_ascii=False, indent=1) + "\n")
+        sys.stdout.write(json.dumps(as_records(states, tallies), ensure_ascii=False, indent=1) + "\n")
     else:
-        wide_console().print(status_table(states))
+        wide_console().print(status_table(states, tallies))
 
 
 @app.command()

@@ -27,6 +27,9 @@ from quality.clock import today
 Tables = Mapping[TableName, Mapping[str, SourceColumn]]
 """(layer, table) → its declared columns, by name."""
 
+#: Methods that give each value a code of its own.
+_TOKENS = ("pseudonym", "format_preserving")
+
 
 def load_lawful(catalogue: Catalogue) -> Masking:
     """The catalogue's policy, roles and products; raises :class:`CatalogueError` where one would leak."""
@@ -129,11 +132,11 @@ def publish_product(context: Context, product: Product, masking: Masking, tables
         rows, notes = rows.clear(), {"not published": ended}
     keys = list(order(product, sources))
     with writing(context.home, f"{product.layer}.{product.code}"):
-        commit = context.lake.publish(
+        commit = context.lake.publish_pieces(
             product.layer,
             product.code,
-            rows.sort(keys, nulls_last=True),
-            key=keys,
+            rows.sort(keys, nulls_last=True).collect(engine="streaming"),
+            by=_told_by(product, sources),
             statistics=_visible_unmasked(product, sources),
             description=f"{product.title.zh} · {product.title.en}",
         )
@@ -181,6 +184,18 @@ def _notes(risk: Risk, refusal: str | None) -> dict[str, int | float | str]:
         "prosecutor risk at most": round(risk.prosecutor_risk, 4),
     }
     return notes | ({"not published": refusal} if refusal else {})
+
+
+def _told_by(product: Product, sources: Mapping[str, SourceColumn]) -> list[str]:
+    """The columns that decide in which file a row lies: its pseudonyms, else all of them.
+
+    A row whose other values change stays in its file, and of the subjects in one file nobody's changes stand alone."""
+    tokens = [
+        name
+        for name in product.columns
+        if product.mask(name, sources[product.source_name(name)]).method in _TOKENS
+    ]
+    return tokens or list(product.quasi_identifiers(sources)) or list(product.columns)
 
 
 def _visible_unmasked(product: Product, sources: Mapping[str, SourceColumn]) -> list[str]:

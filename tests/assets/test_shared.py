@@ -16,6 +16,7 @@ from assets import analyst, base, shared, theme
 from assets.build import Build, Built, Context
 from catalog.load import Catalogue, load
 from catalog.model import SharingType
+from lake import tables
 from lake.home import Home
 from lake.tables import Lake
 from masking import compile as masking_compile
@@ -23,6 +24,7 @@ from masking import methods, sm3
 from masking.columns import SourceColumn
 from masking.methods import Method
 from masking.policy import Policy
+from masking.product import Masking
 from masking.roles import Role
 from tests.assets.city_of_canaries import SUBJECTS, Canary, forms, found, plant, readable_bytes, resident_ids
 
@@ -265,6 +267,56 @@ def test_a_product_with_small_groups_is_emptied_and_says_why(context: Context, r
     built = run(context, recipes)["shared", "death_cause"]
     assert context.lake.rows("shared", "death_cause") == 0
     assert "fewer than 3 subjects" in str(built.notes["not published"])
+
+
+def test_a_product_follows_its_source_and_keeps_the_files_that_stay_the_same(
+    context: Context, recipes: list[Build], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "PIECE_ROWS", 2)
+    lake, pension = context.lake, ("shared", "pension_account")
+
+    def published() -> tuple[set[str], pl.DataFrame]:
+        run(context, [build for build in recipes if pension in build.makes])
+        return {path.name for path in lake.files(*pension)}, lake.scan(*pension).sort(
+            "person", "pay_month"
+        ).collect()
+
+    files, before = published()
+    rows = lake.scan("standard", "pension_payment").collect()
+    # the group stays large enough without one of its people
+    changed = rows.filter(pl.col("resident_id") != resident_ids()[0])
+    lake.publish("standard", "pension_payment", changed, key=["payment_no"])
+    files_after, after = published()
+    assert after.equals(before.filter(pl.col("person").is_in(after["person"].implode())))
+    assert after.height == before.height - 1
+    assert len(files) > 2
+    assert len(files - files_after) == 1
+    shutil.rmtree(lake.path(*pension))
+    assert published()[1].equals(after)
+
+
+def test_a_raised_key_version_rewrites_every_pseudonym(
+    context: Context, recipes: list[Build], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(context, recipes)
+    products = [("shared", "pension_account"), ("shared", "death_cause"), ("role/analyst", "base__person")]
+    names = ["person", "person", "resident_id"]
+    before = {
+        pseudonym
+        for table, name in zip(products, names, strict=True)
+        for pseudonym in _column(context, table, name)
+    }
+    monkeypatch.setattr(Masking, "key_version", lambda *_: 2)
+    run(context, recipes)
+    sets = [_column(context, table, name) for table, name in zip(products, names, strict=True)]
+    assert sets[0] == sets[1] == sets[2]
+    assert all(pseudonym.startswith("p2") for pseudonym in sets[0])
+    left = readable_bytes([context.lake.root / "shared", context.lake.root / "role"])
+    assert not [pseudonym for pseudonym in before if pseudonym.encode() in left]
+
+
+def _column(context: Context, table: tuple[str, str], name: str) -> set[str]:
+    return set(context.lake.scan(*table).collect()[name])
 
 
 def test_people_whom_two_products_together_tell_apart_are_left_out_of_both(

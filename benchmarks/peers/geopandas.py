@@ -24,6 +24,5 @@ def join(folder: Path) -> None:
         # a point on a border is in both shapes: the first is said
         joined = joined.sort_values("index_right")
         found = joined[~joined.index.duplicated()].sort_index()
-        pl.DataFrame({"code": found["code"].tolist()}, schema={"code": pl.String}).write_parquet(
-            folder / f"{name}.theirs.parquet"
-        )
+        index = pl.Series(found["index_right"].fillna(-1).to_numpy().astype("int64")).replace(-1, None)
+        pl.DataFrame({"code": shapes["code"].gather(index)}).write_parquet(folder / f"{name}.theirs.parquet")

@@ -37,9 +37,6 @@ ATTEMPTS = 20
 #: Every commit carries this application transaction: of two made from one version, Delta refuses the second.
 _WRITER = "citylake.writer"
 _FILE = "_file:"
-_PIECE = "_piece:"
-#: A table that is published in pieces has at least this many rows in each, and fewer than twice as many.
-PIECE_ROWS = 50_000
 _CONFIGURATION = {"delta.enableChangeDataFeed": "false", "delta.logRetentionDuration": "interval 30 days"}
 
 
@@ -131,12 +128,21 @@ class Lake:
             self.exists(layer, name) and self.table(layer, name).transaction_version(transaction) is not None
         )
 
-    def create(self, layer: str, name: str, schema: pl.Schema, description: str = "") -> DeltaTable:
-        """The table, made empty with this schema where it does not exist yet, and given the columns it lacks.
+    def create(
+        self,
+        layer: str,
+        name: str,
+        schema: pl.Schema,
+        description: str = "",
+        *,
+        table: DeltaTable | None = None,
+    ) -> DeltaTable:
+        """The table, made empty with this schema where it does not exist yet, and given the columns it lacks;
+        ``table`` is the table where it has just been opened.
 
         Raises :class:`SchemaChangeError` where a column has another type."""
         path = self.path(layer, name)
-        if not self.exists(layer, name):
+        if table is None and not self.exists(layer, name):
             path.mkdir(parents=True, exist_ok=True)
             DeltaTable.create(
                 str(path),
@@ -146,7 +152,7 @@ class Lake:
                 description=description or None,
                 configuration=_CONFIGURATION,
             )
-        table = DeltaTable(str(path))
+        table = table or DeltaTable(str(path))
         if _lacks(table, schema, f"{layer}.{name}"):
             self._commit(layer, name, None, lambda table: _plan_wider(table, path, schema))
             table = DeltaTable(str(path))
@@ -165,10 +171,17 @@ class Lake:
         )
 
     def append_part(
-        self, layer: str, name: str, part: Part, schema: pl.Schema, *, transaction: str | None
+        self,
+        layer: str,
+        name: str,
+        part: Part,
+        schema: pl.Schema,
+        *,
+        transaction: str | None,
+        table: DeltaTable | None = None,
     ) -> Commit:
         """Commit a Parquet part that already lies in the table's folder (see :func:`write_part`)."""
-        table = self.create(layer, name, schema)
+        table = self.create(layer, name, schema, table=table)
         nothing = part.rows == 0 and transaction is None
         planned = _Planned([part] if part.rows else [], inserted=part.rows)
         commit = self._commit(layer, name, transaction, lambda _: None if nothing else planned, table)
@@ -185,12 +198,13 @@ class Lake:
         key: Sequence[str],
         delete: pl.DataFrame | None = None,
         transaction: str | None = None,
+        table: DeltaTable | None = None,
     ) -> Commit:
         """Insert and update ``rows`` by ``key`` and delete the keys in ``delete``, in one commit.
 
         Rows whose :data:`ROW_HASH` is already in the table are not written: an identical re-push makes no new
         version. Only files in which something changes are rewritten, and small ones once there are many."""
-        table, folder = self.create(layer, name, rows.schema), self.path(layer, name)
+        table, folder = self.create(layer, name, rows.schema, table=table), self.path(layer, name)
         return self._commit(
             layer,
             name,
@@ -231,28 +245,6 @@ class Lake:
         if not commit.changed or not part.rows:
             part.path.unlink()
         return commit
-
-    def publish_pieces(
-        self,
-        layer: str,
-        name: str,
-        rows: pl.DataFrame,
-        *,
-        by: Sequence[str],
-        statistics: Collection[str] | None = None,
-        description: str = "",
-    ) -> Commit:
-        """Make the table equal ``rows`` as :meth:`publish` does, and write only files in which something changes.
-
-        Rows are divided by a hash of the ``by`` columns, a file for each piece, in the order they are given: which
-        rows lie together is decided by their values alone, and tells nothing of when they came. ``statistics`` as for
-        :meth:`publish`."""
-        if not self.exists(layer, name):
-            self.create(layer, name, rows.schema, description)
-        folder = self.path(layer, name)
-        return self._commit(
-            layer, name, None, lambda table: _plan_pieces(table, folder, rows, list(by), statistics)
-        )
 
     def identity(self, layer: str, name: str) -> tuple[str, int] | None:
         """Which table this is, and its version: the two say whether it is the one that was read before; None where
@@ -425,48 +417,6 @@ def _plan_exchange(
         removed=[_removed(*file) for file in rewritten.select("path", "size_bytes").iter_rows()],
         inserted=coming.height,
         deleted=leaving.height,
-    )
-
-
-def _plan_pieces(
-    table: DeltaTable, folder: Path, rows: pl.DataFrame, by: list[str], statistics: Collection[str] | None
-) -> _Planned | None:
-    """The pieces that are not yet there as they should be, instead of the files that are no such piece."""
-    # a power of two, so that growing tables are divided anew seldom, and a bit mask finds the piece
-    pieces = 1 << max((rows.height // PIECE_ROWS).bit_length() - 1, 0)
-    divided = rows.with_columns((row_hash(by, rows.schema) & (pieces - 1)).alias(_PIECE))
-    wanted = _fingerprints(divided.lazy(), rows.columns, [_PIECE]).collect()
-    files, wider = _files(table), _schema(table) != rows.schema
-    kept = wanted.clear().with_columns(pl.lit("").alias(_FILE))
-    if files.height and not wider:
-        held = pl.scan_parquet([folder / path for path in files["path"]], include_file_paths=_FILE)
-        held = held.with_columns((row_hash(by, rows.schema) & (pieces - 1)).alias(_PIECE))
-        found = _fingerprints(held, rows.columns, [_PIECE, _FILE]).collect(engine="streaming")
-        # a file with rows of several pieces, or a piece in several files, is of another division
-        whole = found.filter(pl.len().over(_FILE) == 1, pl.len().over(_PIECE) == 1)
-        kept = whole.join(wanted, on=wanted.columns)
-    fresh = divided.join(kept, on=_PIECE, how="anti", maintain_order="left")
-    staying = {Path(path).name for path in kept[_FILE]}
-    leaving = files.filter(~pl.col("path").is_in(list(staying)))
-    if fresh.is_empty() and leaving.is_empty() and not wider:
-        return None
-    parts = [
-        write_part(piece.drop(_PIECE).lazy(), folder, statistics)
-        for piece in fresh.partition_by(_PIECE, maintain_order=True)
-    ]
-    if wider:
-        return _Planned(parts, "overwrite", schema=arrow_schema(rows.schema), inserted=fresh.height)
-    removed = [_removed(*file) for file in leaving.select("path", "size_bytes").iter_rows()]
-    return _Planned(parts, removed=removed, inserted=fresh.height)
-
-
-def _fingerprints(rows: pl.LazyFrame, columns: Sequence[str], by: Sequence[str]) -> pl.LazyFrame:
-    """Of each group of rows what :func:`fingerprint` says of all: equal for equal content in any order."""
-    hashed = rows.select(*by, pl.struct(columns).hash(seed=1).alias("h"))
-    return hashed.group_by(by).agg(
-        pl.len().alias("n"),
-        (pl.col("h") % 4294967291).sum().alias("low"),
-        (pl.col("h") // 4294967291).sum().alias("high"),
     )
 
 

@@ -50,7 +50,9 @@ def look_at_lines(path: Path, header_lines: int, delimiter: str, width: int) -> 
             file.readline()
         start, size = file.tell(), file.seek(0, 2)
         look = partial(_look_at_block, file.fileno(), delimiter, width, start)
-        return reduce(operator.or_, pool.map(look, range(start, size, BLOCK)), Lines())
+        places = range(start, size, BLOCK)
+        # most files are one block: a thread would take longer to start than to look
+        return reduce(operator.or_, (pool.map if len(places) > 1 else map)(look, places), Lines())
 
 
 def _look_at_block(file: int, delimiter: str, width: int, start: int, place: int) -> Lines:

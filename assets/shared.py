@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from assets.build import Build, Built, Context, TableName
+from assets.snapshots import read_files
 from catalog.load import Catalogue, CatalogueError
 from lake.keys import master_key
 from lake.locks import writing
@@ -140,7 +141,9 @@ def publish_product(context: Context, product: Product, masking: Masking, tables
             statistics=_visible_unmasked(product, sources),
             description=f"{product.title.zh} · {product.title.en}",
         )
-        context.lake.forget(product.layer, product.code)
+        # roles' files of views point at what was there before, until they are replaced in their turn
+        keep = () if ended else read_files(context.home)
+        context.lake.forget(product.layer, product.code, keep)
     return Built({(product.layer, product.code): commit}, {"recipient": product.recipient, **notes})
 
 

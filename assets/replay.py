@@ -17,8 +17,9 @@ from assets.standard import make_tables, reapply
 from assets.surroundings import Surroundings, other_tables, released_contents
 from catalog.errors import MendableError
 from catalog.model import Entry
-from lake.ledger import Ledger, Push, PushState, open_ledger
-from lake.locks import writing
+from lake.home import Home
+from lake.ledger import Decision, Ledger, Push, PushState, open_ledger
+from lake.locks import TableBusyError, writing
 from lake.tables import ROW_HASH, Lake
 
 #: The layers that are made of pushes alone.
@@ -97,14 +98,47 @@ def withdraw(context: Context, push_id: str, *, reason: str, by: str) -> Replaye
     ledger = open_ledger(context.home)
     push = ledger.get(push_id)
     if push.state is PushState.REFUSED:
-        msg = f"推送 {push.id} 已退回，没有入库，无需撤回 · push {push.id} was refused: there is nothing to withdraw"
-        raise WithdrawalError(msg)
+        raise _nothing_to_withdraw(push)
     # a reading that found the table as this push had it says what is now taken back, and nothing else
     readings = [repeat for repeat in ledger.repeats_of(push.id) if repeat.unchanged]
     for each in (*readings, push):
         if each.state is not PushState.WITHDRAWN:
             ledger.withdraw(each.id, reason=reason, by=by)
     return replay(context, push.resource, write=True)
+
+
+def take_back(home: Home, push: Push, *, reason: str, by: str) -> bool:
+    """A department takes its own push back: at once where its rows are in no table (True), else the bureau is asked,
+    since other tables are made from them (False; see :func:`withdraw`). Said twice, it is as if said once.
+
+    Raises :class:`WithdrawalError` for a push that was refused."""
+    ledger = open_ledger(home)
+    try:
+        # nobody applies it while we look
+        with writing(home, f"standard.{push.resource}", patience=0):
+            state = ledger.get(push.id).state
+            if state in (PushState.RECEIVED, PushState.HELD):
+                ledger.withdraw(push.id, reason=reason, by=by)
+                return True
+    except TableBusyError:
+        state = PushState.APPLIED  # it may be by the time the run that holds the table is over
+    if state is PushState.REFUSED:
+        raise _nothing_to_withdraw(push)
+    if state is PushState.APPLIED:
+        ledger.ask_withdrawal(push.id, reason=reason, by=by)
+    return state is PushState.WITHDRAWN
+
+
+def withdrawals_asked(ledger: Ledger) -> list[tuple[Push, Decision]]:
+    """The pushes that departments ask to take back, and whose rows still stand, with what they said."""
+    asked = [(ledger.get(decision.push), decision) for decision in ledger.decisions("ask_withdrawal")]
+    over = (PushState.WITHDRAWN, PushState.REFUSED)
+    return [(push, decision) for push, decision in asked if push.state not in over]
+
+
+def _nothing_to_withdraw(push: Push) -> WithdrawalError:
+    msg = f"推送 {push.id} 已退回，没有入库，无需撤回 · push {push.id} was refused: there is nothing to withdraw"
+    return WithdrawalError(msg)
 
 
 def applied_pushes(ledger: Ledger, resource: str) -> list[Push]:

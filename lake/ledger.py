@@ -133,6 +133,16 @@ class Push:
         return self.size == 0
 
 
+@dataclass(frozen=True)
+class Decision:
+    """What a person decided on a push, why, who, and when."""
+
+    push: str
+    reason: str
+    by: str
+    at: datetime
+
+
 class UtcDateTime(sa.TypeDecorator[datetime]):
     """Instants in UTC, also on SQLite, which knows no time zones."""
 
@@ -357,11 +367,25 @@ class Ledger:
         self.get(push_id)
         self._decide(push_id, "withdraw", reason, by, PushState.WITHDRAWN, settled_at=datetime.now(UTC))
 
+    def ask_withdrawal(self, push_id: str, *, reason: str, by: str) -> None:
+        """A department asks to take back a push whose rows stand: recorded for ever, and the push stays as it is."""
+        if not self.decisions("ask_withdrawal", push_id):
+            with self.engine.begin() as connection:
+                asked = {"push": push_id, "kind": "ask_withdrawal", "reason": reason, "by": by}
+                connection.execute(sa.insert(_decisions).values(asked | {"at": datetime.now(UTC)}))
+
     def hold_accepted(self, push_id: str) -> bool:
         """Whether a person has let this push in."""
-        where = (_decisions.c.push == push_id) & (_decisions.c.kind == "accept_hold")
+        return bool(self.decisions("accept_hold", push_id))
+
+    def decisions(self, kind: str, push_id: str | None = None) -> list[Decision]:
+        """Every decision of a kind (on one push), in the order they were made."""
+        kept = [_decisions.c[name] for name in ("push", "reason", "by", "at")]
+        query = sa.select(*kept).where(_decisions.c.kind == kind).order_by(_decisions.c.id)
+        if push_id:
+            query = query.where(_decisions.c.push == push_id)
         with self.engine.connect() as connection:
-            return connection.execute(sa.select(_decisions.c.id).where(where).limit(1)).first() is not None
+            return [Decision(**row) for row in connection.execute(query).mappings()]
 
     def add_token(
         self,

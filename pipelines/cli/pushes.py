@@ -140,17 +140,26 @@ def replay(
 
 @app.command()
 def withdraw(
-    push_id: Annotated[str, typer.Argument(metavar="PUSH")],
-    reason: Annotated[str, typer.Option(help="why it is taken back; recorded for ever")],
-    by: Annotated[str, typer.Option(help="who takes it back")],
+    push_id: Annotated[str | None, typer.Argument(metavar="PUSH", show_default=False)] = None,
+    reason: Annotated[str, typer.Option(help="why it is taken back; recorded for ever")] = "",
+    by: Annotated[str, typer.Option(help="who takes it back")] = "",
 ) -> None:
-    """Undo a push as if it had never come; its bytes stay in landing.
+    """Undo a push as if it had never come; its bytes stay in landing. Without one: the pushes that departments ask to
+    take back.
 
     Example: citylake withdraw p01H… --reason "wrong month exported" --by li
     """
     from assets.replay import withdraw as withdraw_push
+    from assets.replay import withdrawals_asked
+    from lake.ledger import open_ledger
     from pipelines.definitions import open_context
 
+    if push_id is None:
+        for push, asked in withdrawals_asked(open_ledger(Home.open())):
+            say(f"{push.id} {push.resource} {push.data_date} {asked.by}: {asked.reason}")
+        return
+    if not (reason and by):
+        raise typer.BadParameter("需要 --reason 和 --by · a withdrawal needs --reason and --by")
     done = withdraw_push(open_context(), push_id, reason=reason, by=by)
     _print_replayed(done, written=True)
     say(f"下一步 next: citylake materialize standard/{done.resource}+")

@@ -12,7 +12,9 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from assets.replay import WithdrawalError, take_back
 from catalog.load import Catalogue, UnknownResourceError, load
 from catalog.model import Entry, Title, Way
 from lake import tokens
@@ -49,6 +51,17 @@ _BODY = {
         "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in FORMATS},
     }
 }
+
+
+class Withdrawal(BaseModel):
+    """Why a department takes a push back."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=2, max_length=500),
+        Field(description="撤回理由，永久留存 why; kept for ever"),
+    ]
 
 
 def create_app(home: Home, catalogue: Catalogue) -> FastAPI:
@@ -105,7 +118,7 @@ def _push_addresses(home: Home, catalogue: Catalogue) -> APIRouter:
         """Push one file's bytes; 201 with the receipt once they are durable, 200 with the verdict of a dry run."""
         entry = _own(catalogue, code, sender)
         if not sender.may_push(code):
-            raise Problem(403, Title(zh=f"该令牌不能推送 {code}", en=f"this token is not for {code}"))
+            raise _not_for(code)
         if entry.delivery.ways == (Way.TABLE,):
             raise Problem(422, Title(zh="该资源只按库表推送", en="this resource comes by table only"))
         data_format, filename = _format(request, code)
@@ -160,6 +173,24 @@ def _reading_addresses(home: Home, catalogue: Catalogue) -> APIRouter:
             lines, media_type=media, headers=_attachment(f"{own.id}-reasons.{as_format}")
         )
 
+    @router.post(
+        "/v1/receipts/{push_id}/withdrawal",
+        tags=["回执 receipt"],
+        responses={202: {"description": "数据局确认后撤回 asked of the bureau"}},
+    )
+    def withdrawal(push_id: str, sender: Sender, said: Withdrawal) -> JSONResponse:
+        """Take a push back: at once (200) while its rows are in no table; else the bureau is asked (202)."""
+        own = _own_push(home, push_id, sender)
+        if not sender.may_push(own.resource):
+            raise _not_for(own.resource)
+        try:
+            done = take_back(home, own, reason=said.reason, by=sender.department)
+        except WithdrawalError as error:
+            zh, _, en = str(error).partition(" · ")
+            raise Problem(409, Title(zh=zh, en=en)) from None
+        told = answers.receipt(open_ledger(home).get(push_id))
+        return JSONResponse(told | {"withdrawal": "done" if done else "asked"}, 200 if done else 202)
+
     @router.get("/v1/resources/{code}", tags=["目录 catalogue"])
     def resource(code: str, sender: Sender) -> dict[str, Any]:
         """What a push of this resource must look like."""
@@ -210,6 +241,10 @@ def _own(catalogue: Catalogue, code: str, sender: tokens.Bearer) -> Entry:
             403, Title(zh=f"{code} 的数源部门不是贵部门", en=f"your department is not the source of {code}")
         )
     return entry
+
+
+def _not_for(code: str) -> Problem:
+    return Problem(403, Title(zh=f"该令牌不能推送 {code}", en=f"this token is not for {code}"))
 
 
 def _own_push(home: Home, push_id: str, sender: tokens.Bearer) -> Push:

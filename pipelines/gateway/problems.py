@@ -22,7 +22,7 @@ TITLES = {
     404: Title(zh="不存在", en="not found"),
     405: Title(zh="方法不允许", en="method not allowed"),
     408: Title(zh="传输超时", en="too slow"),
-    409: Title(zh="幂等键冲突", en="idempotency key in use"),
+    409: Title(zh="与现状冲突", en="conflict"),
     413: Title(zh="内容过大", en="too large"),
     415: Title(zh="格式不支持", en="unsupported format"),
     422: Title(zh="无法接收", en="cannot be taken"),

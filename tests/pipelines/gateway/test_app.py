@@ -18,11 +18,13 @@ import httpx
 import polars as pl
 import pytest
 
+from assets.replay import withdrawals_asked
 from catalog.load import Catalogue
 from lake import tokens
 from lake.home import Home
 from lake.landing import landed_file
 from lake.ledger import Ledger, PushState
+from lake.locks import writing
 from lake.tables import Lake
 from pipelines.gateway import app as gateway
 from pipelines.gateway import limits
@@ -306,3 +308,49 @@ def test_no_token_and_no_cell_is_logged(
     assert "4418" not in said
     assert "secret" not in said
     assert tokens.PREFIX not in said
+
+
+def test_a_department_takes_back_what_is_not_yet_applied_and_asks_for_the_rest(
+    client: httpx.Client, send: Send, ledger: Ledger, header: Header
+) -> None:
+    waiting, applied, refused = (send(body).json()["receipt"] for body in (b"a\n1\n", b"a\n2\n", b"a\n3\n"))
+    ledger.settle(applied, PushState.APPLIED, rows=1, accepted=1)
+    ledger.settle(refused, PushState.REFUSED)
+
+    def withdraw(push_id: str, reason: str = "导出了错误的月份", **named: str) -> httpx.Response:
+        return client.post(
+            f"/v1/receipts/{push_id}/withdrawal", json={"reason": reason}, headers=header(**named)
+        )
+
+    for _ in range(2):
+        answer = withdraw(waiting)
+        assert (answer.status_code, answer.json()["withdrawal"], answer.json()["state"]) == (
+            200,
+            "done",
+            "withdrawn",
+        )
+        answer = withdraw(applied)
+        assert (answer.status_code, answer.json()["withdrawal"], answer.json()["state"]) == (
+            202,
+            "asked",
+            "applied",
+        )
+    assert [(push.id, asked.reason, asked.by) for push, asked in withdrawals_asked(ledger)] == [
+        (applied, "导出了错误的月份", "civil_affairs")
+    ]
+    assert withdraw(refused).status_code == 409
+    assert withdraw(applied, reason=" ").status_code == 422
+    assert withdraw(applied, department="police").status_code == 404
+    assert withdraw("p0").status_code == 404
+    ledger.withdraw(applied, reason="confirmed", by="bureau")
+    assert withdrawals_asked(ledger) == []
+
+
+def test_a_push_that_a_run_may_be_applying_is_asked_for(
+    client: httpx.Client, send: Send, home: Home, ledger: Ledger, header: Header
+) -> None:
+    push_id = send().json()["receipt"]
+    with writing(home, "standard.cremation"):
+        answer = client.post(f"/v1/receipts/{push_id}/withdrawal", json={"reason": "wrong"}, headers=header())
+    assert answer.status_code == 202
+    assert ledger.get(push_id).state is PushState.RECEIVED

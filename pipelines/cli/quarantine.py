@@ -47,10 +47,12 @@ def quarantine_list(
         records = [{**vars(each), "since": each.since and each.since.isoformat()} for each in tallies]
         sys.stdout.write(json.dumps(records, ensure_ascii=False, indent=1) + "\n")
         return
-    table = Table("部门 department", "资源 resource", header_style="bold")
-    for heading in ("待处理 open", "已更正 closed", "已放行 released", "不予处理 dismissed", "中位天数 days"):
+    table = Table(header_style="bold")
+    for heading in ("部门 department", "资源 resource"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("待处理", "已更正", "放行", "不处理", "天数"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("最早 since", no_wrap=True)
+    table.add_column("最早接收", no_wrap=True)
     for each in tallies:
         since = each.since.astimezone(CITY_TIME).strftime("%Y-%m-%d") if each.since else ""
         days = f"{each.median_days:.1f}" if each.median_days is not None else ""

@@ -152,7 +152,8 @@ class LinkageModel(Declaration):
     ``blocking`` lists keys on which two records must agree to be compared at all (``[name.sound, birth_date.year]``);
     a key value that would give more than ``block_pairs`` pairs is passed over, so that blocking stays bounded. Without
     it keys are derived from the kinds, and all pairs are compared of files up to ``compare_all`` pairs. ``prior`` is
-    the share of matches among all pairs, estimated where it is not given."""
+    the share of matches among all pairs, estimated where it is not given. ``link_needs`` lists what a link must have at
+    least, whatever its probability: one of these sets of levels of agreement; a pair that has none is for review."""
 
     title: Title | None = None
     key: Text | Key | None = None
@@ -163,6 +164,7 @@ class LinkageModel(Declaration):
     unique: Unique = Unique.NEITHER
     prior: Share | None = None
     thresholds: Thresholds = Thresholds()
+    link_needs: tuple[dict[Text, Text], ...] = ()
     estimation: Estimation = Estimation()
 
     def sources(self, name: str, side: str) -> tuple[str, ...]:
@@ -233,6 +235,14 @@ def _faults(model: LinkageModel, place: Place) -> Iterator[Fault]:
                 yield Fault(
                     place.file, line, field, what, f"use {', '.join(FORMS[model.columns[name].kind])}"
                 )
+    for index, needed in enumerate(model.link_needs):
+        line = place.line(("link_needs", str(index)))
+        for name, level in needed.items():
+            known = model.columns.get(name)
+            if known is None or level not in LEVELS[known.kind]:
+                what = f"{name}: {level} is no level of a compared column"
+                use = ", ".join(LEVELS[known.kind] if known else model.columns)
+                yield Fault(place.file, line, f"link_needs.{index}", what, f"use {use}")
     if model.thresholds.review > model.thresholds.link:
         line = place.line(("thresholds",))
         yield Fault(place.file, line, "thresholds", "review is above link", "lower review")

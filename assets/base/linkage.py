@@ -67,7 +67,8 @@ def link(model: LinkageModel, left: pl.DataFrame, right: pl.DataFrame | None = N
         chance = random_pairs(everyone[ID], model.estimation)
         by_chance, compared = counted(engine.compare(chance)), engine.compare(pairs)
     parameters = _estimate(model, by_chance, compared, ours, theirs)
-    scored = compared.select(*PAIR, pl.Series("weight", weight(model, compared, parameters)))
+    weights = pl.Series("weight", weight(model, compared, parameters))
+    scored = compared.select(*PAIR, weights, _sufficient(model).alias("sufficient"))
     probable = _exclusive(model, scored, parameters.prior)
     return Linked(_decided(model, probable, left, left if right is None else right), pairs.height, parameters)
 
@@ -160,6 +161,19 @@ def _chance_of_equality(model: LinkageModel, name: str, left: pl.DataFrame, righ
     return float(np.clip(both / (one.height * other.height), floor, 0.999))
 
 
+def _sufficient(model: LinkageModel) -> pl.Expr:
+    """Whether a pair agrees in enough to be linked at all: some pairs are alike in everything and yet two (a shop, and
+    the body it belongs to, at one address since one day)."""
+    columns = list(model.columns)
+
+    def agrees(name: str, level: str) -> pl.Expr:
+        levels = list(LEVELS[model.columns[name].kind])
+        return pl.col(f"gamma_c{columns.index(name)}") >= len(levels) - 1 - levels.index(level)
+
+    sets = [pl.all_horizontal(agrees(*item) for item in needed.items()) for needed in model.link_needs]
+    return pl.any_horizontal(sets) if sets else pl.lit(value=True)
+
+
 def _exclusive(model: LinkageModel, scored: pl.DataFrame, prior: float) -> pl.DataFrame:
     """Probabilities of pairs; where a side holds an entity once only, those of one record exclude each other.
 
@@ -187,7 +201,7 @@ def _decided(
         keys[0].gather(kept[PAIR[0]]).alias("left"),
         keys[1].gather(kept[PAIR[1]] - first).alias("right"),
         "probability",
-        pl.when(pl.col("probability") >= limits.link)
+        pl.when((pl.col("probability") >= limits.link) & pl.col("sufficient"))
         .then(pl.lit(LINK))
         .otherwise(pl.lit(REVIEW))
         .alias("decision"),

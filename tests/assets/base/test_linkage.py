@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from assets.base.linkage_blocking import PAIR, candidates, rules
 from assets.base.linkage_estimate import posterior
 from assets.base.spellings import coded, forms
 from benchmarks import linkage as measured
-from catalog.linkage_model import FORMS, LEVELS, Kind, LinkageModel, Unique, reviewed_models
+from catalog.linkage_model import FORMS, LEVELS, Kind, LinkageModel, Unique, load_model, reviewed_models
+from catalog.load import CatalogueError
+from tests.assets.ingest.conftest import real_file  # noqa: F401 (a fixture of the tests of readers)
 
 PEOPLE = LinkageModel.model_validate(
     {
@@ -221,3 +224,69 @@ def test_the_reviewed_models_can_be_compiled() -> None:
     for model in reviewed_models().values():
         empty = pl.DataFrame(schema=dict.fromkeys([model.key_of("left") or "", *model.columns], pl.String()))
         assert link(model, empty, empty).pairs.is_empty()
+
+
+def bodies(*rows: tuple[str, str, str]) -> pl.DataFrame:
+    """Organisations of which only name, founding date and address are known."""
+    known = pl.DataFrame(rows, schema=["name", "established_on", "address"], orient="row")
+    missing = {
+        name: pl.lit(None, pl.String)
+        for name in ("credit_code", "registration_no", "legal_representative", "phone")
+    }
+    return (
+        known.with_columns(**missing)
+        .with_row_index("n")
+        .with_columns(legal_entity_id=pl.format("L{}", "n"))
+        .drop("n")
+    )
+
+
+def test_a_branch_at_the_address_of_its_body_is_left_to_a_steward() -> None:
+    """Name alike, same day, same street: a chain's shops are so, and only a person can tell."""
+    towns = ["禾洞", "福堂", "小三江", "上帅", "太保", "永和", "吉田", "加田"]
+    said = [
+        (f"连山县{town}供销社", f"1989-11-{n + 10}", f"连山县{town}镇{town}街{n}号")
+        for n, town in enumerate(towns)
+    ]
+    register = bodies(
+        *said,
+        *(
+            (f"清远市第{n}食品有限公司", f"2001-{n % 12 + 1:02}-{n % 28 + 1:02}", f"清城区人民路{n}号")
+            for n in range(200)
+        ),
+    )
+    residue = bodies(
+        ("连山县禾洞供销社生产资料门市部", *said[0][1:]), said[1], ("连山县（小三江）供销社", *said[2][1:])
+    )
+    pairs = link(reviewed_models()["legal_entity"], residue, register).pairs
+    decided = {(left, right): decision for left, right, decision in pairs.drop("probability").iter_rows()}
+    assert decided[("L1", "L1")] == decided[("L2", "L2")] == "link"
+    assert decided.get(("L0", "L0")) != "link"
+    free = reviewed_models()["legal_entity"].model_copy(update={"link_needs": ()})
+    assert link(free, residue, register).pairs.height == pairs.height, "what is not linked is left for review"
+
+
+def test_what_a_link_needs_must_be_a_level_of_a_column(tmp_path: Path) -> None:
+    model = tmp_path / "model.yaml"
+    model.write_text(
+        "columns: {name: organisation_name}\nlink_needs: [{name: sound}, {born: exact}]\n", encoding="utf-8"
+    )
+    with pytest.raises(CatalogueError, match="name: sound is no level") as raised:
+        load_model(model)
+    assert "born: exact is no level" in str(raised.value)
+
+
+@pytest.mark.real
+def test_real_enterprises_without_a_code_are_linked_to_themselves_or_to_nobody(
+    real_file: Callable[..., Path],  # noqa: F811 (pytest's way of asking for it)
+) -> None:
+    """Three fifths stand in the base; half of those and all of the others come without a code, spelled otherwise."""
+    read = pl.read_csv(real_file("enterprises_qingyuan.csv"), infer_schema=False)
+    everybody = bodies(*read.select("企业名称", "注册日期", "注册地址").iter_rows())
+    known = everybody.sample(fraction=0.6, seed=4, shuffle=True)
+    strangers = everybody.join(known, on="legal_entity_id", how="anti")
+    shorter = pl.col("name").str.replace("有限责任公司|有限公司", "").str.replace_all("（", "(")
+    residue = pl.concat([known.sample(fraction=0.5, seed=14), strangers]).with_columns(shorter)
+    links = link(reviewed_models()["legal_entity"], residue, known).pairs.filter(decision="link")
+    assert links.height > 0.7 * 0.3 * everybody.height
+    assert links.filter(pl.col("left") != pl.col("right")).is_empty()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from quality.changes import DRIFT, RATIO
 from quality.expectations import great_expectations
 
 if TYPE_CHECKING:
@@ -20,6 +21,14 @@ COUNTS = (
     *("element_count", "missing_count", "missing_percent", "unexpected_count", "unexpected_percent"),
     *("unexpected_percent_total", "unexpected_percent_nonmissing"),
 )
+#: What these observe is a count or a share, never a value: it may be said beyond the bureau, too.
+COUNTING = {
+    *(RATIO, DRIFT),
+    *("expect_table_row_count_to_be_between", "expect_table_row_count_to_equal"),
+    "expect_column_unique_value_count_to_be_between",
+    "expect_column_proportion_of_unique_values_to_be_between",
+    "expect_column_proportion_of_non_null_values_to_be_between",
+}
 #: Great Expectations puts failing values into its tables as they are; what could become markup is shown full width.
 HARMLESS = str.maketrans({"<": "＜", ">": "＞", "&": "＆", '"': "＂", "'": "＇"})
 
@@ -28,7 +37,7 @@ def page(result: ExpectationSuiteValidationResult, heading: str, *, values: bool
     """One result as an HTML page; with ``values`` also the masked values that the result holds, for the bureau."""
     renderers = great_expectations("great_expectations.render.renderer")
     views = great_expectations("great_expectations.render.view")
-    shown = _changed(result, _presentable if values else lambda found: _presentable(_counts(found)))
+    shown = _changed(result if values else without_values(result), lambda found, _: _presentable(found))
     document = renderers.ValidationResultsPageRenderer(run_info_at_end=True).render(shown)
     view = views.DefaultJinjaPageView(custom_views_directory=str(files("quality") / "pages"))
     rendered: str = view.render(document, template="results.j2", heading=heading)
@@ -36,18 +45,20 @@ def page(result: ExpectationSuiteValidationResult, heading: str, *, values: bool
 
 
 def without_values(result: ExpectationSuiteValidationResult) -> ExpectationSuiteValidationResult:
-    """The same result with counts only: no failing value, no extreme, no most common value."""
+    """The same result with counts and shares only: no failing value, no extreme, no most common value."""
     return _changed(result, _counts)
 
 
 def _changed(
-    result: ExpectationSuiteValidationResult, change: Callable[[dict[str, Any]], dict[str, Any]]
+    result: ExpectationSuiteValidationResult, change: Callable[[dict[str, Any], str], dict[str, Any]]
 ) -> ExpectationSuiteValidationResult:
     core = great_expectations("great_expectations.core")
     copied: ExpectationSuiteValidationResult = core.ExpectationSuiteValidationResult(
         results=[
             core.ExpectationValidationResult(
-                success=each.success, expectation_config=each.expectation_config, result=change(each.result)
+                success=each.success,
+                expectation_config=each.expectation_config,
+                result=change(each.result, each.expectation_config.type if each.expectation_config else ""),
             )
             for each in result.results
         ],
@@ -59,8 +70,9 @@ def _changed(
     return copied
 
 
-def _counts(found: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in found.items() if name in COUNTS}
+def _counts(found: dict[str, Any], expectation: str) -> dict[str, Any]:
+    told = {*COUNTS, "observed_value"} if expectation in COUNTING else set(COUNTS)
+    return {name: value for name, value in found.items() if name in told}
 
 
 def _presentable(found: dict[str, Any]) -> dict[str, Any]:

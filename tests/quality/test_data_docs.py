@@ -10,7 +10,9 @@ import pytest
 
 from catalog.model import Entry
 from quality.data_docs import page, without_values
-from quality.results import validate
+from quality.evidence import Evidence, Finding
+from quality.plan import compile_entry
+from quality.results import results, validate
 from tests.quality.conftest import entry
 from tests.quality.test_results import ROWS, a_suite, default_masks, expect, judged
 
@@ -86,3 +88,22 @@ def test_what_departments_send_cannot_become_markup() -> None:
     assert "＜img" in html
     assert "<img" not in html
     assert "<script" not in html
+
+
+def test_a_share_that_was_found_is_told_and_a_sum_is_not() -> None:
+    rules = [
+        ("expect_column_drift_to_be_less_than", {"column": "status", "threshold": 0.1}, "drift"),
+        ("expect_column_sum_to_be_between", {"column": "birth_date"}, "sum"),
+    ]
+    reason = {"zh": "试", "en": "tried"}
+    stated = [
+        {"name": name, "expectation": kind, "arguments": given, "severity": "warn", "reason": reason}
+        for kind, given, name in rules
+    ]
+    found = {
+        "status.drift": Finding(met=False, metrics={"column.drift": 0.4321}),
+        "birth_date.sum": Finding(met=True, metrics={"column.sum": 8765}),
+    }
+    whole = results(compile_entry(entry(rules=stated)), Evidence(100, {}, findings=found))
+    assert "0.4321" in page(whole, "x")
+    assert "8765" not in page(whole, "x")

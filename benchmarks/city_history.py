@@ -1,4 +1,7 @@
-"""A city with a past: years of pushes in the ledger, most on time, some late, some missed, none of them with real bytes."""
+"""A city with a past: years of pushes in the ledger, most on time, some late, some missed, none of them with real bytes.
+
+Here belongs the inventing only; what is measured over it stands in ``pages.py``.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from quality.plan import compile_entry
 
 def write_history(context: Context, since: date, until: date, seed: int = 7) -> int:
     """Register and settle what every resource would have pushed between two days; returns how many pushes that was."""
-    ledger, chance = open_ledger(context.home), random.Random(seed)
+    ledger, chance = open_ledger(context.home), random.Random(seed)  # noqa: S311 # invented data
     rows = [
         row for entry in context.catalogue.entries.values() for row in _pushes(entry, since, until, chance)
     ]
@@ -47,7 +50,7 @@ def _pushes(entry: Entry, since: date, until: date, chance: random.Random) -> It
     """One department's diligence is not another's: what it misses and how clean it is follow from its name."""
     if entry.frequency is Frequency.IRREGULAR:
         return
-    diligence = random.Random(entry.department)
+    diligence = random.Random(entry.department)  # noqa: S311 # invented data
     missing, slow = diligence.choice((0.0, 0.01, 0.05)), diligence.choice((0.02, 0.08, 0.2))
     rules, rows = [rule.code for rule in compile_entry(entry).rules], chance.randint(300, 40_000)
     start = period_start(entry.frequency, since)

@@ -6,6 +6,7 @@ show what was seen once, with numbers and ids that differ from run to run.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import altair
+import duckdb
 import polars as pl
 import pytest
 import typer.main
@@ -29,10 +32,12 @@ from lake.tables import LAYERS
 from masking import methods
 from pipelines.checks import faults_of
 from pipelines.cli import app
+from pipelines.query import load_spatial
 from pipelines.services import free_port, gateway_service, running, wait_until_up
 
 ROOT = Path(__file__).parent.parent
 README, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
+ANALYST, NOTEBOOK = ROOT / "docs" / "analyst.md", ROOT / "docs" / "starter.ipynb"
 CONTRIBUTING, ARCHITECTURE = ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"
 DOCUMENTS = (README, CHINESE, CONTRIBUTING, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
 PEOPLE = 1_000
@@ -275,3 +280,35 @@ def test_shell_examples_run(desk: Path) -> None:
     assert "采用 kept" in printed
     assert '"state":"received"' in printed
     assert "不是有效的公民身份号码" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("docs")
+def test_the_analysts_ten_questions_are_answered(desk: Path) -> None:
+    questions = blocks(ANALYST, "sql")
+    files = ["bureau" if "_as_of" in question else "analyst" for question in questions]
+    assert files == ["analyst"] * 10 + ["bureau"]
+    for question, file in zip(questions, files, strict=True):
+        with duckdb.connect(str(desk / ".citylake" / f"{file}.duckdb"), read_only=True) as connection:
+            load_spatial(connection)
+            assert connection.execute(question).fetchall(), question
+    assert "spatial.duckdb_extension" in run("\n".join(blocks(ANALYST, "sh")), desk)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("docs")
+def test_the_notebook_draws_three_charts(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its code cells, in order, as a notebook program runs them."""
+    monkeypatch.setenv("CITYLAKE_HOME", str(desk / ".citylake"))
+    cells = json.loads(text_of(NOTEBOOK))["cells"]
+    names: dict[str, Any] = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []
+            exec("".join(cell["source"]), names)  # noqa: S102 # our own notebook
+    charts = [chart for chart in names.values() if isinstance(chart, altair.Chart)]
+    names["city"].close()
+    assert len(charts) == 3
+    for chart in charts:
+        (rows,) = chart.to_dict()["datasets"].values()
+        assert len(rows) > 1

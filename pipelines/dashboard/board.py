@@ -67,7 +67,9 @@ class Picture:
         """A department's pushes (None: all), newest first."""
         if department is None:
             return list(self.newest_first)
-        return [push for push in self.newest_first if push.department == department]
+        return _newest_first(
+            {state.resource: self.pushes[state.resource] for state in self.states_of(department)}
+        )
 
     def pushes_on(self, day: date, department: str | None) -> list[Push]:
         """What was received on a day, newest first."""
@@ -87,7 +89,13 @@ class Picture:
 
     def held(self, department: str | None) -> list[Push]:
         """Pushes that wait for a person, oldest first."""
-        return [push for push in reversed(self.pushes_of(department)) if push.state is PushState.HELD]
+        waiting = (
+            push
+            for state in self.states_of(department)
+            for push in self.pushes[state.resource]
+            if push.state is PushState.HELD
+        )
+        return sorted(waiting, key=lambda push: push.sequence)
 
 
 class Board:

@@ -6,6 +6,7 @@ does not exist. Every state-changing request carries its session's token and com
 
 from __future__ import annotations
 
+import gc
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,6 +82,9 @@ class Site:
         """Do now what the first visitors would otherwise wait for."""
         self.board.picture()
         _ = self.builds, self.masking
+        # years of pushes live as long as the process: looking through them for garbage would hold up a visitor
+        gc.collect()
+        gc.freeze()
 
 
 @dataclass(frozen=True)

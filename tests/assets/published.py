@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from assets import analyst, base, shared, theme
+from assets import analyst, base, operations, shared, theme
 from assets.build import Context
 from catalog.load import Catalogue
 from lake.home import Home
@@ -20,7 +20,7 @@ def publish(root: Path, catalogue: Catalogue) -> Context:
     home = Home.open(root)
     context = Context(home, Lake(home.lake), catalogue)
     plant(context)
-    parts = (base.builds, theme.builds, shared.builds, analyst.builds)
+    parts = (base.builds, theme.builds, shared.builds, operations.builds, analyst.builds)
     for build in [build for part in parts for build in part(catalogue)]:
         build.run(context)
     return context

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+import tempfile
 import threading
 from datetime import date
 from pathlib import Path
@@ -241,3 +246,86 @@ def test_full_tables_cannot_be_dropped(own_city: Context) -> None:
     with pytest.raises(ValueError, match="is no masked table"):
         own_city.lake.drop("base", "person")
     assert own_city.lake.exists("base", "person")
+
+
+#: What an analyst's own process tries: its arguments are user, group, the home and the full tables' files. It becomes
+#: the user after its imports, since Python itself may lie where that user may not look.
+AS_ANALYST = """
+import datetime, decimal, os, sys
+from pathlib import Path
+import duckdb
+user, group, home, *full = sys.argv[1:]
+duckdb.execute("select 1, 1.0::decimal(9, 2), now(), today()").fetchall()
+os.setgroups([])
+os.setgid(int(group))
+os.setuid(int(user))
+connection = duckdb.connect(f"{home}/analyst.duckdb", read_only=True)
+views = connection.execute("select schema_name, view_name from duckdb_views() where not internal").fetchall()
+for schema, view in views:
+    connection.execute(f'from "{schema}"."{view}"').fetchall()
+print(len(views))
+for path in full:
+    try:
+        connection.execute(f"from read_parquet('{path}')").fetchall()
+        print("read", path)
+    except duckdb.IOException:
+        pass
+for path in ("bureau.duckdb", "operations.db", "secrets/master.key"):
+    try:
+        Path(home, path).open("rb")
+        print("opened", path)
+    except PermissionError:
+        pass
+for path in ("analyst.duckdb", "analyst.duckdb.wal", "lake/role/analyst/x", "x"):
+    try:
+        Path(home, path).open("ab")
+        print("wrote", path)
+    except PermissionError:
+        pass
+"""
+ANALYST_USER, ANALYSTS_GROUP = 65_534, 64_999
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another operating system user can only be tried by root")
+def test_another_user_reads_the_roles_tables_and_no_full_one(city: Context, recipes: list[Build]) -> None:
+    """The permissions are those that the README asks for, and no more."""
+    with tempfile.TemporaryDirectory(prefix="citylake-analyst-") as folder:
+        Path(folder).chmod(0o711)
+        own = copied(city, Path(folder, "home"))
+        for name in ("analyst_views", "bureau_views"):
+            recipe(recipes, name).run(own)
+        root, lake = own.home.root, own.lake.root
+        for path in (root, lake, lake / "role"):
+            path.chmod(path.stat().st_mode | 0o001)
+        granted = [lake / "role/analyst", lake / "ops", lake / "shared"]
+        for path in (own.home.analyst, *(each for top in granted for each in (top, *top.rglob("*")))):
+            os.chown(path, -1, ANALYSTS_GROUP)
+            path.chmod(path.stat().st_mode & 0o777 | (0o050 if path.is_dir() else 0o040))
+        full = [
+            str(path)
+            for layer in ("standard", "quarantine", "base", "theme")
+            for name in own.lake.names(layer)
+            for path in own.lake.files(layer, name)
+        ]
+        assert len(full) > 10
+        done = subprocess.run(
+            [sys.executable, "-c", AS_ANALYST, str(ANALYST_USER), str(ANALYSTS_GROUP), str(root), *full],
+            cwd="/",
+            env={"PATH": "/usr/bin", "HOME": "/nonexistent"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        views, *breaches = done.stdout.splitlines()
+        assert int(views) > 10
+        assert breaches == []
+
+
+def test_the_documented_questions_can_be_asked_of_any_city(city: Context) -> None:
+    document = Path(__file__).parents[2] / "docs" / "analyst.md"
+    questions = re.findall(r"```sql\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(questions) == 11
+    for question in questions:
+        if "st_" not in question:
+            ask(city.home.bureau if "_as_of" in question else city.home.analyst, question)

@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
 from catalog.model import Title
-from lake.ledger import LedgerError, PushState, open_ledger
+from lake.ledger import LedgerError, Push, PushState, open_ledger
 from pipelines.dashboard.refusals import SHOWN_ROWS, failing, refusals
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Form, Visit, Visitor, require_posted
@@ -36,13 +36,14 @@ def pushes(
         visit.require_entry(resource)
     if state and state not in list(PushState):
         raise DeniedError(404, NOT_FOUND)
-    found = [
-        push
-        for push in visit.site.board.picture().pushes_of(visit.department or department or None)
-        if state in ("", push.state)
-        and resource in ("", push.resource)
-        and day in ("", push.received_at.astimezone(CITY_TIME).date().isoformat())
-    ]
+    found = visit.site.board.picture().pushes_of(visit.department or department or None)
+    if state:
+        wanted = PushState(state)
+        found = [push for push in found if push.state is wanted]
+    if resource:
+        found = [push for push in found if push.resource == resource]
+    if day:
+        found = [push for push in found if _received_on(push) == day]
     pages = max(1, -(-len(found) // PAGE_ROWS))
     at = min(max(at, 1), pages)
     return page(
@@ -123,6 +124,10 @@ def _decided(visit: Visit, push_id: str, form: Form, decide: Callable[..., None]
     visit.site.accounts.record(visit.account.name, act, push.id)
     visit.site.board.picture(now=True)
     return RedirectResponse(f"/receipts/{push.id}", 303)
+
+
+def _received_on(push: Push) -> str:
+    return push.received_at.astimezone(CITY_TIME).date().isoformat()
 
 
 def _without_cells(records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -36,7 +36,7 @@ def build(people: int, rng: np.random.Generator) -> Land:
     parcels = _parcels(max(200, people // 40), rng)
     buildings = _buildings(parcels, max(300, people // 20), rng)
     places, pois = _points(max(200, people // 60), rng), _points(max(150, people // 80), rng)
-    return Land(parcels, buildings, places, pois, _zones(max(24, people // 1000), rng))
+    return Land(parcels, buildings, places, pois, _zones(places, max(24, people // 1000), rng))
 
 
 def _inside(count: int, rng: np.random.Generator) -> pl.DataFrame:
@@ -109,13 +109,12 @@ def _points(count: int, rng: np.random.Generator) -> pl.DataFrame:
     )
 
 
-def _zones(count: int, rng: np.random.Generator) -> pl.DataFrame:
-    return (
-        _points(count, rng)
-        .drop("kind")
-        .with_columns(
-            pl.Series("hazard", rng.choice(HAZARDS, count)),
-            pl.Series("level", rng.choice(["极高", "高", "中", "低"], count)),
-            pl.Series("reach", rng.uniform(0.002, 0.015, count)),
-        )
+def _zones(places: pl.DataFrame, count: int, rng: np.random.Generator) -> pl.DataFrame:
+    """Around registered doors: where nobody is known to live, a zone would show nothing."""
+    around: pl.DataFrame = places[rng.choice(len(places), count, replace=False).tolist()]
+    return around.drop("kind").with_columns(
+        pl.int_range(pl.len()).alias("number"),
+        pl.Series("hazard", rng.choice(HAZARDS, count)),
+        pl.Series("level", rng.choice(["极高", "高", "中", "低"], count)),
+        pl.Series("reach", rng.uniform(0.002, 0.015, count)),
     )

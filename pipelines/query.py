@@ -8,7 +8,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from enum import StrEnum
+from importlib.resources import files
 from pathlib import Path
 
 import duckdb
@@ -17,6 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from catalog.errors import MendableError
+
+#: Spatial functions and types; loading them takes longer than most queries.
+_SPATIAL = re.compile(r"\bst_[a-z]+\s*\(|\bgeometry\s*[:)]|::\s*geometry\b", re.IGNORECASE)
 
 
 class Format(StrEnum):
@@ -31,13 +36,22 @@ class QueryError(MendableError, RuntimeError):
     """The query could not be run; says why and what to do next."""
 
 
+def load_spatial(connection: duckdb.DuckDBPyConnection) -> None:
+    """Load DuckDB's spatial functions, from the package index's own wheel: nothing is downloaded."""
+    extension = next(Path(str(files("duckdb_extension_spatial"))).rglob("spatial.duckdb_extension"))
+    path = str(extension).replace("'", "''")
+    connection.execute(f"LOAD '{path}'")
+
+
 def query(file: Path, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:
-    """Column names and rows; raises :class:`QueryError`. The file is opened read-only."""
+    """Column names and rows; raises :class:`QueryError`. The file is opened read-only; spatial functions are there."""
     if not file.exists():
         msg = f"{file.name} has not been built yet: run `citylake demo`, or `citylake materialize ops`"
         raise QueryError(msg)
     try:
         with duckdb.connect(str(file), read_only=True) as connection:
+            if _SPATIAL.search(sql):
+                load_spatial(connection)
             result = connection.execute(sql)
             return [column[0] for column in result.description or []], result.fetchall()
     except duckdb.CatalogException as error:

@@ -150,7 +150,8 @@ def events(licences: pl.LazyFrame, today: date) -> pl.LazyFrame:
 def findings(
     licences: pl.LazyFrame, persons: pl.LazyFrame, entities: pl.LazyFrame, types: pl.LazyFrame, today: date
 ) -> pl.LazyFrame:
-    """What cannot be so, one row for each licence and kind of fault.
+    """What cannot be so, one row for each licence and kind of fault; of an issuer or type that nobody knows one row, with the
+    first licence of it. ``licences`` says how many it concerns.
 
     ``persons`` have ``person_id`` and ``death_date``; ``entities`` ``legal_entity_id``, ``credit_code``, ``status`` and
     ``cancelled_on``; ``types`` ``type_code`` and ``managing_authority_code``."""
@@ -171,8 +172,10 @@ def findings(
         "versions_overlap": spans.filter((pl.col("state") == IN_FORCE) & next_begins.is_not_null()),
         "versions_gap": spans.filter(next_begins > pl.col("valid_to").dt.offset_by("1d")),
         "version_missing": spans.filter(missing),
-        "unknown_issuer": spans.join(issuers.drop_nulls(), on="issuer_code", how="anti"),
-        "unknown_type": spans.join(types, on="type_code", how="anti"),
+        "unknown_issuer": _first_of(
+            spans.join(issuers.drop_nulls(), on="issuer_code", how="anti"), "issuer_code"
+        ),
+        "unknown_type": _first_of(spans.join(types, on="type_code", how="anti"), "type_code"),
         "valid_beyond_end": spans.filter((pl.col("state") == IN_FORCE) & (pl.col("valid_to") < today)),
     }
     return pl.concat(
@@ -182,10 +185,22 @@ def findings(
             pl.lit(code).alias("finding"),
             pl.lit(FINDINGS[code].zh).alias("reason_zh"),
             pl.lit(FINDINGS[code].en).alias("reason_en"),
+            "type_code",
             "issuer_code",
+            _count(rows).alias("licences"),
             "source",
             "source_push",
             "source_row",
         )
         for code, rows in found.items()
     )
+
+
+def _first_of(rows: pl.LazyFrame, by: str) -> pl.LazyFrame:
+    """The first licence of each issuer or type, with how many there are."""
+    counted = rows.with_columns(pl.len().over(by).cast(pl.Int64).alias("_licences"))
+    return counted.sort("licence_id").unique(by, keep="first", maintain_order=True)
+
+
+def _count(rows: pl.LazyFrame) -> pl.Expr:
+    return pl.col("_licences") if "_licences" in rows.collect_schema() else pl.lit(1, pl.Int64)

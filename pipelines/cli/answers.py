@@ -112,6 +112,25 @@ def sql(
 
 
 @app.command()
+def geoparquet(
+    table: Annotated[str, typer.Argument(help="base.division, base.parcel, base.address")],
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="where it goes")],
+    bureau: Annotated[
+        bool, typer.Option("--bureau", help="the bureau's file, with full tables, instead of the analyst's")
+    ] = False,
+) -> None:
+    """Write a table of places as GeoParquet, in CGCS2000.
+
+    Example: citylake geoparquet base.division divisions.parquet
+    """
+    from pipelines.geoparquet import write_geoparquet
+
+    home = Home.open()
+    rows = write_geoparquet(home.bureau if bureau else home.analyst, table, target)
+    say(f"{table} → {target}: {rows:,} 行 rows")
+
+
+@app.command()
 def explain(
     table: Annotated[str, typer.Argument(help="base.person or base.legal_entity")],
     entity: Annotated[str, typer.Argument(metavar="ID", help="the entity's id")],

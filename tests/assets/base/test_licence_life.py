@@ -126,6 +126,7 @@ def test_what_cannot_be_so_is_found_of_each_licence_and_nothing_else(empty_lake:
     assert found(city) == {*expected, ("version_missing", headless["licence_id"])}
     told = city.lake.scan("base", "licence_finding").collect()
     assert told["reason_zh"].is_not_null().all()
+    assert told["licences"].to_list() == [1] * told.height
     assert set(told.select("source", "source_push").iter_rows()) == {("electronic_licence", "l")}
 
 

@@ -29,7 +29,9 @@ SERVERS.set_forkserver_preload(["pipelines.gateway.app"])
 
 
 @contextmanager
-def serving(home: Home) -> Iterator[tuple[multiprocessing.process.BaseProcess, str]]:
+def serving(
+    home: Home, run: Callable[..., None] = run
+) -> Iterator[tuple[multiprocessing.process.BaseProcess, str]]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     process = SERVERS.Process(target=run, args=(home,), kwargs={"port": port})

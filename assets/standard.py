@@ -26,6 +26,7 @@ from lake.landing import format_of, landed_file
 from lake.ledger import Ledger, Push, PushState, new_push_id, open_ledger
 from lake.locks import writing
 from lake.tables import ROW_HASH, Commit, Lake, describe_part, fingerprint, new_part, row_hash
+from lake.upkeep import shorten_log
 from quality.evidence import Finding
 from quality.plan import Plan, content_schema
 from quality.sets import findings, questions
@@ -161,6 +162,8 @@ def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
         same_as=outcome.same_as,
         findings={code: vars(finding) for code, finding in outcome.findings.items()},
     )
+    for layer in ("standard", "quarantine"):
+        shorten_log(context.lake.path(layer, push.resource))
     return outcome
 
 

@@ -7,8 +7,10 @@ rewritten whole when they are published, and keep no older version (see ``Lake.f
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from lake.tables import MASKED_LAYERS, Lake
 
@@ -16,6 +18,8 @@ from lake.tables import MASKED_LAYERS, Lake
 RETENTION = timedelta(days=7)
 #: A table is checkpointed once so many commits lie behind its last checkpoint.
 COMMITS_PER_CHECKPOINT = 50
+#: A log of more files than this loses those behind its last two checkpoints, once they are older than any opening takes.
+LOG_FILES, LOG_AGE = 500, timedelta(minutes=1)
 #: Files below this many bytes are folded together.
 TARGET_BYTES = 256 * 1024 * 1024
 
@@ -59,3 +63,24 @@ def tidy(lake: Lake, layer: str, name: str, retention: timedelta = RETENTION) ->
         checkpointed=checkpointed,
         removed=len(removed),
     )
+
+
+def shorten_log(folder: Path, age: timedelta = LOG_AGE) -> int:
+    """Remove the commits behind the last checkpoint but one from a table's long log; returns how many files went.
+
+    Opening a table and committing to it read the names of all commits there are, so that without this a push would grow
+    dearer with every push before it. Rows and transactions are in the checkpoints; versions so far back can no longer be
+    read. The caller holds the table's lock: a writer that had been overtaken would else find its number free again."""
+    files = sorted(path for path in (folder / "_delta_log").glob("*") if path.name[:20].isdigit())
+    checkpoints = [path for path in files if path.name.endswith(".checkpoint.parquet")]
+    if len(files) <= LOG_FILES or len(checkpoints) < 2:
+        return 0
+    first_kept, until = checkpoints[-2].name[:20], time.time() - age.total_seconds()
+    # the oldest first, and none behind one that stays: killed here, the log still has no gap
+    gone = 0
+    for path in files:
+        if path.name[:20] >= first_kept or path.stat().st_mtime > until:
+            break
+        path.unlink()
+        gone += 1
+    return gone

@@ -8,8 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from lake import upkeep
 from lake.tables import Lake
-from lake.upkeep import COMMITS_PER_CHECKPOINT, tidy
+from lake.upkeep import COMMITS_PER_CHECKPOINT, LOG_AGE, shorten_log, tidy
 
 NONE = timedelta(0)
 
@@ -61,3 +62,22 @@ def test_pushes_stay_known_after_a_checkpoint(lake: Lake) -> None:
 def test_masked_tables_are_refused(lake: Lake) -> None:
     with pytest.raises(ValueError, match="statistics"):
         tidy(lake, "shared", "sample")
+
+
+def test_a_long_log_is_cut_to_its_last_checkpoints(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "LOG_FILES", 8)
+    folder = lake.path("standard", "sample")
+    for number in range(6, 15):
+        lake.append("standard", "sample", pl.DataFrame({"no": [number]}), transaction=f"p{number}")
+        if number in (8, 10, 12):
+            lake.table("standard", "sample").create_checkpoint()
+    assert shorten_log(folder, LOG_AGE) == 0, "somebody may just be opening it"
+    # versions 0 to 10, and the first checkpoint
+    assert shorten_log(folder, NONE) == 12
+    assert shorten_log(folder, NONE) == 0
+    assert rows(lake) == list(range(15))
+    assert lake.applied("standard", "sample", "p0")
+    assert not lake.append("standard", "sample", pl.DataFrame({"no": [0]}), transaction="p0").changed
+    assert lake.append("standard", "sample", pl.DataFrame({"no": [15]}), transaction="p15").version == 16
+    assert lake.between("standard", "sample", 3) is None
+    assert lake.between("standard", "sample", 14) is not None

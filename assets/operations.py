@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 
 from assets.build import Build, Built, Context, TableName
+from assets.push_scores import judged_scores
 from catalog.load import Catalogue
 from catalog.model import Dimension, Entry, Title
 from lake.ledger import Push, PushState, open_ledger
@@ -21,8 +22,8 @@ from lake.promises import Excuse, excuse_of, open_promises
 from lake.tables import Commit, Lake
 from quality.clock import CITY_TIME
 from quality.freshness import Outcome, Received, State, Verdict, judge, outcomes
-from quality.plan import compile_entry
-from quality.score import overall, scores
+from quality.plan import Plan, compile_entry
+from quality.score import overall
 from quality.terms import Terms, load_terms
 
 #: A push counts for the clocks from its receipt, unless it was refused or withdrawn.
@@ -236,8 +237,14 @@ def state_of(
         rows_standard=rows_now[0],
         rows_quarantined=rows_now[1],
         quality=overall(plan, rows, applied[-1].accepted if applied else None),
-        dimensions=scores(plan, rows, (applied[-1].failures if applied else None) or {}),
+        dimensions=newest_scores(plan, applied),
     )
+
+
+def newest_scores(plan: Plan, applied: Sequence[Push]) -> dict[Dimension, float | None]:
+    """The scores of the newest of these pushes that brought rows."""
+    scored = judged_scores(plan, applied)
+    return dict(scored[-1][1]) if scored else dict.fromkeys(Dimension)
 
 
 def _received(pushes: Sequence[Push]) -> list[Received]:

@@ -5,7 +5,7 @@ Here belongs the gathering only; each layer's own module says what its recipes a
 
 from __future__ import annotations
 
-from assets import analyst, base, operations, product_risk, shared, stewardship, theme
+from assets import analyst, base, operations, product_risk, scores, shared, stewardship, theme
 from assets.build import Build
 from catalog.load import Catalogue
 
@@ -18,6 +18,7 @@ def all_builds(catalogue: Catalogue) -> list[Build]:
         *shared.builds(catalogue),
         *product_risk.builds(catalogue),
         *operations.builds(catalogue),
+        *scores.builds(catalogue),
         *stewardship.builds(catalogue),
         *analyst.builds(catalogue),
     ]

@@ -20,7 +20,8 @@ from assets.build import Context
 from assets.ingest.decoding import scratch_folder
 from assets.ingest.operations import DELETED, prepared
 from assets.ingest.readers import Reading, UnreadableError, read
-from assets.surroundings import Surroundings, surroundings
+from assets.returned import record_returned, returned_rows
+from assets.surroundings import Surroundings, content_hash, surroundings
 from catalog.model import Entry, Mode, Severity, Title, Way
 from lake.landing import format_of, landed_file
 from lake.ledger import Ledger, Push, PushState, new_push_id, open_ledger
@@ -29,6 +30,7 @@ from lake.tables import ROW_HASH, Commit, Lake, describe_part, fingerprint, new_
 from lake.upkeep import shorten_log
 from quality.evidence import Finding
 from quality.plan import Plan, content_schema
+from quality.score import MET
 from quality.sets import findings, questions
 from quality.split import REASONS, let_in, split, whole_row
 
@@ -68,11 +70,6 @@ QUARANTINE_SCHEMA = pl.Schema(
         "_received_at": pl.Datetime("us", "UTC"),
     }
 )
-
-
-def content_hash() -> pl.Expr:
-    """What a quarantined row says, as a number: the same content of another push has the same."""
-    return row_hash(["cells"], QUARANTINE_SCHEMA)
 
 
 class ConservationError(RuntimeError):
@@ -179,7 +176,9 @@ def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, r
     if judged.state is not PushState.APPLIED:
         staged.discard()
         return judged
+    corrected = returned_rows(raw, staged.accepted)
     commit = _write(context, push, entry, staged, newer, refusals=twin is None)
+    record_returned(context, push, corrected)
     return replace(judged, commit=commit, same_as=twin.refusals if twin else None)
 
 
@@ -317,11 +316,12 @@ def _stage(
     asked = questions(plan, around.before) if whole else []
     parts = split(raw, plan, tables=around.tables, asked=asked)
     good, bad = (new_part(lake.path(layer, entry.code)) for layer in ("standard", "quarantine"))
-    _, _, counted, *answers = pl.collect_all(
+    _, _, counted, met, *answers = pl.collect_all(
         [
             _sunk(_with_provenance(parts.accepted, push, entry), good),
             _sunk(_stamped(parts.rejected, push), bad),
             parts.counts,
+            parts.met,
             *([parts.sets] if asked else []),
         ],
         engine="streaming",
@@ -335,6 +335,7 @@ def _stage(
         raise ConservationError(push, rows, kept, refused)
     answered = answers[0].row(0, named=True) if answers else {}
     found = findings(plan, asked, answered, around.tables, rows) if whole else {}
+    found |= {MET: Finding(met=True, metrics=met.row(0, named=True) if rows else {})}
     staged = _Staged(good, bad, rows, kept, refused, counts, found)
     staged = _with_released(lake, push, entry, plan, raw, around, staged)
     return _without_repeated_keys(lake, push, entry, plan, raw, staged)

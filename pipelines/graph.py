@@ -4,7 +4,7 @@ Here belongs the translation only: keys, groups, owners, schemas, metadata and c
 in ``assets``; which runs are started, and when, is in ``automation.py``. No personal value goes into metadata.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +12,10 @@ import dagster as dg
 import polars as pl
 
 from assets.build import Build, Built, Context, TableName
+from assets.push_scores import judged_scores
 from assets.standard import Outcome, apply_waiting, make_tables
 from catalog.model import Dimension, Entry, Frequency, Way
-from lake.ledger import PushState
+from lake.ledger import PushState, open_ledger
 from lake.tables import Commit
 from pipelines.alerts import alert
 from pipelines.lineage import dagster_lineage
@@ -117,10 +118,11 @@ def standard_asset(city: Context, entry: Entry) -> dg.AssetsDefinition:
             context.log.info(_told(outcome))
             if outcome.state is PushState.HELD:
                 alert("push held", resource=entry.code, push=outcome.push.id, rows=outcome.rows)
-        yield from _results(city, entry, outcomes)
+        scored = _newest_scores(city, plan, outcomes)
+        yield from _results(city, entry, outcomes, scored)
         severity = _severity(context, entry, outcomes)
         yield _push_check(good, outcomes, severity)
-        yield from _dimension_checks(good, plan, outcomes, severity)
+        yield from _dimension_checks(good, plan, outcomes, severity, scored)
 
     return compute
 
@@ -192,8 +194,16 @@ def _report_landing(run: dg.AssetExecutionContext, entry: Entry, outcomes: Seque
             )
 
 
+def _newest_scores(city: Context, plan: Plan, outcomes: Sequence[Outcome]) -> dict[Dimension, float]:
+    """The scores of the newest judged push of this run, by dimension: numbers, which Dagster plots over time."""
+    ids = {outcome.push.id for outcome in outcomes}
+    history = open_ledger(city.home).history(plan.entry.code) if ids else []
+    found = [scores for push, scores in judged_scores(plan, history) if push.id in ids]
+    return {d: round(score, 6) for d, score in found[-1].items() if score is not None} if found else {}
+
+
 def _results(
-    city: Context, entry: Entry, outcomes: Sequence[Outcome]
+    city: Context, entry: Entry, outcomes: Sequence[Outcome], scored: Mapping[Dimension, float]
 ) -> Iterator[dg.MaterializeResult[None]]:
     commit = next((outcome.commit for outcome in reversed(outcomes) if outcome.commit), None)
     for layer in ("standard", "quarantine"):
@@ -206,6 +216,7 @@ def _results(
                 "rows in": sum(outcome.rows for outcome in outcomes),
                 "rows accepted": sum(outcome.accepted for outcome in outcomes),
                 "rows quarantined": sum(outcome.rejected for outcome in outcomes),
+                **({f"score {d.value}": score for d, score in scored.items()} if layer == "standard" else {}),
             },
         )
 
@@ -229,9 +240,13 @@ def _push_check(
 
 
 def _dimension_checks(
-    key: dg.AssetKey, plan: Plan, outcomes: Sequence[Outcome], severity: dg.AssetCheckSeverity
+    key: dg.AssetKey,
+    plan: Plan,
+    outcomes: Sequence[Outcome],
+    severity: dg.AssetCheckSeverity,
+    scored: Mapping[Dimension, float],
 ) -> Iterator[dg.AssetCheckResult]:
-    """One check per dimension: which rules failed, on how many rows, and what the push as a whole did not meet."""
+    """One check per dimension: which rules failed, on how many rows, what the push as a whole did not meet, and the score."""
     for dimension in _dimensions(plan):
         codes = {rule.code for rule in (*plan.rules, *plan.sets) if rule.dimension is dimension}
         failed: dict[str, int] = {}
@@ -251,6 +266,7 @@ def _dimension_checks(
                 "rows": sum(outcome.rows for outcome in outcomes),
                 "failed rules": failed,
                 "unmet by the push": unmet,
+                **({"score": scored[dimension]} if dimension in scored else {}),
             },
         )
 

@@ -13,13 +13,13 @@ from typing import Any
 
 from rich.table import Table
 
+from assets.push_scores import JUDGED, judged_scores
 from catalog.model import Dimension, Entry, Severity
 from lake.ledger import Ledger, Push, PushState
 from quality.evidence import Evidence, Finding
 from quality.plan import Plan, compile_entry
-from quality.score import overall, scores
+from quality.score import Scores, overall, total
 
-JUDGED = (PushState.APPLIED, PushState.HELD)
 TITLES = {Severity.REJECT: "拒收 reject", Severity.WARN: "提示 warn", Severity.HOLD: "待定 hold"}
 
 
@@ -49,7 +49,8 @@ class JudgedPush:
     accepted: int
     rejected: int
     passed: float | None
-    dimensions: dict[Dimension, float | None]
+    dimensions: Mapping[Dimension, float | None]
+    total: float | None
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,13 @@ class Verdict:
 def verdict(ledger: Ledger, entry: Entry, pushes: int = 12) -> Verdict:
     """What the newest ``pushes`` judged pushes of a resource met; none of a resource that never pushed."""
     plan = compile_entry(entry)
-    judged = _judged(ledger, entry)[-pushes:]
+    scored = judged_scores(plan, ledger.history(entry.code))[-pushes:]
+    judged = [push for push, _ in scored]
     return Verdict(
         entry.code,
         len(plan.rules) + len(plan.sets),
         _failed(plan, judged[-1]) if judged else [],
-        [_scored(plan, push) for push in judged],
+        [_scored(plan, push, scores) for push, scores in scored],
         [code for code, found in findings_of(judged[-1]).items() if found.met is None] if judged else [],
     )
 
@@ -120,6 +122,7 @@ def tables(found: Verdict) -> list[Table]:
         "行数",
         "问题",
         "合格率",
+        "总分 score",
         *(dimension.title for dimension in shown),
         title="历次推送 · pushes",
         header_style="bold",
@@ -131,6 +134,7 @@ def tables(found: Verdict) -> list[Table]:
             f"{push.rows:,}",
             f"{push.rejected:,}",
             _percent(push.passed),
+            _percent(push.total),
             *(_percent(push.dimensions[dimension]) for dimension in shown),
         )
     return [rules, trend]
@@ -185,7 +189,7 @@ def _unmet(plan: Plan, push: Push) -> list[FailedRule]:
     ]
 
 
-def _scored(plan: Plan, push: Push) -> JudgedPush:
+def _scored(plan: Plan, push: Push, scores: Scores) -> JudgedPush:
     rows, accepted = push.rows or 0, push.accepted or 0
     return JudgedPush(
         push.id,
@@ -195,7 +199,8 @@ def _scored(plan: Plan, push: Push) -> JudgedPush:
         accepted,
         push.rejected or 0,
         overall(plan, rows, accepted),
-        scores(plan, rows, push.failures or {}),
+        scores,
+        total(scores),
     )
 
 

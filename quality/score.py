@@ -1,26 +1,161 @@
-"""Scores along the six dimensions of GB/T 36344: what share of what was assessed met the rules.
+"""Scores along the six dimensions of GB/T 36344: of what was expected, how much came and met the rules.
 
-Here belongs the formula: X = A / B per rule, with B the rows of the push and A those that meet the rule; a dimension is the
-mean of its rules. Nothing assessed gives no score, never full marks: sending less raises nothing.
+Here belongs the formula, for a push, a resource and a department; where the counts come from is ``assets.scores``'s
+business. X = A / B: A counts what came and met the rule, so a bad cell and an absent one are alike; B is what earlier pushes
+put on record, so sending less does not make it smaller. Nothing on record gives no score, never full marks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
 
-from catalog.model import Dimension
-from quality.plan import Plan
+from catalog.model import Dimension, Mode
+from quality.plan import Plan, RowRule
+
+#: So many pushes before one say what is expected of it, and so many periods make the score of a resource.
+WINDOW = 12
+#: Judged, not scored. What the first say of a row depends on the other rows: leaving one out may mend another. The last
+#: asks that nothing be sent.
+_UNSCORED = (
+    "expect_column_values_to_be_unique",
+    "expect_compound_columns_to_be_unique",
+    "expect_column_values_to_be_increasing",
+    "expect_column_values_to_be_decreasing",
+    "expect_column_values_to_be_null",
+)
+#: Asks whether a cell is empty; every other rule says nothing of an empty cell.
+_REQUIRED = "expect_column_values_to_not_be_null"
+#: The columns of a rule stand under these names of its arguments.
+_COLUMNS = ("column", "column_A", "column_B", "id_column", "column_list", "columns")
+#: Under this code the ledger keeps, among a push's findings, how many rows meet each rule.
+MET = "row.met"
+Scores = Mapping[Dimension, float | None]
 
 
-def scores(plan: Plan, rows: int, failures: Mapping[str, int]) -> dict[Dimension, float | None]:
-    """Score of each dimension, 0 to 1; None where no rule of it was assessed."""
+@dataclass(frozen=True)
+class Counts:
+    """What one push was found to be: its rows (of several with one key, one), and by rule how many rows fail it and how
+    many meet it. Of a row with an empty cell that a rule asks for, the rule says neither."""
+
+    rows: int
+    failures: Mapping[str, int]
+    met: Mapping[str, int] = field(default_factory=dict)
+
+    def met_of(self, rule: RowRule) -> int:
+        """How many rows meet the rule; what is sent twice counts once. Of pushes before this was counted: those that do
+        not fail it."""
+        met = self.met.get(rule.code, self.rows - self.failures.get(rule.code, 0))
+        return max(0, min(met, self.rows))
+
+    def assessed(self, rule: RowRule) -> int:
+        """Of how many rows the rule says something."""
+        return self.met_of(rule) + self.failures.get(rule.code, 0)
+
+
+def scored_rules(plan: Plan) -> list[RowRule]:
+    """The rules that are scored: those which look at one row alone."""
+    return [rule for rule in plan.rules if rule.expectation not in _UNSCORED]
+
+
+def needed_columns(rule: RowRule) -> list[str]:
+    """The columns that must hold something for the rule to say that a row meets it."""
+    said = [rule.arguments[name] for name in _COLUMNS if name in rule.arguments]
+    if rule.expectation == _REQUIRED:
+        said = []
+    names = [name for value in said for name in ([value] if isinstance(value, str) else value)]
+    return list(dict.fromkeys([*names, *_condition_columns(rule.arguments.get("row_condition"))]))
+
+
+def _condition_columns(condition: Any) -> Iterator[str]:
+    """The columns that a row condition, in Great Expectations' serialised form, reads."""
+    if isinstance(condition, Mapping):
+        column = condition.get("column")
+        if isinstance(column, Mapping):
+            yield column["name"]
+        for part in condition.values():
+            yield from _condition_columns(part)
+    elif isinstance(condition, list):
+        for part in condition:
+            yield from _condition_columns(part)
+
+
+def expected(plan: Plan, earlier: Sequence[Counts], own: Counts) -> dict[str, float]:
+    """B of each rule: what is on record before a push. Of a snapshot the most that was ever assessed in the last pushes,
+    for what was there is to be there; else the median, for days differ. Rules on required columns expect at least the
+    entry's ``min_rows``. The first push has nothing before it and is measured by itself."""
+    window = list(earlier)[-WINDOW:] or [own]
+    whole = plan.entry.delivery.mode is Mode.SNAPSHOT
+    found: dict[str, float] = {}
+    for rule in scored_rules(plan):
+        seen = [counts.assessed(rule) for counts in window]
+        column = plan.entry.columns.get(rule.column or "")
+        least = plan.entry.delivery.volume.min_rows if column and column.required else 0
+        found[rule.code] = max(least, max(seen) if whole else median(seen))
+    return found
+
+
+def push_scores(
+    plan: Plan, counts: Counts, expectation: Mapping[str, float]
+) -> dict[Dimension, float | None]:
+    """Of each dimension the mean of its rules; None where nothing was expected of any."""
     by_dimension: dict[Dimension, list[float]] = {dimension: [] for dimension in Dimension}
-    if rows:
-        for rule in plan.rules:
-            by_dimension[rule.dimension].append(1 - failures.get(rule.code, 0) / rows)
-    return {dimension: sum(met) / len(met) if met else None for dimension, met in by_dimension.items()}
+    for rule in scored_rules(plan):
+        if expectation[rule.code]:
+            by_dimension[rule.dimension].append(min(1.0, counts.met_of(rule) / expectation[rule.code]))
+    return {dimension: mean(values) for dimension, values in by_dimension.items()}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A period that is over: whether it was on time, whether it came at all, and the scores of the pushes that speak for
+    it, which of several is the best in each dimension."""
+
+    on_time: bool
+    came: bool
+    pushes: Sequence[Scores]
+
+
+def resource_scores(
+    assessed: Iterable[Dimension], slots: Sequence[Slot], agreement: float | None
+) -> dict[Dimension, float | None]:
+    """A resource over its last periods. ``assessed``: the dimensions its rules have; in these a period for which nothing
+    came counts nothing. Timeliness is the share of periods on time, accessibility of those that came at all, and
+    consistency also the share of ``agreement`` with other departments."""
+    window = slots[-WINDOW:]
+    found: dict[Dimension, float | None] = dict.fromkeys(Dimension)
+    found |= {dimension: mean([_best(slot, dimension) for slot in window]) for dimension in assessed}
+    found[Dimension.TIMELINESS] = mean([float(slot.on_time) for slot in window])
+    found[Dimension.ACCESSIBILITY] = mean([float(slot.came) for slot in window])
+    both = [found[Dimension.CONSISTENCY], agreement]
+    found[Dimension.CONSISTENCY] = mean([value for value in both if value is not None])
+    return found
+
+
+def _best(slot: Slot, dimension: Dimension) -> float:
+    return max((scores.get(dimension) or 0.0 for scores in slot.pushes), default=0.0)
+
+
+def department_scores(resources: Sequence[Scores]) -> dict[Dimension, float | None]:
+    """Of each dimension the mean over the department's resources in which it was assessed."""
+    return {
+        dimension: mean([score for scores in resources if (score := scores.get(dimension)) is not None])
+        for dimension in Dimension
+    }
+
+
+def total(scores: Scores) -> float | None:
+    """The mean of the dimensions that were assessed, all alike; None where none was."""
+    return mean([score for score in scores.values() if score is not None])
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """The mean; None of nothing."""
+    return sum(values) / len(values) if values else None
 
 
 def overall(plan: Plan, rows: int, accepted: int | None) -> float | None:
-    """The share of rows that passed every rejecting rule; None where there were no rows."""
+    """The share of the rows sent that passed every rejecting rule: no score, for it does not know what was not sent."""
     return None if not rows or accepted is None or not plan.rules else accepted / rows

@@ -16,6 +16,7 @@ from catalog.model import Severity
 from quality.evidence import Show, evidence_columns
 from quality.plan import Plan, RowRule, raw_name
 from quality.references import REFERENCE, Tables, with_known
+from quality.score import needed_columns, scored_rules
 from quality.sets import SetQuestion, set_columns
 
 #: A raw frame may say in this column that a row could not be parsed at all (ragged CSV); such a row is rejected.
@@ -37,13 +38,15 @@ _Reason = dict[str, str | None]
 @dataclass(frozen=True)
 class Split:
     """``accepted``: content columns, ``_row``, ``_warnings``; ``rejected``: ``_row``, ``key``, ``cells``, ``reasons``;
-    ``counts``: one row with ``total``, ``accepted``, ``rejected``, and per rule how many rows fail it; ``evidence``: one
+    ``counts``: one row with ``total``, ``accepted``, ``rejected``, and per rule how many rows fail it; ``met``: one row with how
+    many meet each rule and have every cell it asks for; ``evidence``: one
     row for ``evidence.read_evidence``, and ``sets``: one row for ``sets.findings``; both cost nothing where they are not
     asked for."""
 
     accepted: pl.LazyFrame
     rejected: pl.LazyFrame
     counts: pl.LazyFrame
+    met: pl.LazyFrame
     evidence: pl.LazyFrame
     sets: pl.LazyFrame
 
@@ -78,6 +81,7 @@ def split(
             pl.col("_bad").sum().alias("rejected"),
             *(pl.col(name).sum().alias(name.removeprefix(_FAIL)) for name in _failure_columns(plan, present)),
         ),
+        met=marked.select(_met(rule).sum().alias(rule.code) for rule in scored_rules(plan)),
         evidence=marked.select(evidence_columns(plan, lambda code: pl.col(_FAIL + code), show or {})),
         sets=marked.select(set_columns(asked)),
     )
@@ -122,6 +126,12 @@ def _with_raw_names(raw: pl.LazyFrame, plan: Plan, present: Sequence[str]) -> pl
         for name in columns
     ]
     return raw.select(*others, *cells)
+
+
+def _met(rule: RowRule) -> pl.Expr:
+    """Where a row meets a rule, and each cell that the rule asks for is there."""
+    there = [pl.col(name).is_not_null() for name in needed_columns(rule)]
+    return pl.all_horizontal(~pl.col(_FAIL + rule.code), *there)
 
 
 def _failure_columns(plan: Plan, present: Sequence[str]) -> list[str]:

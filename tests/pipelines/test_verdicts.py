@@ -29,7 +29,7 @@ def ledger(tmp_path: Path, entry: Entry) -> Ledger:
     home = Home.open(tmp_path)
     ledger = open_ledger(home)
     counts = {
-        1: (PushState.APPLIED, 10, 10, 0, {}),
+        1: (PushState.APPLIED, 100, 100, 0, {}),
         2: (PushState.REFUSED, 0, 0, 0, {}),
         3: (PushState.APPLIED, 100, 90, 10, {"man_id.required": 4, "kind.values": 6, "registry.length": 1}),
     }

@@ -10,14 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
+import polars as pl
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from assets.scores import DEPARTMENT, SCORES, totals
 from lake.ledger import PushState
 from pipelines.dashboard.board import Picture
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.timeliness import Tally, due_in, months_back
-from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Visitor
+from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Visit, Visitor
 from quality.clock import CITY_TIME
 from quality.freshness import State
 
@@ -27,14 +29,15 @@ _MONTHS = 24
 
 @dataclass(frozen=True)
 class Standing:
-    """A department in a month: its periods, the rows it sent and how many passed, and its two ranks (None: nothing
-    to rank)."""
+    """A department in a month: its periods, the rows it sent and how many passed, its score as it was recorded at the end
+    of the month, and its two ranks (None: nothing to rank)."""
 
     department: str
     periods: Tally
     pushes: int
     rows: int
     accepted: int
+    score: float | None = None
     timely_rank: int | None = None
     quality_rank: int | None = None
 
@@ -53,7 +56,7 @@ def bulletin(visit: Visitor, month: str = "") -> Response:
     # a held push has come: that we have not decided on it is not the department's debt
     owed = [each for each in picture.states_of(None) if each.state in (State.LATE, State.NEVER)]
     missed = {code: due_in(picture.record, [code], chosen).missed for code in picture.record}
-    standings = ranked(picture, chosen)
+    standings = ranked(picture, chosen, recorded_scores(visit, chosen))
     return page(
         visit,
         "bulletin.html",
@@ -69,14 +72,25 @@ def bulletin(visit: Visitor, month: str = "") -> Response:
     )
 
 
-def ranked(picture: Picture, month: date) -> list[Standing]:
+def recorded_scores(visit: Visit, month: date) -> dict[str, float | None]:
+    """Each department's total as it stood when the month ended; where none was recorded yet, the first one."""
+    recorded = visit.site.board.worked_out(
+        "department totals", [SCORES], lambda context: totals(context.lake, DEPARTMENT)
+    )
+    before = recorded.filter(pl.col("recorded_at") < _ends(month)).unique("department", keep="last")
+    first = recorded.unique("department", keep="first").join(before, on="department", how="anti")
+    return dict(pl.concat([before, first]).select("department", "score").iter_rows())
+
+
+def ranked(picture: Picture, month: date, scores: Mapping[str, float | None]) -> list[Standing]:
     """Every department with something due or sent in the month, by timeliness; equal shares have equal ranks."""
     found = [
-        _standing(picture, code, month) for code in {s.department: None for s in picture.states.values()}
+        _standing(picture, code, month, scores.get(code))
+        for code in {s.department: None for s in picture.states.values()}
     ]
     active = [each for each in found if each.periods.due or each.pushes]
     timely = _ranks(active, lambda each: each.periods.share)
-    clean = _ranks(active, lambda each: each.quality)
+    clean = _ranks(active, lambda each: each.score)
     standings = [
         Standing(**{**vars(each), "timely_rank": timely[place], "quality_rank": clean[place]})
         for place, each in enumerate(active)
@@ -85,10 +99,14 @@ def ranked(picture: Picture, month: date) -> list[Standing]:
     return sorted(standings, key=lambda each: (each.timely_rank or last, each.quality_rank or last))
 
 
-def _standing(picture: Picture, department: str, month: date) -> Standing:
-    begins = datetime.combine(month, time(), CITY_TIME).astimezone(UTC)
+def _ends(month: date) -> datetime:
+    """The instant at which a month is over in the city."""
     following = (month + timedelta(days=31)).replace(day=1)
-    ends = datetime.combine(following, time(), CITY_TIME).astimezone(UTC)
+    return datetime.combine(following, time(), CITY_TIME).astimezone(UTC)
+
+
+def _standing(picture: Picture, department: str, month: date, score: float | None) -> Standing:
+    begins, ends = datetime.combine(month, time(), CITY_TIME).astimezone(UTC), _ends(month)
     resources = [state.resource for state in picture.states_of(department)]
     sent = [
         push
@@ -103,6 +121,7 @@ def _standing(picture: Picture, department: str, month: date) -> Standing:
         len(sent),
         sum(push.rows or 0 for push in applied),
         sum(push.accepted or 0 for push in applied),
+        score,
     )
 
 

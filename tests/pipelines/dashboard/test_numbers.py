@@ -141,11 +141,14 @@ def test_equal_departments_have_equal_ranks_and_the_next_is_placed_after_both(ca
         "identity_card": {OCTOBER: Tally(on_time=8)},
         "birth_certificate": {OCTOBER: Tally(on_time=3, late=1)},
     }
-    found = {each.department: each for each in ranked(picture(now, states, pushes, record), OCTOBER)}
+    scores = {"civil_affairs": 0.99, "police": 0.9, "health": 0.99}
+    found = {each.department: each for each in ranked(picture(now, states, pushes, record), OCTOBER, scores)}
     ranks = {name: (each.timely_rank, each.quality_rank) for name, each in found.items()}
     assert ranks == {"civil_affairs": (1, 1), "police": (1, 3), "health": (3, 1)}
     assert list(found) == ["civil_affairs", "police", "health"]
-    assert not [each for each in ranked(picture(now, states, pushes, {}), date(2026, 11, 1)) if each.pushes]
+    assert not [
+        each for each in ranked(picture(now, states, pushes, {}), date(2026, 11, 1), scores) if each.pushes
+    ]
 
 
 def test_equal_values_have_equal_shades_and_the_largest_the_darkest() -> None:
@@ -189,4 +192,4 @@ def test_a_department_without_anything_due_or_sent_is_not_ranked(catalogue: Cata
     push = replace(applied("marriage", "civil_affairs", 10, 10), received_at=datetime(2026, 9, 3, tzinfo=UTC))
     now = datetime(2026, 11, 5, tzinfo=UTC)
     states = {"marriage": state_of(catalogue.entry("marriage"), [push], (0, 0), now, DUTIES)}
-    assert ranked(picture(now, states, {"marriage": [push]}, {}), OCTOBER) == []
+    assert ranked(picture(now, states, {"marriage": [push]}, {}), OCTOBER, {}) == []

@@ -95,7 +95,7 @@ def build(context: Context, base: Base, *, whole: bool = False) -> Built:
     golden = _golden(context, base, sources, chosen)
     # the ids whose rows the tables exchange; None: all rows are made anew
     ids = None if only is None else _ids(context, base, only)
-    part = None if ids is None else pl.col(base.id_column).is_in(ids.implode())
+    part = None if ids is None else ids.alias(base.id_column).to_frame().lazy()
     commits["base", base.code] = _write(
         context, base.code, golden.lazy().drop(CONFLICTS), [base.id_column], part
     )
@@ -119,7 +119,8 @@ def build(context: Context, base: Base, *, whole: bool = False) -> Built:
             ]
         ),
         [*_PLACED, base.id_column],
-        None if part is None else part | (pl.col("method") != BY_IDENTIFIER),
+        part,
+        also=pl.col("method") != BY_IDENTIFIER,
     )
     waiting = pl.concat(
         [residue.worklist, _still_contested(context, base, ids), _asked(context, base, others)]
@@ -148,13 +149,25 @@ def build(context: Context, base: Base, *, whole: bool = False) -> Built:
     )
 
 
-def _write(context: Context, name: str, rows: pl.LazyFrame, key: list[str], part: pl.Expr | None) -> Commit:
-    """Make the table equal ``rows``, or only the part of it that the expression is true of."""
+def _write(
+    context: Context,
+    name: str,
+    rows: pl.LazyFrame,
+    key: list[str],
+    part: pl.LazyFrame | None,
+    also: pl.Expr | None = None,
+) -> Commit:
+    """Make the table equal ``rows``; with a ``part`` only as far as it has these ids, and what is ``also`` meant."""
     with writing(context.home, f"base.{name}"):
         if part is None:
             return context.lake.publish("base", name, rows, key=key)
-        held = context.lake.scan("base", name).filter(part).collect(engine="streaming")
-        return context.lake.exchange("base", name, rows.collect(engine="streaming"), held=held, key=key)
+        table = context.lake.scan("base", name)
+        # joined, not looked up in a list: the list would be hashed anew for every few thousand rows
+        held = [table.join(part, on=part.collect_schema().names(), how="semi")]
+        if also is not None:
+            held = [held[0].filter(~also), table.filter(also)]
+        standing = pl.concat(held).collect(engine="streaming")
+        return context.lake.exchange("base", name, rows.collect(engine="streaming"), held=standing, key=key)
 
 
 def _everyone(base: Base, sources: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
@@ -220,11 +233,10 @@ def _with_their_others(context: Context, base: Base, identifiers: pl.Series) -> 
 
 def _ids(context: Context, base: Base, identifiers: pl.Series) -> pl.Series:
     """Every id that these identifiers have, or had before a merge."""
-    held = pl.col(base.identifier).is_in(identifiers.implode())
+    held = identifiers.alias(base.identifier).to_frame().lazy()
     tables = [given_ids(context, base), known_ids(context, base)]
-    return pl.concat(
-        [table.filter(held).select(base.id_column).collect().to_series() for table in tables]
-    ).unique()
+    found = [table.join(held, on=base.identifier, how="semi").select(base.id_column) for table in tables]
+    return pl.concat(found).unique().collect().to_series()
 
 
 def _forgiven(context: Context, base: Base) -> dict[str, list[int]]:

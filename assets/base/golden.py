@@ -28,6 +28,8 @@ _WHERE = ("_push", "_row", "_data_date")
 #: From the oldest to the latest row: what was received later was said later.
 _AGE = ("_data_date", "_received_at", "_push", "_row")
 CONFLICTS = "conflicts:"
+#: More than there are days: a vote weighs more than any date.
+_DAYS = 10_000_000
 #: How the crosswalk knows whose a row is, where the row says it by its identifier.
 BY_IDENTIFIER = "identifier"
 
@@ -47,7 +49,8 @@ class Chosen:
         source = base.sources[name]
         rows = standard(context, source.resource).filter(pl.col(source.identifier).is_not_null())
         if self.only is not None:
-            rows = rows.filter(pl.col(source.identifier).is_in(self.only.implode()))
+            only = self.only.alias(source.identifier).to_frame().lazy()
+            rows = rows.join(only, on=source.identifier, how="semi")
         whose = pl.col(source.identifier)
         if self.leads.height:
             whose = whose.replace(self.leads[base.identifier], self.leads["lead"])
@@ -166,11 +169,13 @@ def _believed(rule: Survivorship, references: Sequence[str]) -> dict[str, pl.Exp
 
 
 def _weight(rule: Survivorship, reference: str, references: Sequence[str]) -> pl.Expr:
-    """What a reference's word weighs: the day it was said, or how many say the same."""
+    """What a reference's word weighs: the day it was said, or how many say the same and, of equally many, the day."""
+    day = pl.col(_said_on(reference.partition(".")[0]))
     if rule is Survivorship.LATEST:
-        return pl.col(_said_on(reference.partition(".")[0]))
+        return day
     same = [(pl.col(reference) == pl.col(other)).fill_null(value=False) for other in references]
-    return pl.sum_horizontal(expression.cast(pl.Int32) for expression in same)
+    agreeing = pl.sum_horizontal(expression.cast(pl.Int64) for expression in same)
+    return agreeing * _DAYS + day.cast(pl.Int32).fill_null(0)
 
 
 def _disagreements(base: Base) -> pl.Expr:

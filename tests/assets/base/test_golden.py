@@ -77,7 +77,7 @@ def believed(rule: Survivorship, said: dict[str, Statement | None]) -> str | Non
     weights = {
         Survivorship.PRIORITY: dict.fromkeys(claims, 0),
         Survivorship.LATEST: {source: day for source, (_, day) in claims.items()},
-        Survivorship.MOST: {source: counts[value] for source, (value, _) in claims.items()},
+        Survivorship.MOST: {source: counts[value] * 10 + day for source, (value, day) in claims.items()},
     }[rule]
     return max(claims, key=lambda source: weights[source], default=None)
 
@@ -159,7 +159,7 @@ def test_every_value_has_its_source(city: Context) -> None:
     assert values == {
         "name": ("李雷", "household_register"),
         "household_no": ("H1", "household_register"),
-        # a telephone number ages: the latest word counts, not the first in order
+        # a telephone number ages: of equally many the latest word counts, not the first in order
         "mobile": ("13900000002", "medical_insurance"),
     }
     assert he["sources"] == 4
@@ -290,7 +290,7 @@ def test_each_field_can_be_explained(city: Context) -> None:
         ("medical_insurance", "李雷", "一致"),
     ]
     assert verdicts(city, "mobile") == [
-        ("social_insurance", "13900000001", "未采用：不是最近的"),
+        ("social_insurance", "13900000001", "未采用：持此值的来源较少或较早"),
         ("medical_insurance", "13900000002", "采用"),
     ]
     (answer,) = [a for a in explain(city, "person", ids(city)[HE]) if a["field"] == "household_no"]

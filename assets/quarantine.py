@@ -17,8 +17,8 @@ import polars as pl
 
 from assets.build import Context
 from assets.ingest.operations import DELETED
-from assets.standard import DUPLICATE, SUPERSEDED, content_hash, landed_rows
-from assets.surroundings import other_tables
+from assets.standard import DUPLICATE, SUPERSEDED, landed_rows
+from assets.surroundings import content_hash, other_tables
 from catalog.errors import MendableError
 from catalog.model import Entry, Mode
 from lake.ledger import Ledger, Push, PushState, open_ledger
@@ -79,7 +79,7 @@ class Tally:
 def states(context: Context, entry: Entry) -> pl.DataFrame:
     """Every row in the resource's quarantine with its ``state``, a hash of its ``content``, ``since`` when its key has
     been refused, and the push that closed it (``closed_by``)."""
-    rows = context.lake.scan("quarantine", entry.code).with_columns(content_hash().alias("content"))
+    rows = context.lake.scan("quarantine", entry.code).with_columns(content_hash())
     ledger = open_ledger(context.home)
     derived = _derived(context, ledger, entry, rows).collect(engine="streaming")
     return _ruled(ledger, Rulings(context.home).of(entry.code), derived)

@@ -15,7 +15,7 @@ from assets.build import Context
 from catalog.model import Entry
 from lake.ledger import Ledger, Push
 from lake.rulings import RulingKind, Rulings
-from lake.tables import Lake
+from lake.tables import Lake, row_hash
 from quality.changes import CHANGES, Before
 from quality.plan import asked_resources
 
@@ -28,6 +28,11 @@ class Surroundings:
     tables: Mapping[str, pl.LazyFrame] = field(default_factory=dict)
     before: Before = field(default_factory=Before)
     released: frozenset[int] = frozenset()
+
+
+def content_hash() -> pl.Expr:
+    """What a quarantined row says, as a number: the same content of another push has the same."""
+    return row_hash(["cells"], pl.Schema({"cells": pl.String()})).alias("content")
 
 
 def surroundings(context: Context, ledger: Ledger, push: Push, entry: Entry) -> Surroundings:

@@ -27,14 +27,14 @@ WORKLIST_REASON, WORKLIST_ROW = "问题说明", "问题数据编号"
 @dataclass(frozen=True)
 class Match:
     """Header positions by entry column, the headers that belong to none, and the columns that no header names.
-    ``worklist``: the file is a worklist of refused rows that comes back."""
+    ``worklist``: where a worklist of refused rows that comes back says which row each was."""
 
     positions: dict[str, int]
     unknown: tuple[tuple[int, str], ...]
     missing_required: tuple[str, ...]
     missing_optional: tuple[str, ...]
     repeated: tuple[str, ...]
-    worklist: bool = False
+    worklist: int | None = None
 
     @property
     def share(self) -> float:
@@ -114,8 +114,8 @@ def match(entry: Entry, headers: Sequence[str | None]) -> Match:
     missing = [name for name in entry.columns if name not in positions]
     required = tuple(name for name in missing if entry.columns[name].required)
     optional = tuple(name for name in missing if not entry.columns[name].required)
-    worklist = any(header and header.strip() == WORKLIST_ROW for header in headers)
-    return Match(positions, tuple(unknown), required, optional, tuple(repeated), worklist)
+    numbers = (place for place, header in enumerate(headers) if header and header.strip() == WORKLIST_ROW)
+    return Match(positions, tuple(unknown), required, optional, tuple(repeated), next(numbers, None))
 
 
 def known_headers(entry: Entry) -> dict[str, str]:
@@ -143,7 +143,7 @@ def normal(header: str) -> str:
 
 def refusal(entry: Entry, found: Match) -> Title | None:
     """Why the headers cannot be used, and what to do; None where they can."""
-    if found.worklist and entry.delivery.mode is Mode.SNAPSHOT:
+    if found.worklist is not None and entry.delivery.mode is Mode.SNAPSHOT:
         return Title(
             zh="该资源每次须全量推送，不能只推送改正后的问题数据清单；请在源系统中改正后重新全量推送",
             en="each push of this resource is all there is: correct the rows at their source and push everything again",

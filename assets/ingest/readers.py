@@ -27,6 +27,8 @@ from catalog.model import Entry, Title
 from quality.split import PROBLEM
 
 UNKNOWN = "_unknown:"
+#: The raw frame's column of a worklist that comes back: which refused row each was.
+RETURNED = "_returned"
 #: The header under which what could not be parsed stands whole, for the quarantine.
 RAW = "原文"
 #: JSON is read whole, and its text is a tenth of the memory that takes; NDJSON has no such limit.
@@ -91,6 +93,7 @@ def _with_blank_headers_named(table: Table) -> Table:
 def _named(table: Table, found: Match, operation: int | None) -> pl.LazyFrame:
     known = [pl.col(f"c{index}").alias(name) for name, index in found.positions.items()]
     known += [] if operation is None else [pl.col(f"c{operation}").alias(OPERATION)]
+    known += [] if found.worklist is None else [pl.col(f"c{found.worklist}").alias(RETURNED)]
     seen: dict[str, int] = {}
     further = []
     for index, header in found.unknown:

@@ -18,6 +18,7 @@ import xlsxwriter
 
 from assets.build import Context
 from assets.quarantine import tally
+from assets.replay import withdraw
 from assets.standard import apply_waiting
 from catalog.model import Way
 from lake.landing import receive
@@ -116,6 +117,23 @@ def test_a_corrected_worklist_is_a_push_and_closes_its_rows(
     assert (found.open, found.closed) == (0, 2)
     assert "没有待处理的问题数据" in login("li").get(ADDRESS).text
     assert login("li").get(f"{ADDRESS}.xlsx").status_code == 404
+
+
+def test_a_row_whose_key_was_wrong_is_closed_by_its_number_in_the_worklist(
+    login: Login, push: Deliver, city: Context, tmp_path: Path
+) -> None:
+    good = {"insurance_kind": "养老保险", "joined_on": "2020-01-01", "status": "正常参保", "name": "李四"}
+    people = [good | {"resident_id": cremation(serial)["resident_id"]} for serial in range(3)]
+    bad = push("social_insurance", *people, good | {"resident_id": "441802195001010099"})
+    assert (bad.accepted, bad.rejected) == (3, 1)
+    path = tmp_path / "worklist.xlsx"
+    path.write_bytes(login("zhang").get("/departments/hrss/worklist.xlsx").content)
+    returned = send(city, "social_insurance", corrected(path.read_bytes(), path))
+    assert (returned.accepted, returned.rejected) == (1, 0)
+    entry = city.catalogue.entry("social_insurance")
+    assert (tally(city, entry).open, tally(city, entry).closed) == (0, 1)
+    withdraw(city, returned.id, reason="误报", by="hrss")
+    assert tally(city, entry).open == 1
 
 
 def test_a_worklist_of_what_is_sent_whole_is_not_taken_for_the_whole(

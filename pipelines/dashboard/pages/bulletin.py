@@ -21,7 +21,6 @@ from pipelines.dashboard.rendering import page
 from pipelines.dashboard.timeliness import Tally, due_in, months_back
 from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Visit, Visitor
 from quality.clock import CITY_TIME
-from quality.freshness import State
 
 router = APIRouter()
 _MONTHS = 24
@@ -53,8 +52,8 @@ def bulletin(visit: Visitor, month: str = "") -> Response:
     visit.require_all()
     picture = visit.site.board.picture()
     chosen = _month(month) if month else _last_with_periods(picture)
-    # a held push has come: that we have not decided on it is not the department's debt
-    owed = [each for each in picture.states_of(None) if each.state in (State.LATE, State.NEVER)]
+    # a held push has come, and what was never promised is not owed
+    owed = [each for each in picture.states_of(None) if each.working_days_late]
     missed = {code: due_in(picture.record, [code], chosen).missed for code in picture.record}
     standings = ranked(picture, chosen, recorded_scores(visit, chosen))
     return page(

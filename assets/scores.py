@@ -245,6 +245,15 @@ def own_side(context: Context, base: Base, department: str) -> pl.DataFrame:
     return pl.concat(sides).filter(own).unique().sort("field", "other_department", "identifier").collect()
 
 
+def own_sides(context: Context, department: str) -> pl.DataFrame:
+    """The same over every base database that has been built."""
+    found = [own_side(context, base, department) for base in _bases(context)]
+    schema = dict.fromkeys(
+        ("identifier", "field", "own_value", "own_resource", "other_department"), pl.String
+    )
+    return pl.concat([pl.DataFrame(schema=schema), *found])
+
+
 def shares_of(agreement: pl.DataFrame) -> dict[str, float]:
     """By resource the share of its comparisons in which it stands as it should. The statutory source stands, and who
     differs from it answers for all of it; where neither is statutory nobody knows who is right, and each answers for half."""

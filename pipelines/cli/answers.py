@@ -95,6 +95,27 @@ def quality(
 
 
 @app.command()
+def disagreements(
+    department: Annotated[str, typer.Argument(help="the department's code")],
+    output: Annotated[Format, typer.Option("--format", help="table, csv or json")] = Format.TABLE,
+) -> None:
+    """What a department says of a person or organisation that another one says otherwise: its own values only.
+
+    Example: citylake disagreements hrss --format csv
+    """
+    import polars as pl
+
+    from assets.scores import own_sides
+    from pipelines.definitions import open_context
+    from pipelines.delivering import require_department
+
+    context = open_context()
+    require_department(context.catalogue, department)
+    found: pl.DataFrame = own_sides(context, department)
+    sys.stdout.write(render(found.columns, found.rows(), output) + "\n")
+
+
+@app.command()
 def sql(
     statement: Annotated[str, typer.Argument(metavar="QUERY", help="one SQL query")],
     output: Annotated[Format, typer.Option("--format", help="table, csv or json")] = Format.TABLE,

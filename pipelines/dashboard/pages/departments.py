@@ -6,13 +6,12 @@ Here belongs the gathering of its facts.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from datetime import date, datetime
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from assets.operations import ResourceState
+from assets.scores import DEPARTMENT, SCORES, latest_scores
 from catalog.model import Dimension
 from lake.ledger import open_ledger
 from lake.promises import open_promises
@@ -49,7 +48,7 @@ def department(visit: Visitor, code: str) -> Response:
         counts={state: counts[state] for state in State if counts[state]},
         bars=[month_bar(visit, month, months[month]) for month in months],
         year=sum_of(months.values()),
-        dimensions=dimension_means(states),
+        dimensions=recorded_dimensions(visit, code),
         quality=mean_quality(states),
         waiting=sorted(waiting, key=lambda item: item.since),
         days_since=lambda instant: days_since(instant, picture.today),
@@ -80,10 +79,10 @@ def month_bar(visit: Visit, month: date, counted: Tally) -> Bar:
     return Bar(label, tuple((kind, count, f"{label} {said} {count}") for kind, count, said in words))
 
 
-def dimension_means(states: Sequence[ResourceState]) -> dict[Dimension, float | None]:
-    """The mean score of each quality dimension over the resources in which it was assessed."""
-    means: dict[Dimension, float | None] = {}
-    for dimension in Dimension:
-        known = [score for state in states if (score := state.dimensions[dimension]) is not None]
-        means[dimension] = sum(known) / len(known) if known else None
-    return means
+def recorded_dimensions(visit: Visit, code: str) -> dict[Dimension, float | None]:
+    """The department's newest recorded score in each quality dimension."""
+    recorded = visit.site.board.worked_out(
+        "scores", [SCORES], lambda context: latest_scores(context.lake).filter(level=DEPARTMENT)
+    )
+    found = dict(recorded.filter(department=code).select("dimension", "score").iter_rows())
+    return {dimension: found.get(dimension.value) for dimension in Dimension}

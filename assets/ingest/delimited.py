@@ -11,6 +11,7 @@ import csv
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,9 +73,11 @@ def read_delimited(
     try:
         found = None if text.broken else _scan(text.path, layout)
     except NotUtf8Error:
-        # only the head had been decoded, and bytes further down are not UTF-8
-        text = transcoded(path, work)
-        found = None if text.broken else _scan(text.path, layout)
+        # only the head had been decoded, and bytes further down are not UTF-8, or a line was too long to be looked at
+        text, found = transcoded(path, work), None
+        if not text.broken:
+            with suppress(NotUtf8Error):
+                found = _scan(text.path, layout)
     return found or _gather(text, layout, work)
 
 

@@ -1,7 +1,7 @@
 """One look at the lines of a delimited file before it is read: whether each of them, by itself, is a row.
 
 Here belongs what can be told of bytes in bulk: blocks of whole lines are looked at side by side, as arrays of byte
-positions, for a quarter of what the same questions cost as text. What is then read, and how, is in ``delimited.py``.
+positions, in less time than the same questions cost as text. What is then read, and how, is in ``delimited.py``.
 """
 
 from __future__ import annotations

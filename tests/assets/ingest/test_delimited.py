@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.ingest import delimited
+from assets.ingest import delimited, lines
 from quality.split import PROBLEM
 
 ROWS = 1_000
@@ -55,3 +55,14 @@ def test_a_row_that_is_no_row_of_the_table_is_kept_and_marked(tmp_path: Path) ->
     assert rows["c0"].to_list() == ["1", "2", "3"]
     assert rows["c1"][0] == 'x"y'
     assert rows.filter(pl.col(PROBLEM).is_not_null())["c0"].to_list() == ["2"]
+
+
+def test_a_line_too_long_to_be_looked_at_is_read_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "BLOCK", 64)
+    monkeypatch.setattr(lines, "MAX_LINE", 1 << 14)
+    path = tmp_path / "push.csv"
+    path.write_text(f"a,b\n1,{'x' * (1 << 15)}\n2,y\n", encoding="utf-8")
+    read = delimited.read_delimited(path, tmp_path, lambda cells: float(cells == ["a", "b"]), "表", "table")
+    assert read.frame.collect()["c1"].str.len_chars().to_list() == [1 << 15, 1]

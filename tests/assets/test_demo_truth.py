@@ -17,7 +17,7 @@ import pytest
 from assets import base, theme
 from assets.build import Context
 from assets.standard import apply_waiting
-from catalog.base_model import load_bases
+from catalog.base_model import Base, load_bases
 from catalog.load import load
 from demo import city as demo_city
 from demo import exports
@@ -41,6 +41,18 @@ class Told:
 
     def table(self, layer: str, name: str) -> pl.DataFrame:
         return self.context.lake.scan(layer, name).collect()
+
+    def refused_for_their_number(self, declared: Base) -> pl.DataFrame:
+        """Where the rows are that were refused because of the identifier of whom they are of."""
+        found = []
+        for source in declared.sources.values():
+            if self.context.lake.exists("quarantine", source.resource):
+                column = pl.element().struct.field("column")
+                because = pl.col("reasons").list.eval(column == source.identifier).list.any()
+                found.append(
+                    self.table("quarantine", source.resource).filter(because).select("_push", "_row")
+                )
+        return pl.concat(found).unique()
 
     def usable(self, resource: str) -> pl.DataFrame:
         """The rows of an export as they were before they were soiled, without those whose dirt spoils them."""
@@ -217,3 +229,96 @@ def test_licences_are_the_citys_with_their_chains(told: Told) -> None:
     assert held["chain_id"].n_unique() == truth["chain"].n_unique()
     newest = truth.group_by("chain").agg(pl.col("licence_id").sort_by("version").last())
     assert set(current["licence_id"]) == set(newest["licence_id"])
+
+
+def whose_rows_are(told: Told, declared: Base) -> pl.DataFrame:
+    """Of each delivered row that names a person of the source's: where it is, and who it truly is of."""
+    pushes = open_ledger(told.context.home).in_state(PushState.APPLIED)
+    by_delivery = {(push.resource, push.filename): push.id for push in pushes}
+    found = []
+    for source in declared.sources.values():
+        clean = exports.EXPORTS[source.resource].export(told.truth)
+        parts = clean.partition_by("_part", as_dict=True) if "_part" in clean.columns else {("",): clean}
+        sent = [delivery for delivery in told.sent if delivery.resource == source.resource]
+        for (_, rows), delivery in zip(sorted(parts.items()), sent, strict=True):
+            push = by_delivery[source.resource, delivery.path.name if delivery.path else "table.parquet"]
+            row = pl.int_range(1, pl.len() + 1).alias("_row")
+            found.append(rows.select(row, resident_id=source.identifier, _push=pl.lit(push)))
+    return pl.concat(found).unique()
+
+
+def test_every_row_is_given_to_whom_it_is_of(told: Told) -> None:
+    """By identifier all and exactly; what was linked without one nearly all, and to nobody else."""
+    declared = load_bases(told.context.catalogue)["person"]
+    true = whose_rows_are(told, declared)
+    ids = told.table("base", "person_ids").select("person_id", resident_id="identifier")
+    given = told.table("base", "person_crosswalk").join(ids, on="person_id")
+    right = given.join(true, on=["_push", "_row", "resident_id"], how="semi")
+    both = pl.concat([given.group_by("method").len("given"), right.group_by("method").len("given")])
+    counted = {
+        method: group["given"].to_list() for (method,), group in both.group_by("method", maintain_order=True)
+    }
+    rows, hits = counted["identifier"]
+    accepted = true.join(given.filter(method="identifier"), on=["_push", "_row"], how="semi")
+    assert rows == hits == accepted.height, "no wrong merge among identified rows"
+    linked, true_links = counted["linkage"]
+    reasons = told.refused_for_their_number(declared)
+    placeable = true.join(reasons, on=["_push", "_row"], how="semi").join(ids, on="resident_id", how="semi")
+    assert placeable.height > 30
+    assert true_links == linked
+    assert true_links >= 0.9 * placeable.height
+
+
+def test_the_golden_record_is_truer_than_any_department_and_as_true_as_their_majority(told: Told) -> None:
+    """Over all people and the fields of which the truth is known; to say nothing is not to be right."""
+    declared = load_bases(told.context.catalogue)["person"]
+    known = {"name": "name", "sex": "sex", "birth_date": "birth_date", "death_date": "death_date"}
+    known |= {"mobile": "mobile", "household_address": "address"}
+    people = told.table("base", "person").join(
+        told.truth.people.select(
+            "resident_id", *(pl.col(true).alias(f"true:{field}") for field, true in known.items())
+        ),
+        on="resident_id",
+    )
+    right: dict[str, list[float]] = {"golden": [], "majority": []}
+    alone: dict[str, list[float]] = {}
+    for field in known:
+        said = {
+            source: one_each(told, declared, source, column)
+            for source, column in map(declared.split, declared.fields[field].sources)
+        }
+        for source, rows in said.items():
+            alone.setdefault(source, []).append(share_right(people, rows, field))
+        everything = pl.concat(said.values()).filter(pl.col("value").is_not_null())
+        # of equally many one is drawn: by the value itself, true numbers would win, which begin alike
+        drawn = pl.struct("resident_id", "value").hash(seed=1)
+        votes = everything.group_by("resident_id", "value").len().sort("len", drawn, descending=True)
+        right["majority"].append(
+            share_right(people, votes.unique("resident_id", keep="first", maintain_order=True), field)
+        )
+        golden = people.select("resident_id", value=pl.col(field))
+        right["golden"].append(share_right(people, golden, field))
+    golden, majority = (sum(right[who]) for who in ("golden", "majority"))
+    # where as many say one number as another, both can only guess
+    assert golden > majority - 0.005
+    assert golden > 0.95 * len(known)
+    for source, shares in alone.items():
+        assert golden > sum(shares), source
+
+
+def one_each(told: Told, base: Base, source: str, column: str) -> pl.DataFrame:
+    """What a source says of each person last."""
+    held = base.sources[source]
+    if not told.context.lake.exists("standard", held.resource):
+        return pl.DataFrame(schema={"resident_id": pl.String, "value": pl.String})
+    rows = told.table("standard", held.resource).sort("_data_date", "_push", "_row")
+    said = rows.select(resident_id=held.identifier, value=pl.col(column).cast(pl.String))
+    return said.unique("resident_id", keep="last", maintain_order=True)
+
+
+def share_right(people: pl.DataFrame, said: pl.DataFrame, field: str) -> float:
+    """The share of people of whom this is said rightly; of who lives, saying no day of death is right."""
+    both = people.select("resident_id", true=pl.col(f"true:{field}").cast(pl.String)).join(
+        said.select("resident_id", pl.col("value").cast(pl.String)), on="resident_id", how="left"
+    )
+    return float((both["true"].eq_missing(both["value"])).mean() or 0)  # type: ignore[arg-type]

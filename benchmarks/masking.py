@@ -1,15 +1,14 @@
 """Masking against copying, keyed pseudonyms and FF1 against one call for each value, k, l and t against one count.
 
 Here belong the table, the product over it and the sides. A product's columns are masked by the same expressions as in
-``assets.shared``; the floor writes the same table unmasked. ``ff3`` and ``pycanon`` are measured beside ours where they
-happen to be installed: nothing here asks for them.
+``assets.shared``; the floor writes the same table unmasked. ``ff3``, ``pyffx`` and ``pycanon`` are in
+``benchmarks.peers``; they are given samples.
 """
 
 from __future__ import annotations
 
 import hmac
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import SM4
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
-from benchmarks.harness import Comparison
+from benchmarks.harness import Comparison, Peer
 from benchmarks.push import ENTRY as PAYMENTS
 from benchmarks.push import blocks
 from catalog.model import Entry
@@ -33,8 +32,7 @@ ROWS = 2_000_000
 #: One second's worth where a million pseudonyms, or a quarter of a million tokens, are asked for a second.
 PSEUDONYMS = 1_000_000
 TOKENS = 250_000
-FF3_SAMPLE = 20_000
-PYCANON_SAMPLE = 100_000
+PEER_SAMPLE = 20_000
 KEY = recipient_key(bytes(range(32)), "benchmark")
 
 _KEPT = (
@@ -168,8 +166,8 @@ def format_preserving(folder: Path) -> None:
 
 
 def format_preserving_sample(folder: Path) -> None:
-    """As many as ff3 is given."""
-    made = resident_tokens.tokens(_ids(folder, FF3_SAMPLE), KEY)
+    """As many as the peers, which go value by value, are given."""
+    made = resident_tokens.tokens(_ids(folder, PEER_SAMPLE), KEY)
     assert made.null_count() == 0
 
 
@@ -185,15 +183,6 @@ def ff1_by_value(folder: Path) -> None:
             block = start ^ (number << 24 | right)
             mixed = int.from_bytes(encrypt(block.to_bytes(16, "big"))[:8], "big")
             left, right = right, (left + mixed) % modulus
-
-
-def ff3_calls(folder: Path) -> None:
-    """The ff3 package (FF3-1 over AES), one call for each value."""
-    from ff3 import FF3Cipher  # type: ignore[import-not-found, unused-ignore]
-
-    cipher = FF3Cipher(KEY.secret.hex(), KEY.secret[:7].hex())
-    for value in _ids(folder, FF3_SAMPLE):
-        cipher.encrypt(value[:17])
 
 
 def prepare_groups(folder: Path) -> None:
@@ -226,17 +215,6 @@ def count_groups(folder: Path) -> None:
     assert counted.collect(engine="streaming")["len"].sum() == ROWS
 
 
-def pycanon_measures(folder: Path) -> None:
-    """pycanon's k, l and t on a sample of a twentieth."""
-    from pycanon import anonymity  # type: ignore[import-not-found, unused-ignore]
-
-    frame = pl.read_parquet(folder / "groups.parquet", n_rows=PYCANON_SAMPLE).to_pandas()
-    others = [name for name in QUASI if name != "benefit"]
-    assert anonymity.k_anonymity(frame, list(QUASI)) >= 1
-    anonymity.l_diversity(frame, others, ["benefit"])
-    anonymity.t_closeness(frame, others, ["benefit"])
-
-
 COMPARISONS = (
     Comparison("mask", "the same table copied", 6, mask_table, copy_table, prepare_table),
     # hmac.digest makes 0.4 million a second of one core where a million are asked for
@@ -244,14 +222,16 @@ COMPARISONS = (
     # value by value makes 130,000 a second where 250,000 are asked for
     Comparison("ff1", "FF1 value by value", 0.5, format_preserving, ff1_by_value, prepare_ids),
     Comparison("risk", "one count of the groups", 3, risk, count_groups, prepare_groups),
-    *(
-        [Comparison("ff1_ff3", "ff3, 20,000 values", 0.1, format_preserving_sample, ff3_calls, prepare_ids)]
-        if find_spec("ff3")
-        else []
+    Comparison(
+        "ff1_ff3", "ff3, 20,000 values", 0.1, format_preserving_sample, Peer("ff3", "encrypt"), prepare_ids
     ),
-    *(
-        [Comparison("risk_pycanon", "pycanon on 100,000 rows", 1, risk, pycanon_measures, prepare_groups)]
-        if find_spec("pycanon")
-        else []
+    Comparison(
+        "ff1_pyffx",
+        "pyffx, 20,000 values",
+        0.1,
+        format_preserving_sample,
+        Peer("pyffx", "encrypt"),
+        prepare_ids,
     ),
+    Comparison("risk_pycanon", "pycanon, 100,000 rows", 1, risk, Peer("pycanon", "measure"), prepare_groups),
 )

@@ -12,7 +12,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -58,14 +61,14 @@ def plant(context: Context) -> list[Canary]:
     """Write every resource's standard table, and say what was planted where."""
     planted: list[Canary] = []
     for number, entry in enumerate(context.catalogue.entries.values()):
-        rows = _rows(context.catalogue, entry, number)
+        rows = rows_of(context.catalogue, entry, number)
         context.lake.append("standard", entry.code, rows)
-        planted += _canaries(entry, rows)
+        planted += canaries_of(entry, rows)
     planted.append(Canary("any", "_push", PUSH, in_role_tables=False))
     return planted
 
 
-def _rows(catalogue: Catalogue, entry: Entry, number: int) -> pl.DataFrame:
+def rows_of(catalogue: Catalogue, entry: Entry, number: int) -> pl.DataFrame:
     columns: dict[str, pl.Series] = {}
     for index, (name, column) in enumerate(entry.columns.items()):
         element = ELEMENTS[column.element]
@@ -138,7 +141,7 @@ _COMMON = {
 }  # fmt: skip
 
 
-def _canaries(entry: Entry, rows: pl.DataFrame) -> Iterator[Canary]:
+def canaries_of(entry: Entry, rows: pl.DataFrame) -> Iterator[Canary]:
     for name, column in standard_columns(entry).items():
         if column.system or column.sharing is SharingType.UNCONDITIONAL or name not in entry.columns:
             continue
@@ -168,6 +171,8 @@ def forms(value: str) -> Iterator[bytes]:
     yield plain
     yield from (value.encode(encoding) for encoding in ("utf-16-le", "utf-16-be", "gb18030"))
     yield value[::-1].encode()
+    # as JSON writes it into logs and databases
+    yield value.encode("unicode_escape")
     yield plain.hex().encode()
     yield quote(value).encode()
     for offset in range(3):
@@ -190,6 +195,8 @@ def readable_bytes(paths: Iterable[Path]) -> bytes:
 
 
 def _decoded(file: Path) -> Iterator[bytes]:
+    if file.suffix == ".db":
+        yield from _cells(list(_stored(file)))
     if file.suffix == ".parquet":
         footer = pq.ParquetFile(file).metadata
         for group in range(footer.num_row_groups):
@@ -207,6 +214,21 @@ def _decoded(file: Path) -> Iterator[bytes]:
             yield repr([views, columns]).encode()
             for schema, view in names:
                 yield from _cells(connection.execute(f'FROM "{schema}"."{view}"').fetchall())
+
+
+def _stored(file: Path) -> Iterator[Any]:
+    """Every cell of a SQLite database, and what is compressed in it."""
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
+        tables = [
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
+        for table in tables:
+            for row in connection.execute(f'SELECT * FROM "{table}"'):
+                for cell in row:
+                    yield cell
+                    with suppress(zlib.error, TypeError):
+                        yield zlib.decompress(cell).decode("latin-1")
+    connection.close()
 
 
 def _cells(value: Any) -> Iterator[bytes]:

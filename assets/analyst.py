@@ -27,9 +27,10 @@ from assets.theme.themes import Theme, read_themes
 from catalog.errors import MendableError
 from catalog.load import Catalogue
 from catalog.model import SharingType, Title
+from lake.hashes import ROW_HASH
 from lake.home import Home
 from lake.locks import writing
-from lake.tables import ROW_HASH, Commit, Lake
+from lake.tables import Commit, Lake
 from masking.columns import SourceColumn, declared_tables
 from masking.compile import RoleColumn, masked, role_columns
 from masking.lineage import Tables, query_columns

@@ -21,10 +21,10 @@ from assets.standard import DUPLICATE, SUPERSEDED, landed_rows
 from assets.surroundings import content_hash, other_tables
 from catalog.errors import MendableError
 from catalog.model import Entry, Mode
+from lake.hashes import ROW_HASH
 from lake.ledger import Ledger, Push, PushState, open_ledger
 from lake.locks import writing
 from lake.rulings import Ruling, RulingKind, Rulings
-from lake.tables import ROW_HASH
 from quality.plan import compile_entry, raw_name
 from quality.split import UNPARSED
 

@@ -17,10 +17,11 @@ from assets.standard import make_tables, reapply
 from assets.surroundings import Surroundings, other_tables, released_contents
 from catalog.errors import MendableError
 from catalog.model import Entry
+from lake.hashes import ROW_HASH
 from lake.home import Home
 from lake.ledger import Decision, Ledger, Push, PushState, open_ledger
 from lake.locks import TableBusyError, writing
-from lake.tables import ROW_HASH, Lake
+from lake.tables import Lake
 
 #: The layers that are made of pushes alone.
 REBUILT = ("standard", "quarantine")

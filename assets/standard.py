@@ -23,10 +23,12 @@ from assets.ingest.readers import Reading, UnreadableError, read
 from assets.returned import record_returned, returned_rows
 from assets.surroundings import Surroundings, content_hash, surroundings
 from catalog.model import Entry, Mode, Severity, Title, Way
+from lake.hashes import ROW_HASH, fingerprint, row_hash
 from lake.landing import format_of, landed_file
 from lake.ledger import Ledger, Push, PushState, new_push_id, open_ledger
 from lake.locks import writing
-from lake.tables import ROW_HASH, Commit, Lake, describe_part, fingerprint, new_part, row_hash
+from lake.parts import describe_part, new_part
+from lake.tables import Commit, Lake
 from lake.upkeep import shorten_log
 from quality.evidence import Finding
 from quality.plan import Plan, content_schema

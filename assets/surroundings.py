@@ -13,9 +13,10 @@ import polars as pl
 
 from assets.build import Context
 from catalog.model import Entry
+from lake.hashes import row_hash
 from lake.ledger import Ledger, Push
 from lake.rulings import RulingKind, Rulings
-from lake.tables import Lake, row_hash
+from lake.tables import Lake
 from quality.changes import CHANGES, Before
 from quality.plan import asked_resources
 

@@ -22,8 +22,10 @@ from benchmarks.harness import Comparison
 from catalog.base_model import load_bases
 from catalog.elements.check_digits import resident_check
 from catalog.load import load
+from lake.hashes import ROW_HASH, row_hash
 from lake.home import Home
-from lake.tables import ROW_HASH, Lake, row_hash, write_part
+from lake.parts import write_part
+from lake.tables import Lake
 from quality.plan import content_schema
 
 PEOPLE = int(os.environ.get("CITYLAKE_BENCH_PEOPLE", "2000000"))

@@ -17,7 +17,8 @@ import polars as pl
 
 from assets.build import Context, TableName
 from catalog.base_model import Base
-from lake.tables import ROW_HASH, Lake
+from lake.hashes import ROW_HASH
+from lake.tables import Lake
 
 #: Another number where the code makes other tables of the same sources: all are then built anew.
 RECIPE = 1

@@ -48,8 +48,9 @@ from assets.build import Build, Built, Context, TableName
 from catalog.base_model import Base, load_bases
 from catalog.linkage_model import reviewed_models
 from catalog.load import Catalogue
+from lake.hashes import ROW_HASH
 from lake.locks import writing
-from lake.tables import ROW_HASH, Commit
+from lake.tables import Commit
 
 _PLACED = ["resource", "_push", "_row"]
 

@@ -20,7 +20,7 @@ from assets.base.inputs import standard
 from assets.build import Context
 from catalog.base_model import Base, Survivorship
 from catalog.load import Catalogue
-from lake.tables import ROW_HASH
+from lake.hashes import ROW_HASH
 
 SOURCE_SUFFIX = "_source"
 _WHOSE = "whose:"

@@ -17,8 +17,9 @@ from assets.build import Build, Built, Context
 from catalog.base_model import load_bases
 from catalog.load import Catalogue
 from catalog.model import Title
+from lake.hashes import ROW_HASH, row_hash
 from lake.locks import writing
-from lake.tables import ROW_HASH, Commit, row_hash
+from lake.tables import Commit
 
 FROM, TO = "recorded_from", "recorded_to"
 INSTANT = pl.Datetime("us", "UTC")

@@ -20,8 +20,8 @@ from assets.base.linkage import LINK, link
 from assets.build import Context
 from catalog.base_model import Base, load_bases
 from catalog.linkage_model import LinkageModel, reviewed_models
+from lake.hashes import ROW_HASH, row_hash
 from lake.locks import writing
-from lake.tables import ROW_HASH, row_hash
 
 #: Where a row is, and a hash of its content: a decision on it outlives a new push of the same row.
 RECORD = "record"

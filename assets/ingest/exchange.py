@@ -28,10 +28,10 @@ from assets.ingest.databases import Database, Mark, Part, postgresql
 from assets.ingest.decoding import scratch, scratch_folder
 from assets.ingest.table import as_text
 from catalog.model import Entry, Way
+from lake.hashes import row_hash
 from lake.home import Home
 from lake.landing import file_chunks, landed_file, receive
 from lake.ledger import Ledger, Push, PushState, new_push_id
-from lake.tables import row_hash
 
 #: Where a landed table says how far it was read, in its Parquet metadata: landing alone must tell where to go on.
 _MARK = b"citylake.watermark"

@@ -10,7 +10,17 @@ from __future__ import annotations
 import sys
 
 from catalog.errors import MendableError
-from pipelines.cli import access, answers, catalogue, licences, linkage, pushes, quarantine, serving, timeliness
+from pipelines.cli import (
+    access,
+    answers,
+    catalogue,
+    licences,
+    linkage,
+    pushes,
+    quarantine,
+    serving,
+    timeliness,
+)
 from pipelines.cli.output import group, note
 
 app = group("城市公共数据湖仓 · the lakehouse for a city's public data.")

@@ -32,7 +32,7 @@ from catalog.elements import ELEMENTS
 from catalog.elements.check_digits import resident_check
 from catalog.load import Catalogue
 from catalog.model import Entry, SharingType
-from lake.tables import row_hash
+from lake.hashes import row_hash
 from masking.columns import standard_columns
 
 SUBJECTS = 12

@@ -29,7 +29,7 @@ from assets.build import Context
 from assets.standard import ConservationError, Outcome, apply, apply_waiting, make_tables, rehearse
 from catalog.load import Catalogue, load
 from catalog.model import Entry, Way
-from lake import tables
+from lake import changes
 from lake.home import Home
 from lake.landing import receive
 from lake.ledger import Ledger, LedgerError, Push, PushState, open_ledger
@@ -506,8 +506,8 @@ class Killed(BaseException):
 STEPS: dict[str, tuple[Any, str]] = {
     "staging": (standard, "_stage"),
     "committing quarantine and first rows": (Lake, "append_part"),
-    "writing the log of any commit": (tables._Planned, "commit"),
-    "writing changed rows": (tables, "write_part"),
+    "writing the log of any commit": (changes.Planned, "commit"),
+    "writing changed rows": (changes, "write_part"),
     "committing changes": (Lake, "change"),
     "settling": (Ledger, "settle"),
 }

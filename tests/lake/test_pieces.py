@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lake import tables
+from lake import changes
 from lake.tables import Lake
 
 ROWS = st.dictionaries(st.integers(0, 30), st.sampled_from(["a", "b", None]), max_size=31)
@@ -17,7 +17,7 @@ ROWS = st.dictionaries(st.integers(0, 30), st.sampled_from(["a", "b", None]), ma
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "PIECE_ROWS", 4)
+    monkeypatch.setattr(changes, "PIECE_ROWS", 4)
 
 
 def frame(values: dict[int, str | None]) -> pl.DataFrame:

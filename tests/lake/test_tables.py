@@ -23,8 +23,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from lake import tables
-from lake.tables import Lake, SchemaChangeError, TableMissingError, row_hash, write_part
+from lake import changes, parts, tables
+from lake.hashes import ROW_HASH, row_hash
+from lake.parts import write_part
+from lake.tables import Lake, SchemaChangeError, TableMissingError
 
 NAME = ("standard", "sample")
 CONTENT = pl.Schema({"k": pl.Int64(), "v": pl.String()})
@@ -37,7 +39,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def rows_of(content: Mapping[int, str | None]) -> pl.DataFrame:
     frame = pl.DataFrame({"k": list(content), "v": list(content.values())}, schema=CONTENT)
-    return frame.with_columns(row_hash(CONTENT.names(), CONTENT).alias(tables.ROW_HASH))
+    return frame.with_columns(row_hash(CONTENT.names(), CONTENT).alias(ROW_HASH))
 
 
 def keys_of(*keys: int) -> pl.DataFrame:
@@ -83,8 +85,8 @@ def test_changes_do_to_a_table_what_they_do_to_a_dictionary(
     steps: list[tuple[dict[int, str | None], set[int]]], small_files: int
 ) -> None:
     """Rows, counts and versions: a new version exactly where something differs, however files are folded."""
-    before = tables.SMALL_FILES
-    tables.SMALL_FILES = small_files
+    before = changes.SMALL_FILES
+    changes.SMALL_FILES = small_files
     try:
         with tempfile.TemporaryDirectory() as folder:
             lake, model = Lake(Path(folder)), dict[int, str | None]()
@@ -108,7 +110,7 @@ def test_changes_do_to_a_table_what_they_do_to_a_dictionary(
                 assert (commit.version, commit.rows) == (version, len(model))
                 assert lake.rows(*NAME) == len(model)
     finally:
-        tables.SMALL_FILES = before
+        changes.SMALL_FILES = before
 
 
 def test_an_identical_change_writes_nothing_at_all(lake: Lake) -> None:
@@ -134,7 +136,7 @@ def test_only_the_files_that_hold_a_changed_row_are_rewritten(lake: Lake) -> Non
 def test_many_small_files_are_folded_into_one(lake: Lake) -> None:
     for key in range(40):
         lake.change(*NAME, rows_of({key: "a"}), key=["k"])
-        assert len(lake.files(*NAME)) <= tables.SMALL_FILES + 1
+        assert len(lake.files(*NAME)) <= changes.SMALL_FILES + 1
     assert content(lake) == dict.fromkeys(range(40), "a")
 
 
@@ -169,17 +171,17 @@ def test_a_transaction_is_remembered_when_the_log_has_been_folded_away(lake: Lak
 
 def interrupted(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object], times: int = 1) -> None:
     """Before each of the next ``times`` commits another writer commits ``meanwhile``."""
-    original, left = tables._Planned.commit, [times]
+    original, left = changes.Planned.commit, [times]
 
-    def commit(self: tables._Planned, table: DeltaTable, transaction: str | None) -> None:
+    def commit(self: changes.Planned, table: DeltaTable, transaction: str | None) -> None:
         if left[0]:
             left[0] -= 1
             with monkeypatch.context() as patch:
-                patch.setattr(tables._Planned, "commit", original)
+                patch.setattr(changes.Planned, "commit", original)
                 meanwhile()
         original(self, table, transaction)
 
-    monkeypatch.setattr(tables._Planned, "commit", commit)
+    monkeypatch.setattr(changes.Planned, "commit", commit)
 
 
 WRITES: dict[str, Callable[[Lake], object]] = {
@@ -291,14 +293,14 @@ def test_a_published_table_takes_another_shape_in_one_commit(lake: Lake, after: 
 def test_a_new_column_is_null_in_the_rows_before_it(lake: Lake) -> None:
     lake.change(*NAME, rows_of({1: "a", 2: "b"}), key=["k"])
     wider = rows_of({2: "b", 3: "c"}).with_columns(pl.Series("w", [["x"], ["y"]]))
-    lake.change(*NAME, wider.with_columns(pl.col(tables.ROW_HASH) + 1), key=["k"])
+    lake.change(*NAME, wider.with_columns(pl.col(ROW_HASH) + 1), key=["k"])
     found = dict(lake.scan(*NAME).select("k", "w").collect().iter_rows())
     assert found == {1: None, 2: ["x"], 3: ["y"]}
     lake.change(*NAME, rows_of({4: "d"}), key=["k"])
     assert dict(lake.scan(*NAME).select("k", "w").collect().iter_rows()) == found | {4: None}
     plain = pl.concat([pl.read_parquet(path) for path in lake.files(*NAME)], how="vertical")
-    assert plain.columns == ["k", "v", tables.ROW_HASH, "w"], "every file has every column"
-    assert lake.scan(*NAME, version=1).collect().columns == ["k", "v", tables.ROW_HASH]
+    assert plain.columns == ["k", "v", ROW_HASH, "w"], "every file has every column"
+    assert lake.scan(*NAME, version=1).collect().columns == ["k", "v", ROW_HASH]
 
 
 def test_a_column_of_another_type_is_refused_with_what_to_do(lake: Lake) -> None:
@@ -392,9 +394,9 @@ class Footer:
 def test_bounds_of_some_row_groups_only_are_no_bounds() -> None:
     """A reader that trusts them would skip the file though the row is in it."""
     known, empty, unknown = ("b", "c", 2, 0), (None, None, 0, 2), (None, None, 1, 1)
-    stats = tables._stats(Footer(known, empty, ("a", "b", 2, 0)))
+    stats = parts._stats(Footer(known, empty, ("a", "b", 2, 0)))
     assert (stats["minValues"], stats["maxValues"]) == ({"word": "a"}, {"word": "c"})
-    stats = tables._stats(Footer(known, unknown))
+    stats = parts._stats(Footer(known, unknown))
     assert (stats["minValues"], stats["maxValues"]) == ({}, {})
     assert (stats["nullCount"], stats["numRecords"]) == ({"word": 1}, 4)
 

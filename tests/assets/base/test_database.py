@@ -23,9 +23,10 @@ from assets.build import Built, Context
 from assets.standard import SYSTEM_SCHEMA
 from catalog.base_model import Base, load_bases
 from catalog.load import Catalogue
+from lake.hashes import ROW_HASH, row_hash
 from lake.home import Home
 from lake.keys import master_key
-from lake.tables import ROW_HASH, Lake, row_hash
+from lake.tables import Lake
 from quality.plan import content_schema
 from tests.assets.small_lake import one, open_lake, put, resident
 

@@ -1,0 +1,210 @@
+"""What one commit does to a known version of a table: files in, files out, rows inserted, updated, deleted.
+
+Here belongs the planning of changes by key, exchanges, pieces and wider schemas. Nothing here retries or decides; the
+table's folder gets new Parquet files, which are visible only once ``lake.tables`` has committed the plan.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.transaction import RemoveAction
+
+from lake.hashes import ROW_HASH, fingerprints, row_hash
+from lake.parts import Part, write_part
+
+#: More files than this, each with fewer rows than that, are folded into one by the next change.
+SMALL_FILES, SMALL_ROWS = 16, 100_000
+#: A table that is published in pieces has at least this many rows in each, and fewer than twice as many.
+PIECE_ROWS = 50_000
+#: Every commit carries this application transaction: of two made from one version, Delta refuses the second.
+_WRITER = "citylake.writer"
+_FILE = "_file:"
+_PIECE = "_piece:"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One commit on a known version of a table: files in, files out, and what that does to its rows."""
+
+    parts: Sequence[Part]
+    mode: str = "append"
+    removed: Sequence[RemoveAction] = ()
+    schema: pa.Schema | None = None
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+    def commit(self, table: DeltaTable, transaction: str | None) -> None:
+        """Write it; raises ``CommitFailedError`` where the table has a newer version."""
+        now = int(time.time() * 1000)
+        names = [_WRITER, *([transaction] if transaction else [])]
+        table.create_write_transaction(
+            [*(part.action() for part in self.parts), *self.removed],
+            self.mode,
+            self.schema or table.schema(),
+            commit_properties=CommitProperties(
+                app_transactions=[Transaction(name, table.version() + 1, now) for name in names]
+            ),
+        )
+
+
+def plan_change(
+    table: DeltaTable, folder: Path, rows: pl.DataFrame, key: list[str], delete: pl.DataFrame | None
+) -> Planned | None:
+    """What ``rows`` change in this version of the table, and a part with that and what stands beside it."""
+    files = files_of(table)
+    held = _held(folder, files, rows.schema, key)
+    matched = rows.join(held, on=key, how="left", nulls_equal=True, maintain_order="left")
+    inserted = matched.filter(pl.col(_FILE).is_null())
+    updated = matched.filter(pl.col(_FILE).is_not_null() & pl.col("_held").ne_missing(pl.col(ROW_HASH)))
+    leaving = delete.select(key) if delete is not None else held.select(key).clear()
+    gone = held.join(leaving, on=key, how="semi", nulls_equal=True)
+    if not (inserted.height or updated.height or gone.height):
+        return None
+    touched = {Path(path).name for path in {*updated[_FILE].unique(), *gone[_FILE].unique()}}
+    rewritten = files.filter(pl.col("path").is_in(list(touched)) | _too_many_small())
+    changed = pl.concat([updated.select(key), gone.select(key)])
+    fresh = conformed(pl.concat([updated, inserted]).select(rows.columns).lazy(), schema_of(table))
+    if rewritten.height:
+        kept = scan_files(table, folder, rewritten["path"]).join(
+            changed.lazy(), on=key, how="anti", nulls_equal=True
+        )
+        fresh = pl.concat([kept, fresh])
+    part = write_part(fresh, folder)
+    return Planned(
+        [part] if part.rows else [],
+        removed=[_removed(*file) for file in rewritten.select("path", "size_bytes").iter_rows()],
+        inserted=inserted.height,
+        updated=updated.height,
+        deleted=gone.height,
+    )
+
+
+def plan_exchange(
+    table: DeltaTable, folder: Path, coming: pl.DataFrame, leaving: pl.DataFrame, key: list[str]
+) -> Planned | None:
+    """The rows of ``coming`` instead of those with a key in ``leaving``; only files that lose a row are rewritten, and
+    small ones once there are many."""
+    if coming.is_empty() and leaving.is_empty():
+        return None
+    files = files_of(table)
+    losing = set[str]()
+    if leaving.height:
+        paths = [folder / path for path in files["path"]]
+        keys = pl.scan_parquet(paths, include_file_paths=_FILE).select(*key, _FILE)
+        found = keys.join(leaving.lazy(), on=key, how="semi", nulls_equal=True).select(_FILE).unique()
+        losing = {Path(path).name for path in found.collect(engine="streaming")[_FILE]}
+    rewritten = files.filter(pl.col("path").is_in(list(losing)) | _too_many_small())
+    kept = scan_files(table, folder, rewritten["path"]).join(
+        leaving.lazy(), on=key, how="anti", nulls_equal=True
+    )
+    part = write_part(pl.concat([kept, conformed(coming.lazy(), schema_of(table))]), folder)
+    return Planned(
+        [part] if part.rows else [],
+        removed=[_removed(*file) for file in rewritten.select("path", "size_bytes").iter_rows()],
+        inserted=coming.height,
+        deleted=leaving.height,
+    )
+
+
+def plan_pieces(
+    table: DeltaTable, folder: Path, rows: pl.DataFrame, by: list[str], statistics: Collection[str] | None
+) -> Planned | None:
+    """The pieces that are not yet there as they should be, instead of the files that are no such piece."""
+    # a power of two, so that growing tables are divided anew seldom, and a bit mask finds the piece
+    pieces = 1 << max((rows.height // PIECE_ROWS).bit_length() - 1, 0)
+    divided = rows.with_columns((row_hash(by, rows.schema) & (pieces - 1)).alias(_PIECE))
+    wanted = fingerprints(divided.lazy(), rows.columns, [_PIECE]).collect()
+    files, wider = files_of(table), schema_of(table) != rows.schema
+    kept = wanted.clear().with_columns(pl.lit("").alias(_FILE))
+    if files.height and not wider:
+        held = pl.scan_parquet([folder / path for path in files["path"]], include_file_paths=_FILE)
+        held = held.with_columns((row_hash(by, rows.schema) & (pieces - 1)).alias(_PIECE))
+        found = fingerprints(held, rows.columns, [_PIECE, _FILE]).collect(engine="streaming")
+        # a file with rows of several pieces, or a piece in several files, is of another division
+        whole = found.filter(pl.len().over(_FILE) == 1, pl.len().over(_PIECE) == 1)
+        kept = whole.join(wanted, on=wanted.columns)
+    fresh = divided.join(kept, on=_PIECE, how="anti", maintain_order="left")
+    staying = {Path(path).name for path in kept[_FILE]}
+    leaving = files.filter(~pl.col("path").is_in(list(staying)))
+    if fresh.is_empty() and leaving.is_empty() and not wider:
+        return None
+    parts = [
+        write_part(piece.drop(_PIECE).lazy(), folder, statistics)
+        for piece in fresh.partition_by(_PIECE, maintain_order=True)
+    ]
+    if wider:
+        return Planned(parts, "overwrite", schema=arrow_schema(rows.schema), inserted=fresh.height)
+    removed = [_removed(*file) for file in leaving.select("path", "size_bytes").iter_rows()]
+    return Planned(parts, removed=removed, inserted=fresh.height)
+
+
+def plan_wider(table: DeltaTable, folder: Path, schema: pl.Schema) -> Planned:
+    """The table with what it lacks of ``schema``.
+
+    Its files are written anew, so that every file has every column and a plain ``read_parquet`` finds them."""
+    wider = pl.Schema({**schema_of(table), **schema})
+    rows = scan_files(table, folder, files_of(table)["path"])
+    part = write_part(conformed(rows, wider), folder)
+    return Planned([part] if part.rows else [], "overwrite", schema=arrow_schema(wider))
+
+
+def files_of(table: DeltaTable) -> pl.DataFrame:
+    """The files of this version: ``path`` in its folder, ``size_bytes``, ``num_records``."""
+    files = pl.DataFrame(table.get_add_actions())
+    return files.select("path", "size_bytes", "num_records")
+
+
+def _too_many_small() -> pl.Expr:
+    small = pl.col("num_records") < SMALL_ROWS
+    return small & (small.sum() > SMALL_FILES)
+
+
+def _held(folder: Path, files: pl.DataFrame, schema: pl.Schema, key: Sequence[str]) -> pl.DataFrame:
+    """Of each row its key, its hash as ``_held``, and the file it is in."""
+    paths = [folder / path for path in files["path"]]
+    if not paths:
+        keys = {column: schema[column] for column in key}
+        return pl.DataFrame(schema={**keys, "_held": pl.Int64(), _FILE: pl.String()})
+    rows = pl.scan_parquet(paths, include_file_paths=_FILE, missing_columns="insert", extra_columns="ignore")
+    return rows.select(*key, pl.col(ROW_HASH).alias("_held"), _FILE).collect(engine="streaming")
+
+
+def schema_of(table: DeltaTable) -> pl.Schema:
+    return pl.Schema(table.schema().to_arrow())
+
+
+def scan_files(table: DeltaTable, folder: Path, paths: Iterable[str]) -> pl.LazyFrame:
+    """The rows of these of the table's files, with the table's columns; a file that lacks one has it null.
+
+    ``scan_delta`` would do the same, but finds no file under a folder with a Chinese name or a blank in it."""
+    files = [folder / path for path in paths]
+    schema = schema_of(table)
+    if not files:
+        return pl.LazyFrame(schema=schema)
+    return pl.scan_parquet(files, schema=schema, missing_columns="insert")
+
+
+def _removed(path: str, size: int) -> RemoveAction:
+    return RemoveAction(path, True, int(time.time() * 1000), size, {})
+
+
+def conformed(rows: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
+    """The rows with all columns of the schema in its order, null where they lack one."""
+    present = rows.collect_schema()
+    return rows.select(
+        pl.col(column) if column in present else pl.lit(None, dtype).alias(column)
+        for column, dtype in schema.items()
+    )
+
+
+def arrow_schema(schema: pl.Schema) -> pa.Schema:
+    """The schema Delta is told: plain Arrow types, all nullable."""
+    return schema.to_frame().to_arrow(compat_level=pl.CompatLevel.oldest()).schema

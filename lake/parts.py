@@ -1,0 +1,88 @@
+"""Parquet files in a table's folder: written, and described as a Delta log describes them.
+
+Here belong names, compression and statistics; committing them is ``lake.tables``.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+from deltalake.transaction import AddAction
+
+
+@dataclass(frozen=True)
+class Part:
+    """A Parquet file in a table's folder, not yet committed: its path, rows, and per-column statistics."""
+
+    path: Path
+    rows: int
+    stats: str
+
+    def action(self) -> AddAction:
+        """The Delta log's entry for this file."""
+        status = self.path.stat()
+        return AddAction(self.path.name, status.st_size, {}, int(status.st_mtime * 1000), True, self.stats)
+
+
+def new_part(folder: Path) -> Path:
+    """A fresh Parquet file name in ``folder``, which is made: what is written there is visible once committed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"part-{uuid.uuid4().hex}.parquet"
+
+
+def write_part(rows: pl.LazyFrame, folder: Path, statistics: Collection[str] | None = None) -> Part:
+    """Stream rows into a new Parquet file in ``folder``; it becomes visible only when it is committed."""
+    path = new_part(folder)
+    wanted = statistics is None or set(rows.collect_schema().names()) <= set(statistics)
+    # the first of zstd's levels makes files as small as the default, a fifth sooner
+    rows.sink_parquet(path, compression="zstd", compression_level=1, statistics=wanted, sync_on_close="all")
+    return describe_part(path)
+
+
+def describe_part(path: Path) -> Part:
+    """Row count and statistics of a Parquet file, from its footer."""
+    footer = pq.ParquetFile(path).metadata
+    return Part(path, footer.num_rows, json.dumps(_stats(footer), ensure_ascii=False))
+
+
+def _stats(footer: Any) -> dict[str, Any]:
+    """The log's statistics: row count always; minima, maxima and nulls of top-level plain columns that have them."""
+    stats: dict[str, Any] = {"numRecords": footer.num_rows, "minValues": {}, "maxValues": {}, "nullCount": {}}
+    for index in range(footer.num_columns):
+        name = footer.schema.column(index).path
+        if "." in name:
+            continue
+        chunks = [footer.row_group(group).column(index).statistics for group in range(footer.num_row_groups)]
+        if not chunks or any(chunk is None for chunk in chunks):
+            continue
+        stats["nullCount"][name] = sum(chunk.null_count or 0 for chunk in chunks)
+        bounds = [chunk for chunk in chunks if chunk.has_min_max]
+        if any(not chunk.has_min_max and chunk.num_values for chunk in chunks):
+            continue  # bounds of some row groups only would hide the rows of the others
+        low, high = (
+            (_json(min(c.min for c in bounds)), _json(max(c.max for c in bounds))) if bounds else (None, None)
+        )
+        if low is not None and high is not None:
+            stats["minValues"][name], stats["maxValues"][name] = low, high
+    return stats
+
+
+def _json(value: Any) -> Any:
+    """A bound as the Delta protocol writes it; None for kinds whose bounds are better left out."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, str):
+        # a reader compares whole values: a long text would have to be cut, and a cut maximum is too small
+        return value if len(value) <= 64 else None
+    if hasattr(value, "tzinfo"):
+        return value.isoformat(timespec="microseconds").replace("+00:00", "Z") if value.tzinfo else None
+    return value.isoformat() if hasattr(value, "isoformat") else None

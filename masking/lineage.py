@@ -147,6 +147,11 @@ def _choosers(sql: str, declared: dict[str, object]) -> set[Origin]:
     for scope in traverse_scope(query):
         listed = [column for column in scope.columns if not _is_projected(column, scope)]
         leaves = [leaf for column in listed for leaf in _leaves(column, scope)]
+        for inner in scope.subquery_scopes:
+            # what `IN (SELECT ...)`, `> ALL (...)` and `LIMIT (...)` compare with is selected there and decides here
+            if isinstance(inner.expression, exp.Query) and not _is_projected(inner.expression, scope):
+                places = range(len(inner.expression.named_selects))
+                leaves += [leaf for place in places for leaf in _behind(inner, place)]
         if isinstance(scope.expression, exp.Query) and _compares_rows(scope.expression):
             positions = range(len(scope.expression.named_selects))
             leaves += [leaf for position in positions for leaf in _behind(scope, position)]
@@ -162,8 +167,8 @@ def _compares_rows(query: exp.Query) -> bool:
     return bool(query.args.get("distinct")) or bool(group and group.args.get("all"))
 
 
-def _is_projected(column: exp.Column, scope: Scope) -> bool:
-    """Whether a column stands in the select list: what it tells is then its own output column's business."""
+def _is_projected(column: exp.Expr, scope: Scope) -> bool:
+    """Whether a column or subquery stands in the select list: what it tells is then its own output column's business."""
     step: exp.Expr = column
     while step.parent is not None and step.parent is not scope.expression:
         step = step.parent

@@ -35,6 +35,7 @@ def condition(*columns: str) -> st.SearchStrategy[str]:
         st.sampled_from(columns).map(lambda c: f"{c} > 1"),
         st.sampled_from(columns).map(lambda c: f"{c} is not null"),
         st.sampled_from(columns).map(lambda c: f"{c} in (select v from standard.b where u > 0)"),
+        st.sampled_from(columns).map(lambda c: f"{c} > all (select u from standard.b)"),
     )
 
 
@@ -167,6 +168,19 @@ def test_what_a_column_does_not_depend_on_is_said() -> None:
     assert found.columns == {"p": (("standard", "a", "x"),), "q": (("standard", "b", "u"),)}
     assert found.rows == (("standard", "a", "k"), ("standard", "b", "k"))
     assert trace("select count(*) as n from standard.a where y > 1", tables()).columns == {"n": ()}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select x as p from standard.a where k in (select v from standard.b where u > 1)",
+        "select x as p from standard.a where x > all (select v from standard.b)",
+        "select x as p from standard.a limit (select max(v) from standard.b)",
+        "with t as (select v from standard.b) select x as p from standard.a where x in (from t)",
+    ],
+)
+def test_what_a_subquery_selects_decides_where_it_is_compared_with(sql: str) -> None:
+    assert ("standard", "b", "v") in depends("p", sql)
 
 
 @pytest.mark.parametrize("sql", ["drop table standard.a", "select from where ("])

@@ -143,6 +143,9 @@ def _choosers(sql: str, declared: dict[str, object]) -> set[Origin]:
         schema=declared,
         validate_qualify_columns=False,
     )
+    if query.find(exp.TableColumn):
+        msg = "a row is taken whole, as one value: name its columns"
+        raise ValueError(msg)
     found: set[Origin] = set()
     for scope in traverse_scope(query):
         listed = [column for column in scope.columns if not _is_projected(column, scope)]

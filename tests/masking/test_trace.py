@@ -183,7 +183,16 @@ def test_what_a_subquery_selects_decides_where_it_is_compared_with(sql: str) -> 
     assert ("standard", "b", "v") in depends("p", sql)
 
 
-@pytest.mark.parametrize("sql", ["drop table standard.a", "select from where ("])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "drop table standard.a",
+        "select from where (",
+        "select a as p from standard.a",
+        "select struct_extract(a, 'x') as p from standard.a",
+        "pivot standard.a on k in (1, 2) using sum(x) group by y",
+    ],
+)
 def test_what_cannot_be_read_is_refused(sql: str) -> None:
     with pytest.raises(UntraceableError):
         trace(sql, tables())

@@ -180,7 +180,9 @@ def _spatial(catalogue: Catalogue) -> list[Entry]:
 
 
 def _layer(context: Context, entry: Entry, city: City, parcels: pl.DataFrame) -> Layer:
-    rows = standard(context, entry.code).collect(engine="streaming")
+    """The rows that have a position; that one lacks it is for the entry's own checks to tell."""
+    position = ("geometry",) if "geometry" in entry.columns else ("longitude", "latitude")
+    rows = standard(context, entry.code).drop_nulls(position).collect(engine="streaming")
     if "geometry" in entry.columns:
         raw = shapely.from_wkb(rows["geometry"].to_numpy())
     else:

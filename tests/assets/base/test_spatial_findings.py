@@ -179,5 +179,11 @@ def test_points_of_a_web_map_given_as_cgcs2000_are_recognised(empty_lake: Contex
         assert np.allclose(gcj02_to_wgs84(x, y)[0], at + 0.0005, atol=1e-7)
 
 
+def test_a_place_without_a_position_has_no_findings(empty_lake: Context) -> None:
+    counties(empty_lake)
+    put(empty_lake, "building", {"building_no": "1", "division_code": "441802001"}, push="p3")
+    assert found(empty_lake) == {}
+
+
 def test_a_city_without_any_of_it_has_none(empty_lake: Context) -> None:
     assert found(empty_lake) == {}

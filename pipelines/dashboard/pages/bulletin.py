@@ -48,9 +48,10 @@ class Standing:
 
 @router.get("/bulletin")
 def bulletin(visit: Visitor, month: str = "") -> Response:
-    """The bulletin of a month; by default the last whole one, or this one where nothing was due before."""
-    visit.require_all()
-    picture = visit.site.board.picture()
+    """The bulletin of a month (of one county's departments); by default the last whole one, or this one where nothing was
+    due before."""
+    visit.require_overseer()
+    picture = visit.picture()
     chosen = _month(month) if month else _last_with_periods(picture)
     # a held push has come, and what was never promised is not owed
     owed = [each for each in picture.states_of(None) if each.working_days_late]

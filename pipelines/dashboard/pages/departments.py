@@ -33,7 +33,7 @@ _RECEIPTS = 15
 def department(visit: Visitor, code: str) -> Response:
     """One department."""
     visit.require_department(code)
-    picture, catalogue = visit.site.board.picture(), visit.site.context.catalogue
+    picture, catalogue = visit.picture(), visit.site.context.catalogue
     states = picture.states_of(code)
     counts = Counter(state.state for state in states)
     entries = catalogue.of_department(code)

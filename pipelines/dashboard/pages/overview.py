@@ -43,7 +43,7 @@ def overview(visit: Visitor, state: State | None = None) -> Response:
     """The bureau's first page; a department is sent to its own."""
     if visit.department is not None:
         return RedirectResponse(f"/departments/{visit.department}", 303)
-    picture = visit.site.board.picture()
+    picture = visit.picture()
     states = picture.states_of(None)
     counts = Counter(each.state for each in states)
     today = picture.pushes_on(picture.today, None)

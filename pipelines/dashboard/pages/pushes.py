@@ -36,7 +36,7 @@ def pushes(
         visit.require_entry(resource)
     if state and state not in list(PushState):
         raise DeniedError(404, NOT_FOUND)
-    found = visit.site.board.picture().pushes_of(visit.department or department or None)
+    found = visit.picture().pushes_of(visit.department or department or None)
     if state:
         wanted = PushState(state)
         found = [push for push in found if push.state is wanted]

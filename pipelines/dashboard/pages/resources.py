@@ -56,7 +56,7 @@ class Change:
 def resource(visit: Visitor, code: str) -> Response:
     """One resource."""
     entry = visit.require_listed(code)
-    operated = visit.department in (None, entry.department)
+    operated = entry.department in visit.departments
     return page(
         visit,
         "resource.html",
@@ -70,7 +70,7 @@ def resource(visit: Visitor, code: str) -> Response:
 
 def _operation(visit: Visit, entry: Entry) -> dict[str, Any]:
     """What only the department itself and those who see all are shown."""
-    picture = visit.site.board.picture()
+    picture = visit.picture()
     pushes = picture.pushes[entry.code]
     applied = [push for push in pushes if push.state is PushState.APPLIED]
     months = by_month(picture.record, [entry.code], picture.today)

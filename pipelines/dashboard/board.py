@@ -166,7 +166,8 @@ class Board:
         changed = self._changed(before)
         pushes = {**before.pushes, **changed}
         promises = open_promises(self.context.home)
-        if before.duties.opened is None or promises.starts() != before.duties.starts:
+        promised = (promises.starts(), promises.outages())
+        if before.duties.opened is None or promised != (before.duties.starts, before.duties.outages):
             return self._whole_look(at, pushes)
         periods, record = self._recorded()
         news = {code: self._state(code, mine, at, before.duties) for code, mine in changed.items()}

@@ -35,6 +35,8 @@ from quality.plan import Plan, compile_entry
 from quality.score import overall
 from quality.terms import Terms, load_terms
 
+#: A resource fails where a smaller share than this of its newest rows passed.
+FAILING_BELOW = 0.95
 #: A push counts for the clocks from its receipt, unless it was refused or withdrawn.
 COUNTING = (PushState.APPLIED, PushState.HELD, PushState.RECEIVED)
 FRESHNESS: TableName = ("ops", "freshness")
@@ -97,6 +99,12 @@ class ResourceState:
     dimensions: dict[Dimension, float | None]
     #: For how many periods in a row the content has been the same.
     unchanged_periods: int = 0
+
+    @property
+    def failing(self) -> bool:
+        """Whether its newest push was refused, or too many of its rows were."""
+        bad = self.quality is not None and self.quality < FAILING_BELOW
+        return bad or self.last_push_state is PushState.REFUSED
 
     @property
     def stale_content(self) -> bool:

@@ -15,6 +15,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from assets.scores import DEPARTMENT, SCORES, totals
+from catalog.model import Title
 from lake.ledger import PushState
 from pipelines.dashboard.board import Picture
 from pipelines.dashboard.rendering import page
@@ -69,7 +70,17 @@ def bulletin(visit: Visitor, month: str = "") -> Response:
         pushes=sum(each.pushes for each in standings),
         rows=sum(each.rows for each in standings),
         accepted=sum(each.accepted for each in standings),
+        issuer=_issuer(visit),
     )
+
+
+def _issuer(visit: Visit) -> Title | None:
+    """Who signs: the bureau that the city's departments answer to, or the county's."""
+    known, of_county = visit.site.context.catalogue.departments, bool(visit.county)
+    bureaus = {
+        known[code].bureau for code in visit.departments if (known[code].level == "county") is of_county
+    }
+    return next((known[bureau].title for bureau in sorted(bureaus) if bureau in known), None)
 
 
 def recorded_scores(visit: Visit, month: date) -> dict[str, float | None]:

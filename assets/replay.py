@@ -81,7 +81,7 @@ def replay(
             reapply(anew, push, entry, around, refusals=places[push.id] == push.id)
         differences = {layer: _difference(context, anew, entry, layer) for layer in REBUILT}
         for layer, difference in differences.items():
-            if write and not difference.none:
+            if write and (not difference.none or _names_others(context.lake, layer, resource, pushes)):
                 rows = anew.lake.scan(layer, resource)
                 context.lake.publish(layer, resource, rows, key=["_push", "_row"])
         for push in pushes:
@@ -98,14 +98,21 @@ def withdraw(context: Context, push_id: str, *, reason: str, by: str) -> Replaye
     :class:`WithdrawalError` for a push that was refused, and ``UnknownPushError``."""
     ledger = open_ledger(context.home)
     push = ledger.get(push_id)
-    if push.state is PushState.REFUSED:
+    if push.state in (PushState.REFUSED, PushState.PURGED):
         raise _nothing_to_withdraw(push)
-    # a reading that found the table as this push had it says what is now taken back, and nothing else
-    readings = [repeat for repeat in ledger.repeats_of(push.id) if repeat.unchanged]
-    for each in (*readings, push):
-        if each.state is not PushState.WITHDRAWN:
-            ledger.withdraw(each.id, reason=reason, by=by)
+    take_readings_back(ledger, push, reason=reason, by=by)
+    if push.state is not PushState.WITHDRAWN:
+        ledger.withdraw(push.id, reason=reason, by=by)
     return replay(context, push.resource, write=True)
+
+
+def take_readings_back(ledger: Ledger, push: Push, *, reason: str, by: str) -> None:
+    """Withdraw the readings that found the table as this push had it.
+
+    They say what is now taken back, and nothing else."""
+    for repeat in ledger.repeats_of(push.id):
+        if repeat.unchanged and repeat.state is not PushState.WITHDRAWN:
+            ledger.withdraw(repeat.id, reason=reason, by=by)
 
 
 def take_back(home: Home, push: Push, *, reason: str, by: str) -> bool:
@@ -123,7 +130,7 @@ def take_back(home: Home, push: Push, *, reason: str, by: str) -> bool:
                 return True
     except TableBusyError:
         state = PushState.APPLIED  # it may be by the time the run that holds the table is over
-    if state is PushState.REFUSED:
+    if state in (PushState.REFUSED, PushState.PURGED):
         raise _nothing_to_withdraw(push)
     if state is PushState.APPLIED:
         ledger.ask_withdrawal(push.id, reason=reason, by=by)
@@ -133,12 +140,13 @@ def take_back(home: Home, push: Push, *, reason: str, by: str) -> bool:
 def withdrawals_asked(ledger: Ledger) -> list[tuple[Push, Decision]]:
     """The pushes that departments ask to take back, and whose rows still stand, with what they said."""
     asked = [(ledger.get(decision.push), decision) for decision in ledger.decisions("ask_withdrawal")]
-    over = (PushState.WITHDRAWN, PushState.REFUSED)
+    over = (PushState.WITHDRAWN, PushState.REFUSED, PushState.PURGED)
     return [(push, decision) for push, decision in asked if push.state not in over]
 
 
 def _nothing_to_withdraw(push: Push) -> WithdrawalError:
-    msg = f"推送 {push.id} 已退回，没有入库，无需撤回 · push {push.id} was refused: there is nothing to withdraw"
+    how = "was refused" if push.state is PushState.REFUSED else "has been purged"
+    msg = f"推送 {push.id} {push.state.title}，没有入库，无需撤回 · push {push.id} {how}: there is nothing to withdraw"
     return WithdrawalError(msg)
 
 
@@ -148,6 +156,12 @@ def applied_pushes(ledger: Ledger, resource: str) -> list[Push]:
         push for push in ledger.history(resource) if push.state is PushState.APPLIED and not push.unchanged
     ]
     return sorted(applied, key=lambda push: (push.data_date, push.sequence))
+
+
+def _names_others(lake: Lake, layer: str, resource: str, pushes: Sequence[Push]) -> bool:
+    """Whether a table says of a row that it came with a push that no longer counts, though another says the same."""
+    elsewhere = lake.scan(layer, resource).filter(~pl.col("_push").is_in([push.id for push in pushes]))
+    return not elsewhere.select("_push").head(1).collect().is_empty()
 
 
 def _places_of_refusals(pushes: Sequence[Push]) -> dict[str, str]:

@@ -279,12 +279,17 @@ def reapply(context: Context, push: Push, entry: Entry, around: Surroundings, *,
 
 
 def landed_rows(
-    context: Context, push: Push, entry: Entry, rows: Sequence[int], tables: Mapping[str, pl.LazyFrame]
+    context: Context,
+    push: Push,
+    entry: Entry,
+    rows: Sequence[int] | None,
+    tables: Mapping[str, pl.LazyFrame],
 ) -> pl.DataFrame:
-    """Some rows of a push as the standard table would hold them, whatever rules they fail."""
+    """Some rows of a push (None: all) as the standard table would hold them, whatever rules they fail."""
     with scratch_folder(context.home.work) as work:
         raw, plan = prepared(entry, read(landed_file(context.home, push), entry, work=work).frame)
-        chosen = let_in(raw.filter(pl.col("_row").is_in(list(rows))), plan, tables)
+        asked = raw if rows is None else raw.filter(pl.col("_row").is_in(list(rows)))
+        chosen = let_in(asked, plan, tables)
         return _with_provenance(chosen, push, entry).collect()
 
 

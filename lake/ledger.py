@@ -40,13 +40,15 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 class PushState(StrEnum):
-    """Where a push stands. Refused: the file could not be taken. Held: a person must decide."""
+    """Where a push stands. Refused: the file could not be taken. Held: a person must decide. Purged: its bytes and rows
+    were destroyed, and this is all that is left of it."""
 
     RECEIVED = "received"
     APPLIED = "applied"
     HELD = "held"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
+    PURGED = "purged"
 
     @property
     def title(self) -> str:  # type: ignore[override]  # the word on screens, not str.title
@@ -57,6 +59,7 @@ class PushState(StrEnum):
             "held": "待定",
             "refused": "已退回",
             "withdrawn": "已撤回",
+            "purged": "已清除",
         }[self.value]
 
 
@@ -366,6 +369,25 @@ class Ledger:
         """A department takes a push back: recorded for ever. Its rows are undone by ``assets.replay``."""
         self.get(push_id)
         self._decide(push_id, "withdraw", reason, by, PushState.WITHDRAWN, settled_at=datetime.now(UTC))
+
+    def purge(self, push_id: str, *, reason: str, by: str) -> None:
+        """Two persons have agreed that nothing of a push shall be left: recorded for ever. Said again, nothing is added;
+        what follows for bytes and tables is ``assets.purge``'s."""
+        if self.get(push_id).state is not PushState.PURGED:
+            self._decide(push_id, "purge", reason, by, PushState.PURGED, settled_at=datetime.now(UTC))
+
+    def scrub(self, push_id: str) -> None:
+        """Clear what a push's row says of its content: names, headers and sums, also from the database's free pages."""
+        cleared = dict.fromkeys(("idempotency_key", "reason_zh", "reason_en", "notes", "findings"))
+        with self.engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA secure_delete=ON")
+            row = sa.update(_pushes).where(_pushes.c.id == push_id)
+            connection.execute(row.values(**cleared, filename="purged"))
+        if self.engine.dialect.name == "sqlite":
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("VACUUM")
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def ask_withdrawal(self, push_id: str, *, reason: str, by: str) -> None:
         """A department asks to take back a push whose rows stand: recorded for ever, and the push stays as it is."""

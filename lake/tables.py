@@ -321,6 +321,16 @@ class Lake:
             table.create_checkpoint()
             table.cleanup_metadata()
 
+    def expunge(self, layer: str, name: str) -> int:
+        """Remove all but the current version of any table, at once and whoever reads it; returns how many Parquet files
+        went. For what must not be readable any more: elsewhere superseded files keep their time (``lake.upkeep``)."""
+        folder = self.path(layer, name)
+        before = len(list(folder.glob("*.parquet")))
+        self.forget(layer, name)
+        if layer.split("/", 1)[0] not in MASKED_LAYERS:
+            self.table(layer, name).alter.set_table_properties(_CONFIGURATION)
+        return before - len(list(folder.glob("*.parquet")))
+
     def drop(self, layer: str, name: str) -> None:
         """Remove a masked table whole. Full tables are never dropped: their history is evidence."""
         if layer.split("/", 1)[0] not in MASKED_LAYERS:

@@ -25,7 +25,7 @@ _ENGLISH: dict[type[Enum], tuple[str, ...]] = {
         "To be reported",
         "Reported",
     ),
-    PushState: ("Received", "Applied", "Held", "Refused", "Withdrawn"),
+    PushState: ("Received", "Applied", "Held", "Refused", "Withdrawn", "Purged"),
     Frequency: (
         "Real time",
         "Daily",

@@ -26,6 +26,7 @@ from assets.replay import REBUILT, replay, take_readings_back
 from assets.standard import landed_rows
 from assets.surroundings import other_tables
 from catalog.model import Title
+from lake.entries import Entries
 from lake.ledger import Push, PushState, open_ledger
 from lake.locks import writing
 from lake.purges import PurgeError, Purges, Step, Tombstone, set_stone
@@ -96,7 +97,7 @@ def _carry_out(context: Context, stone: Tombstone, say: Say) -> Tombstone:
 
 def _rows_of(context: Context, push: Push) -> pl.DataFrame | None:
     """What the push said, while its bytes are there; None where they cannot be read, and so never were."""
-    entry = context.catalogue.entry(push.resource)
+    entry = Entries(context.home).of(push, context.catalogue.entry(push.resource))
     if not (context.home.landing / push.resource / push.id).exists():
         return None
     try:

@@ -23,6 +23,7 @@ from assets.ingest.readers import Reading, UnreadableError, read
 from assets.returned import record_returned, returned_rows
 from assets.surroundings import Surroundings, content_hash, surroundings
 from catalog.model import Entry, Mode, Severity, Title, Way
+from lake.entries import Entries
 from lake.hashes import ROW_HASH, fingerprint, row_hash
 from lake.landing import format_of, landed_file
 from lake.ledger import Ledger, Push, PushState, new_push_id, open_ledger
@@ -160,6 +161,7 @@ def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
         notes=outcome.notes,
         same_as=outcome.same_as,
         findings={code: vars(finding) for code, finding in outcome.findings.items()},
+        read_under=(entry.version, Entries(context.home).keep(entry)),
     )
     for layer in ("standard", "quarantine"):
         shorten_log(context.lake.path(layer, push.resource))
@@ -533,8 +535,17 @@ def _overtaken(context: Context, newer: Sequence[Push], entry: Entry) -> pl.Data
 
     The standard table alone cannot tell, since a newer push with equal content leaves no mark in it. This costs a
     reading of the newer pushes, and only a push that arrives out of order pays it."""
-    key = list(entry.delivery.key)
+    schema = content_schema(entry)
+    key = {name: schema[name] for name in entry.delivery.key}
     with scratch_folder(context.home.work) as work:
-        frames = [read(landed_file(context.home, push), entry, work=work).frame for push in newer]
-        keys = [split(*prepared(entry, frame)).accepted.select(key) for frame in frames]
+        keys, entries = [pl.LazyFrame(schema=key)], Entries(context.home)
+        for push in newer:
+            as_read = entries.of(push, entry)
+            frame = read(landed_file(context.home, push), as_read, work=work).frame
+            rows = split(*prepared(as_read, frame)).accepted
+            # a push whose entry had no such key speaks for none of these rows
+            if set(key) <= set(rows.collect_schema()):
+                keys.append(
+                    rows.select(pl.col(name).cast(dtype, strict=False) for name, dtype in key.items())
+                )
         return pl.concat(keys).unique().collect(engine="streaming")

@@ -173,7 +173,7 @@ def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, r
     raw, plan = prepared(entry, reading.frame)
     staged = _stage(lake, push, entry, plan, raw, surroundings(context, ledger, push, entry))
     newer = ledger.applied_after(push)
-    twin = None if newer else _twin(lake, ledger, push, staged)
+    twin = _twin(context, ledger, push, entry, reading, staged)
     # what has been let in once, and is what stands, cannot do harm by being sent again
     let_in = twin is not None or ledger.hold_accepted(push.id)
     judged = _judged(lake, push, plan, staged, newer, let_in=let_in)
@@ -186,16 +186,37 @@ def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, r
     return replace(judged, commit=commit, same_as=twin.refusals if twin else None)
 
 
-def _twin(lake: Lake, ledger: Ledger, push: Push, staged: _Staged) -> Push | None:
-    """The push that spoke just before this one, where it brought the same bytes and they were judged alike."""
+def _twin(
+    context: Context, ledger: Ledger, push: Push, entry: Entry, reading: Reading, staged: _Staged
+) -> Push | None:
+    """The push that spoke just before this one, where it brought the same bytes, or the same rows in other bytes (a
+    workbook differs each time it is saved), and they were judged alike."""
     before = ledger.applied_before(push)
-    if before is None or before.digest != push.digest:
+    if before is None or (before.rows, before.accepted, before.rejected) != (
+        staged.rows,
+        staged.kept,
+        staged.refused,
+    ):
         return None
-    if (before.rows, before.accepted, before.rejected) != (staged.rows, staged.kept, staged.refused):
+    refused = context.lake.scan("quarantine", push.resource).filter(pl.col("_push") == before.refusals)
+    if staged.refused and _refusals(refused) != _refusals(pl.scan_parquet(staged.rejected)):
         return None
-    refused = lake.scan("quarantine", push.resource).filter(pl.col("_push") == before.refusals)
-    same = not staged.refused or _refusals(refused) == _refusals(pl.scan_parquet(staged.rejected))
-    return before if same else None
+    if before.digest == push.digest:
+        return before
+    # without refused rows there is nothing that could stand twice, and only of a snapshot is it worth a second reading
+    worth = staged.refused or entry.delivery.mode is Mode.SNAPSHOT
+    return before if worth and _same_rows(context, before, entry, reading) else None
+
+
+def _same_rows(context: Context, before: Push, entry: Entry, reading: Reading) -> bool:
+    """Whether an earlier push, read again, has the same cells in the same rows."""
+    with scratch_folder(context.home.work) as work:
+        try:
+            earlier = read(landed_file(context.home, before), entry, work=work).frame
+        except UnreadableError:
+            return False
+        same_columns = earlier.collect_schema() == reading.frame.collect_schema()
+        return same_columns and fingerprint(earlier) == fingerprint(reading.frame)
 
 
 def _refusals(rows: pl.LazyFrame) -> tuple[int, int, int]:

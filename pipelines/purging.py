@@ -4,6 +4,8 @@ Here belong the proof of who somebody is, the waiting for a run that is under wa
 interrupted. What is destroyed, and in which order, is ``assets.purge``'s.
 """
 
+from typing import Any
+
 import dagster as dg
 
 from assets import purge
@@ -12,6 +14,7 @@ from lake.home import Home
 from lake.purges import PurgeError, Purges, Tombstone
 from pipelines.dashboard.accounts import Role, open_accounts
 from pipelines.instance import instance
+from pipelines.running import progress_logger
 
 JOB = "purge"
 _ACTIVE = [
@@ -45,7 +48,8 @@ def confirm(context: Context, push_id: str, *, by: str, say: purge.Say) -> Tombs
         raise PurgeError("已有运行在进行，请在其结束后再确认 · a run is under way: confirm when it is over")
     stone = Purges(context.home).confirm(push_id, by=by)
     if not stone.done_at:
-        purge_job(context, say).execute_in_process(instance=held)
+        config: dict[str, Any] = {"loggers": {"progress": {}}}
+        purge_job(context, say).execute_in_process(instance=held, run_config=config)
     return Purges(context.home).of(push_id)
 
 
@@ -54,10 +58,17 @@ def purge_job(city: Context, say: purge.Say | None = None) -> dg.JobDefinition:
 
     @dg.op(name="finish_purges")
     def finish(context: dg.OpExecutionContext) -> None:
-        for stone in purge.finish(city, say or context.log.info):
+        for stone in purge.finish(city, context.log.info):
             context.log.info("%s: purged, %s", stone.push, dict(stone.removed))
 
-    @dg.job(name=JOB, executor_def=dg.in_process_executor, description="清除推送 · destroys purged pushes")
+    told = {"progress": progress_logger(say)} if say else None
+
+    @dg.job(
+        name=JOB,
+        executor_def=dg.in_process_executor,
+        logger_defs=told,
+        description="清除推送 · destroys purged pushes",
+    )
     def job() -> None:
         finish()
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from lake.home import Home
-from pipelines.cli.output import console, group, say
+from pipelines.cli.output import group, say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -63,7 +62,7 @@ def purge_confirm(push_id: PushId, by: By) -> None:
     stone = confirm(open_context(), push_id, by=name, say=lambda line: say(f"    {line}"))
     say(f"{push_id}: 已清除 purged")
     for what, number in stone.removed.items():
-        say(f"  {what}: {number:,}")
+        say(f"    {what}: {number:,}")
     for other in _same_bytes(Home.open(), stone):
         say(f"  相同内容仍在 the same bytes are still there: {other}")
 
@@ -76,19 +75,13 @@ def purge_list() -> None:
     """
     from lake.purges import Purges
 
-    table = Table("推送 push", "资源", "理由 reason", "申请 asked", "确认 confirmed", "完成 done", "SHA-256")
     for stone in Purges(Home.open()).all():
-        asked, agreed = (
-            f"{who} {_at(when)}" if who else ""
-            for who, when in (
-                (stone.asked_by, stone.asked_at),
-                (stone.confirmed_by, stone.confirmed_at),
-            )
-        )
-        secret = "〔涉密〕" if stone.state_secret else ""
-        row = (stone.push, stone.resource, secret + stone.reason, asked, agreed, _at(stone.done_at))
-        table.add_row(*row, stone.digest[:12])
-    console.print(table)
+        secret = "〔涉密 state secret〕" if stone.state_secret else ""
+        say(f"{stone.push} {stone.resource} {stone.data_date}: {secret}{stone.reason}")
+        say(f"    申请 asked {stone.asked_by} {_at(stone.asked_at)} · SHA-256 {stone.digest}")
+        if stone.confirmed_by:
+            done = _at(stone.done_at) or "尚未完成 not yet"
+            say(f"    确认 confirmed {stone.confirmed_by} {_at(stone.confirmed_at)} · 完成 done {done}")
 
 
 def _password(name: str) -> str:

@@ -8,7 +8,7 @@ but another's. Joins and coalesce in survivorship order, not GROUP BY: a fifth o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from types import MappingProxyType
@@ -28,8 +28,6 @@ _WHERE = ("_push", "_row", "_data_date")
 #: From the oldest to the latest row: what was received later was said later.
 _AGE = ("_data_date", "_received_at", "_push", "_row")
 CONFLICTS = "conflicts:"
-#: More than there are days: a vote weighs more than any date.
-_DAYS = 10_000_000
 #: How the crosswalk knows whose a row is, where the row says it by its identifier.
 BY_IDENTIFIER = "identifier"
 
@@ -69,7 +67,14 @@ def one_per_entity(context: Context, base: Base, name: str, chosen: Chosen) -> p
     used = sorted({column for of, column in _references(base) if of == name})
     rows = chosen.rows(context, base, name)
     if context.catalogue.entry(source.resource).delivery.key != (source.identifier,) or chosen.leads.height:
+        counted = [column for of, column in _references(base, Survivorship.MOST) if of == name]
+        said = rows.group_by(_WHOSE).agg(
+            pl.col(column).drop_nulls().unique().alias(_all_of(column)) for column in counted
+        )
         rows = rows.sort(*latest_last(base, name)).unique(_WHOSE, keep="last", maintain_order=False)
+        if counted:
+            rows = rows.join(said, on=_WHOSE, how="left")
+            used += [_all_of(column) for column in counted]
     return rows.select(
         pl.col(_WHOSE).alias(base.identifier),
         pl.col("_data_date").alias(_said_on(name)),
@@ -92,9 +97,10 @@ def golden_records(
         lambda left, right: left.join(right, on=base.identifier, how="left"), sources.values(), ids
     )
     joined = _without_contested(catalogue, base, joined, sources, forgiven)
+    several = frozenset(joined.collect_schema().names())
     seen = [pl.col(_said_on(name)).is_not_null().cast(pl.Int32) for name in sources]
     return joined.with_columns(
-        *(column for name in base.fields for column in _field(catalogue, base, name)),
+        *(column for name in base.fields for column in _field(catalogue, base, name, several)),
         pl.sum_horizontal(seen).alias("sources"),
     ).select(*golden_schema(catalogue, base), _disagreements(base))
 
@@ -141,13 +147,21 @@ def _said_on(source: str) -> str:
     return f"{source}:said_on"
 
 
-def _field(catalogue: Catalogue, base: Base, name: str) -> tuple[pl.Expr, pl.Expr]:
-    """A field's value, and the resource that gave it."""
+def _all_of(reference: str) -> str:
+    """The column of all that a source's rows say of an entity, where it has several: the latest row speaks, but where
+    voices are counted, what another of its rows says too is a source's word."""
+    return f"{reference}:all"
+
+
+def _field(
+    catalogue: Catalogue, base: Base, name: str, columns: Collection[str] = ()
+) -> tuple[pl.Expr, pl.Expr]:
+    """A field's value, and the resource that gave it; ``columns`` are those that there are."""
     declared = base.fields[name]
     statutory = base.statutory(catalogue, name)
     others = [reference for reference in declared.sources if reference not in statutory]
     speaks = {reference: pl.col(reference).is_not_null() for reference in statutory}
-    speaks |= _believed(declared.rule, others)
+    speaks |= _believed(declared.rule, others, columns)
     value = pl.coalesce([pl.when(when).then(pl.col(reference)) for reference, when in speaks.items()])
     origin = pl.coalesce(
         [pl.when(when).then(pl.lit(base.resource(reference))) for reference, when in speaks.items()]
@@ -155,27 +169,36 @@ def _field(catalogue: Catalogue, base: Base, name: str) -> tuple[pl.Expr, pl.Exp
     return value.alias(name), origin.alias(name + SOURCE_SUFFIX)
 
 
-def _believed(rule: Survivorship, references: Sequence[str]) -> dict[str, pl.Expr]:
+def _believed(rule: Survivorship, references: Sequence[str], columns: Collection[str]) -> dict[str, pl.Expr]:
     """Where each reference may speak; of several, the first in order does."""
     present = {reference: pl.col(reference).is_not_null() for reference in references}
     if rule is Survivorship.PRIORITY or len(references) < 2:
         return present
     weights = {
-        reference: pl.when(present[reference]).then(_weight(rule, reference, references))
+        reference: pl.when(present[reference]).then(_weight(rule, reference, references, columns))
         for reference in references
     }
     best = pl.max_horizontal(weights.values())
     return {reference: (weight == best).fill_null(value=False) for reference, weight in weights.items()}
 
 
-def _weight(rule: Survivorship, reference: str, references: Sequence[str]) -> pl.Expr:
-    """What a reference's word weighs: the day it was said, or how many say the same and, of equally many, the day."""
-    day = pl.col(_said_on(reference.partition(".")[0]))
+def _weight(
+    rule: Survivorship, reference: str, references: Sequence[str], columns: Collection[str]
+) -> pl.Expr:
+    """What a reference's word weighs: the day it was said, or how many say the same.
+
+    The day is no vote's tie-break: a register that is sent anew each night is not therefore better informed."""
     if rule is Survivorship.LATEST:
-        return day
-    same = [(pl.col(reference) == pl.col(other)).fill_null(value=False) for other in references]
-    agreeing = pl.sum_horizontal(expression.cast(pl.Int64) for expression in same)
-    return agreeing * _DAYS + day.cast(pl.Int32).fill_null(0)
+        return pl.col(_said_on(reference.partition(".")[0]))
+    same = [
+        (
+            pl.col(_all_of(other)).list.contains(pl.col(reference), nulls_equal=False)
+            if _all_of(other) in columns
+            else pl.col(reference) == pl.col(other)
+        ).fill_null(value=False)
+        for other in references
+    ]
+    return pl.sum_horizontal(expression.cast(pl.Int64) for expression in same)
 
 
 def _disagreements(base: Base) -> pl.Expr:
@@ -264,8 +287,14 @@ def contested(context: Context, base: Base, golden: pl.LazyFrame, chosen: Chosen
     return pl.concat(found).collect(engine="streaming")
 
 
-def _references(base: Base) -> list[tuple[str, str]]:
-    return [base.split(reference) for declared in base.fields.values() for reference in declared.sources]
+def _references(base: Base, rule: Survivorship | None = None) -> list[tuple[str, str]]:
+    """Source and column of all that fields are made of; where a ``rule`` is named, of the fields it decides."""
+    return [
+        base.split(reference)
+        for declared in base.fields.values()
+        if rule in (None, declared.rule)
+        for reference in declared.sources
+    ]
 
 
 def golden_schema(catalogue: Catalogue, base: Base) -> dict[str, pl.DataType]:

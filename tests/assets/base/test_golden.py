@@ -62,7 +62,7 @@ def golden(
         )
         for source, statement in said.items()
     }
-    ids = pl.LazyFrame({"resident_id": [HE], "person_id": ["P1"]})
+    ids = pl.DataFrame({"resident_id": [HE], "person_id": ["P1"]})
     (row,) = golden_records(catalogue, small, ids, frames).collect().iter_rows(named=True)
     assert row["sources"] == sum(statement is not None for statement in said.values())
     listed = {(item["resource"], item["value"]) for item in row["conflicts:"]}

@@ -31,6 +31,7 @@ COUNTING = {
     "expect_column_proportion_of_non_null_values_to_be_between",
 }
 _STYLED = re.compile(r'\sstyle="[^"]*"')
+_ELSEWHERE = re.compile(r'<a href="\.\./[^>]*>([^<]*)</a>')
 #: Great Expectations puts failing values into its tables as they are; what could become markup is shown full width.
 HARMLESS = str.maketrans({"<": "＜", ">": "＞", "&": "＆", '"': "＂", "'": "＇"})
 
@@ -55,8 +56,9 @@ def page(
     rendered: str = view.render(
         document, template="results.j2", heading=heading, links=links, stylesheet=stylesheet
     )
-    # what Great Expectations says of sizes in attributes is nothing that its pages need
-    return _STYLED.sub("", rendered) if stylesheet else rendered
+    # the page stands alone: Great Expectations' links to its site's other pages would lead nowhere
+    alone = _ELSEWHERE.sub(r"\1", rendered)
+    return _STYLED.sub("", alone) if stylesheet else alone
 
 
 def style() -> str:

@@ -119,7 +119,8 @@ def results(plan: Plan, evidence: Evidence, at: datetime | None = None) -> Expec
     found += [_set_result(rule, evidence.findings.get(rule.code)) for rule in plan.sets]
     judged = [result for result in found if result is not None]
     facts = {"resource": plan.entry.code, "department": plan.entry.department}
-    return _suite_result(plan.entry.code, judged, at, {META: facts})
+    about = {"datasource_name": plan.entry.department, "data_asset_name": plan.entry.code}
+    return _suite_result(plan.entry.code, judged, at, {META: facts, "active_batch_definition": about})
 
 
 def _row_of(rule: RowRule, evidence: Evidence) -> Row:

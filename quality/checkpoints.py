@@ -84,6 +84,7 @@ def _described(
         "run_id": run,
         "validation_time": run.run_time,
         "batch_parameters": None,
+        "batch_spec": {"data_asset_name": asset},
         "active_batch_definition": {
             "datasource_name": source,
             "data_connector_name": "fluent",

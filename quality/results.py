@@ -120,7 +120,7 @@ def results(plan: Plan, evidence: Evidence, at: datetime | None = None) -> Expec
     judged = [result for result in found if result is not None]
     facts = {"resource": plan.entry.code, "department": plan.entry.department}
     about = {"datasource_name": plan.entry.department, "data_asset_name": plan.entry.code}
-    return _suite_result(plan.entry.code, judged, at, {META: facts, "active_batch_definition": about})
+    return _suite_result(plan.entry.code, judged, at, {META: facts, "batch_spec": about})
 
 
 def _row_of(rule: RowRule, evidence: Evidence) -> Row:

@@ -23,17 +23,19 @@ from assets.build import Build, Built, Context, TableName
 from assets.shared import key_of, load_lawful
 from assets.snapshots import hold, read_files
 from assets.theme import themes
-from assets.theme.themes import Theme, read_themes
+from assets.theme.themes import read_themes
+from assets.theme.types import column_types
 from catalog.errors import MendableError
 from catalog.load import Catalogue
 from catalog.model import SharingType, Title
 from lake.home import Home
 from lake.locks import writing
 from lake.tables import Commit, Lake
-from masking.columns import SourceColumn, declared_tables
+from masking.columns import declared_tables
 from masking.compile import RoleColumn, masked, role_columns
-from masking.lineage import Tables, query_columns
+from masking.lineage import Tables
 from masking.methods import METHODS
+from masking.policy import Policy
 from masking.product import Masking
 from masking.roles import ALL_INSTITUTIONS, Role
 from quality.clock import today
@@ -175,7 +177,7 @@ def build_role(
     folder.chmod(ROLE_FOLDER_MODE)
     if not role.runs_on(today()):
         return _end(context, code, titles)
-    known = known_columns(context, declared)
+    known = known_columns(context, declared, masking.policy)
     commits: dict[TableName, Commit] = {}
     views, seen, macros = [], list[dict[str, str]](), list[str]()
     for table in titles:
@@ -212,7 +214,7 @@ def build_role(
     return Built(commits, {"views": len(views), "columns": len(seen)})
 
 
-def known_columns(context: Context, declared: Tables) -> Tables:
+def known_columns(context: Context, declared: Tables, policy: Policy) -> Tables:
     """What is declared of the columns of standard and base tables, and derived of the themes built from
     them."""
     tables = dict(declared)
@@ -220,14 +222,9 @@ def known_columns(context: Context, declared: Tables) -> Tables:
     for theme in themes:
         code = theme.header.code
         if context.lake.exists("theme", code):
-            tables["theme", code] = _theme_columns(context, theme, tables)
+            shape = schema_of(context.lake, ("theme", code))
+            tables["theme", code] = column_types(theme, shape, tables, policy)
     return tables
-
-
-def _theme_columns(context: Context, theme: Theme, tables: Tables) -> dict[str, SourceColumn]:
-    shape = schema_of(context.lake, ("theme", theme.header.code))
-    inputs = {table: tables[table] for table in theme.reads if table in tables}
-    return query_columns(theme.sql, shape, inputs, theme.header.columns)
 
 
 def schema_of(lake: Lake, table: TableName) -> pl.Schema:

@@ -105,7 +105,7 @@ def changed_states(current: pl.LazyFrame, held: pl.LazyFrame, key: str, at: date
     same = [key, ROW_HASH]
     begun = current.join(held.select(same), on=same, how="anti")
     ended = held.join(current.select(same), on=same, how="anti").with_columns(pl.lit(at, INSTANT).alias(TO))
-    return pl.concat([begun, _hashed(ended.drop(ROW_HASH)).select(begun.collect_schema().names())])
+    return pl.concat([begun, hashed(ended.drop(ROW_HASH)).select(begun.collect_schema().names())])
 
 
 def as_of(history: pl.LazyFrame, at: datetime) -> pl.LazyFrame:
@@ -116,10 +116,10 @@ def as_of(history: pl.LazyFrame, at: datetime) -> pl.LazyFrame:
 
 def _open_states(rows: pl.LazyFrame, at: datetime) -> pl.LazyFrame:
     opened = rows.with_columns(pl.lit(at, INSTANT).alias(FROM), pl.lit(None, INSTANT).alias(TO))
-    return _hashed(opened)
+    return hashed(opened)
 
 
-def _hashed(states: pl.LazyFrame) -> pl.LazyFrame:
+def hashed(states: pl.LazyFrame) -> pl.LazyFrame:
     """With a hash of the content and of whether the state is over, but not of when it began."""
     schema = states.collect_schema()
     content = [name for name in schema.names() if name != FROM]

@@ -26,6 +26,7 @@ from pipelines.dashboard.pages import (
     bulletin,
     catalogue,
     city_map,
+    data_docs,
     departments,
     excuses,
     login,
@@ -74,6 +75,7 @@ PAGES = (
     tokens,
     rehearsals,
     worklists,
+    data_docs,
 )
 _INVALID = Title(zh="地址中的参数不正确", en="a parameter in the address is not right")
 _BUG = Title(

@@ -240,7 +240,8 @@ class Board:
     def _recorded(self) -> tuple[pl.DataFrame, Record]:
         version = self._version(PERIODS)
         if version != self._counted[0]:
-            periods = latest_periods(self.context.lake)
+            # as lists of periods are shown: a sort for each visitor would take longer than all the rest of a page
+            periods = latest_periods(self.context.lake).sort("due", "resource", descending=[True, False])
             self._counted = (version, periods, record_of(periods))
         return self._counted[1:]
 

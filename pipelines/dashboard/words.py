@@ -25,7 +25,7 @@ _ENGLISH: dict[type[Enum], tuple[str, ...]] = {
         "To be reported",
         "Reported",
     ),
-    PushState: ("Received", "Applied", "Held", "Refused", "Withdrawn"),
+    PushState: ("Received", "Applied", "Held", "Refused", "Withdrawn", "Purged"),
     Frequency: (
         "Real time",
         "Daily",
@@ -81,6 +81,7 @@ ACTS = {
     "refuse_hold": Title(zh="退回待定推送", en="Sent a held push back"),
     "release_row": Title(zh="放行问题数据", en="Released a refused row"),
     "dismiss_row": Title(zh="问题数据不予处理", en="Dismissed a refused row"),
+    "data_docs_values": Title(zh="查看推送的脱敏问题值", en="Looked at a push's failing values, masked"),
     "download_worklist": Title(zh="下载部门问题数据清单", en="Downloaded a department's worklist"),
     "download_refused": Title(zh="下载问题数据清单", en="Downloaded refused rows"),
     "download_catalogue": Title(zh="导出目录", en="Exported the catalogue"),

@@ -22,8 +22,8 @@ from assets.shared import key_of, load_lawful
 from assets.snapshots import hold, read_files
 from assets.theme import themes
 from assets.theme.themes import read_themes
-from assets.view_file import View, replace_file
 from assets.theme.types import column_types
+from assets.view_file import View, replace_file
 from catalog.load import Catalogue
 from catalog.model import SharingType, Title
 from lake.home import Home

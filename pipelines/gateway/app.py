@@ -300,5 +300,4 @@ def run(
         certificate=tls_certificate,
         key=tls_key,
         timeout_keep_alive=15,
-        h11_max_incomplete_event_size=16384,
     )

@@ -412,6 +412,19 @@ class Ledger:
                 asked = {"push": push_id, "kind": "ask_withdrawal", "reason": reason, "by": by}
                 connection.execute(sa.insert(_decisions).values(asked | {"at": datetime.now(UTC)}))
 
+    def sign(self, push_id: str, *, reason: str, by: str) -> None:
+        """A person stands for what a push says: recorded once for each push, and for ever."""
+        if not self.decisions("sign", push_id):
+            with self.engine.begin() as connection:
+                signed = {
+                    "push": push_id,
+                    "kind": "sign",
+                    "reason": reason,
+                    "by": by,
+                    "at": datetime.now(UTC),
+                }
+                connection.execute(sa.insert(_decisions).values(signed))
+
     def hold_accepted(self, push_id: str) -> bool:
         """Whether a person has let this push in."""
         return bool(self.decisions("accept_hold", push_id))

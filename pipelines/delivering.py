@@ -15,6 +15,7 @@ import polars as pl
 
 from assets.build import Context
 from assets.ingest.decoding import scratch_folder
+from assets.ingest.nothing import report_nothing
 from assets.ingest.proposing import Proposal, code_of, propose
 from assets.shared import load_lawful
 from assets.standard import Rehearsal, rehearse
@@ -57,6 +58,13 @@ def deliver_file(home: Home, path: Path, resource: str, data_date: date | None, 
         data_date=data_date or today(),
         idempotency_key=key,
     )
+
+
+def sign_nothing(home: Home, resource: str, data_date: date | None, by: str) -> Push:
+    """Land a signed report of nothing; raises ``PushRefusedError`` where the resource takes none."""
+    entry, day = load().entry(resource), data_date or today()
+    department = entry.department
+    return report_nothing(home, open_ledger(home), entry, day, way=Way.FILE, by=by, department=department)
 
 
 def rehearse_file(home: Home, path: Path, resource: str, data_date: date | None) -> Rehearsal:

@@ -510,7 +510,7 @@ class Ledger:
 
 def open_ledger(home: Home) -> Ledger:
     """The ledger of this home; its tables are made on first use. Raises :class:`NewerStateError`."""
-    return _open(os.environ.get("CITYLAKE_OPERATIONS_URL") or f"sqlite:///{home.operations}")
+    return _open(_url(home))
 
 
 def open_tables(home: Home, metadata: sa.MetaData) -> sa.Engine:
@@ -568,8 +568,31 @@ def _alone(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 def migrate(home: Home) -> str:
     """Bring the state to this version; says what it did."""
+    before = _state_of(_url(home))
     open_ledger(home)
-    return f"状态版本 state version {SCHEMA_VERSION}: 无需迁移 nothing to do"
+    if before in (None, SCHEMA_VERSION):
+        return f"状态版本 state version {SCHEMA_VERSION}: 无需迁移 nothing to do"
+    return f"状态版本 state version {before} → {SCHEMA_VERSION}: 已迁移 migrated"
+
+
+def _url(home: Home) -> str:
+    return os.environ.get("CITYLAKE_OPERATIONS_URL") or f"sqlite:///{home.operations}"
+
+
+def _state_of(url: str) -> int | None:
+    """The version that the state has, before anything is made or changed; None where there is none yet."""
+    engine = sa.create_engine(url)
+    try:
+        with engine.connect() as connection:
+            there = sa.inspect(connection).has_table(_state_version.name)
+            found: int | None = (
+                connection.execute(sa.select(sa.func.max(_state_version.c.version))).scalar()
+                if there
+                else None
+            )
+            return found
+    finally:
+        engine.dispose()
 
 
 def _durable_sqlite(connection: Any, _: object) -> None:

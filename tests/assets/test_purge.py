@@ -25,8 +25,9 @@ from lake.home import Home
 from lake.landing import PurgedError, receive
 from lake.ledger import Push, PushState, open_ledger
 from lake.purges import PurgeError, Purges, Step
-from tests.assets.city_of_canaries import Canary, canaries_of, found, readable_bytes, rows_of
+from tests.assets.city_of_canaries import Canary, canaries_of, rows_of
 from tests.assets.office import CODE, Office, office
+from tests.assets.readable import found, readable_bytes
 from tests.assets.small_lake import build_all, open_lake, resident
 
 #: Where a killed purge may have stopped, in order.

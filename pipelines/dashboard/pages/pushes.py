@@ -31,21 +31,22 @@ _NO_REASON = Title(zh="请写明理由，它会永久留存", en="give the reaso
 def pushes(
     visit: Visitor, state: str = "", department: str = "", resource: str = "", day: str = "", at: int = 1
 ) -> Response:
-    """All pushes, newest first, a page at a time: those in a state, of a department, of a resource, received on a day."""
+    """All pushes, newest first, a page at a time: those in a state, of a department, of a resource, received on a day or in
+    a month (``2026-10``)."""
     if department:
         visit.require_department(department)
     if resource:
         visit.require_entry(resource)
     if state and state not in list(PushState):
         raise DeniedError(404, NOT_FOUND)
-    found = visit.site.board.picture().pushes_of(visit.department or department or None)
+    found = visit.picture().pushes_of(visit.department or department or None)
     if state:
         wanted = PushState(state)
         found = [push for push in found if push.state is wanted]
     if resource:
         found = [push for push in found if push.resource == resource]
     if day:
-        found = [push for push in found if _received_on(push) == day]
+        found = [push for push in found if _received_on(push).startswith(day)]
     pages = max(1, -(-len(found) // PAGE_ROWS))
     at = min(max(at, 1), pages)
     return page(

@@ -76,20 +76,28 @@ def link(model: LinkageModel, left: pl.DataFrame, right: pl.DataFrame | None = N
 def prepare(model: LinkageModel, frame: pl.DataFrame, side: str, first_id: int) -> pl.DataFrame:
     """Ids and all forms of the compared columns that are needed, under short names."""
     needed = _needed(model)
-    kinds = {f"c{index}": column.kind for index, column in enumerate(model.columns.values())}
-    # in two steps: what all forms of a column are made of is made once
-    tidy = frame.select(
-        tidied(kinds[f"c{index}"], _read(model, name, frame, side)).alias(f"c{index}")
-        for index, name in enumerate(model.columns)
-    )
+    numbered = pl.int_range(first_id, first_id + frame.height, dtype=pl.Int64, eager=True).alias(ID)
     made = [
-        value.alias(f"{base}_{form}")
-        for base, kind in kinds.items()
-        for form, value in shaped(kind, pl.col(base)).items()
-        if f"{base}_{form}" in needed
+        _formed(
+            frame.select(_read(model, name, frame, side).alias("value")), column.kind, f"c{index}", needed
+        )
+        for index, (name, column) in enumerate(model.columns.items())
     ]
-    numbered = pl.int_range(first_id, first_id + pl.len(), dtype=pl.Int64).alias(ID)
-    return tidy.lazy().select(numbered, *made).collect()
+    return pl.concat([numbered.to_frame(), *made], how="horizontal")
+
+
+def _formed(values: pl.DataFrame, kind: Kind, base: str, needed: set[str]) -> pl.DataFrame:
+    """The needed forms of a column, row by row; of values that many records share they are made once."""
+    distinct = values.unique()
+    shared = distinct.height * 2 < values.height
+    tidy = (distinct if shared else values).with_columns(tidied(kind, pl.col("value")).alias("tidy"))
+    forms = {f"{base}_{form}": made for form, made in shaped(kind, pl.col("tidy")).items()}
+    wanted = [made.alias(name) for name, made in forms.items() if name in needed]
+    # in two steps: what all forms of a column are made of is made once
+    formed = tidy.lazy().select("value", *wanted).collect()
+    if shared:
+        formed = values.join(formed, on="value", how="left", nulls_equal=True, maintain_order="left")
+    return formed.drop("value")
 
 
 def _read(model: LinkageModel, name: str, frame: pl.DataFrame, side: str) -> pl.Expr:

@@ -235,9 +235,13 @@ class _Engine:
         from splink import DuckDBAPI
 
         self.model = model
+        self.everyone = everyone
         self.connection = connection
         self.api = DuckDBAPI(connection)
-        self.everyone = self.api.register(everyone.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        self.frequencies = {
+            form: self.api.register(_shares(everyone[form]).to_arrow(compat_level=pl.CompatLevel.oldest()))
+            for form in _by_frequency(model)
+        }
 
     def compare(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """For each pair the level of each column (``gamma_``, 0 worst, -1 missing), and how rare a value is that both
@@ -259,21 +263,42 @@ class _Engine:
         return gamma, f"if(round(mw_c{index}) = {top}, mw_tf_adj_c{index} + 1, 0)::FLOAT AS rarity_c{index}"
 
     def _predicted(self, pairs: pl.DataFrame, parameters: Parameters) -> str:
-        linker = self._linker(parameters)
+        linker = self._linker(pairs, parameters)
         table = pairs.select(pl.lit("0").alias("match_key"), *PAIR).to_arrow()
         blocked = self.api.register(table)
         linker.table_management.register_blocked_pairs_for_predict(blocked)
         return str(linker.inference.predict(warning_mode="never").physical_name)
 
-    def _linker(self, parameters: Parameters) -> Linker:
+    def _linker(self, pairs: pl.DataFrame, parameters: Parameters) -> Linker:
+        """Of the records in these pairs alone, with the frequencies of values among all."""
         from splink import Linker
 
-        return Linker(
-            self.everyone, settings(self.model, parameters), log_level=None, validate_settings=False
+        meant = pl.concat([pairs[side] for side in PAIR]).unique().alias(ID).to_frame()
+        records = self.everyone.join(meant, on=ID, how="semi").to_arrow(compat_level=pl.CompatLevel.oldest())
+        linker = Linker(
+            self.api.register(records),
+            settings(self.model, parameters),
+            log_level=None,
+            validate_settings=False,
         )
+        for form, frequency in self.frequencies.items():
+            linker.table_management.register_term_frequency_lookup(frequency, form)
+        return linker
 
     def _fetched(self, sql: str) -> pl.DataFrame:
         return pl.DataFrame(self.connection.execute(sql).to_arrow_table())
+
+
+def _by_frequency(model: LinkageModel) -> list[str]:
+    """The forms on which agreement counts by how rare the value is."""
+    columns = enumerate(model.columns.values())
+    return [f"c{index}_exact" for index, column in columns if column.by_frequency()]
+
+
+def _shares(values: pl.Series) -> pl.DataFrame:
+    """Each value's share of all that there are, as Splink names it."""
+    known = values.drop_nulls().to_frame()
+    return known.group_by(values.name).agg((pl.len() / known.height).alias(f"tf_{values.name}"))
 
 
 def settings(model: LinkageModel, parameters: Parameters) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from assets import base
 from assets.analyst import builds as analyst_builds
-from assets.base.history import FROM, TO, as_of, record
+from assets.base.history import FROM, TO, as_of, keyed_tables, record
 from assets.build import Context
 from catalog.load import Catalogue
 from tests.assets.small_lake import open_lake, put, resident
@@ -94,6 +94,9 @@ def test_the_bureau_asks_a_day_in_one_line_and_no_role_sees_the_history(empty_la
         columns = connection.sql("from base.person_as_of(current_date)").columns
         assert columns == connection.sql("from base.person").columns
         assert connection.sql("from base.person_as_of('2020-01-01')").fetchall() == []
+        for table in keyed_tables(catalogue):
+            then = connection.sql(f"from base.{table}_as_of(current_date + 1)")
+            assert then.columns == connection.sql(f"from base.{table}").columns, table
     with duckdb.connect(str(empty_lake.home.analyst), read_only=True) as connection:
         names = {name for (name,) in connection.sql("select view_name from duckdb_views()").fetchall()}
         assert not {name for name in names if "history" in name}

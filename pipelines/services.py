@@ -20,9 +20,11 @@ import httpx
 
 from catalog.errors import MendableError
 from lake.home import Home
+from pipelines.alerts import alert
 from pipelines.data_docs import PAGE_URL
 from pipelines.definitions import assemble, open_context
-from pipelines.instance import prepare, settings_file
+from pipelines.instance import instance, prepare, settings_file
+from pipelines.watch import Watch
 
 LOOPBACK = "127.0.0.1"
 GRACE_SECONDS = 20
@@ -164,9 +166,12 @@ def supervise(
         say(f"Dagster          http://{LOOPBACK}:{dagster_port}/asset-groups")
         say(f"日志 logs        {home.root / 'logs'}")
         say("按 Ctrl-C 停止全部 · Ctrl-C stops all")
+        watch = Watch(instance(home))
         while not stopping:
+            watch.look()
             for service, process in zip(wanted, processes, strict=True):
                 if process.poll() is not None:
+                    alert("service died", service=service.name)
                     say(f"{service.name} stopped by itself:\n{_tail(home.root / 'logs' / service.log)}")
                     return 1
             time.sleep(0.3)

@@ -25,7 +25,7 @@ _ENGLISH: dict[type[Enum], tuple[str, ...]] = {
         "To be reported",
         "Reported",
     ),
-    PushState: ("Received", "Applied", "Held", "Refused", "Withdrawn"),
+    PushState: ("Received", "Applied", "Held", "Refused", "Withdrawn", "Purged"),
     Frequency: (
         "Real time",
         "Daily",
@@ -74,6 +74,8 @@ ACTS = {
     "reported": Title(zh="登记已报告市政府", en="Recorded a report to the government"),
     "excuse": Title(zh="提交逾期说明", en="Gave an excuse"),
     "rule_excuse": Title(zh="答复逾期说明", en="Ruled on an excuse"),
+    "contest": Title(zh="对目录条目提出异议", en="Contested an entry"),
+    "answer_objection": Title(zh="答复目录异议", en="Answered an objection"),
     "rotate_token": Title(zh="更换推送令牌", en="Changed a push token"),
     "refuse_hold": Title(zh="退回待定推送", en="Sent a held push back"),
     "release_row": Title(zh="放行问题数据", en="Released a refused row"),

@@ -26,7 +26,8 @@ from masking.methods import Method
 from masking.policy import Policy
 from masking.product import Masking
 from masking.roles import Role
-from tests.assets.city_of_canaries import SUBJECTS, Canary, forms, found, plant, readable_bytes, resident_ids
+from tests.assets.city_of_canaries import SUBJECTS, Canary, plant, resident_ids
+from tests.assets.readable import forms, found, readable_bytes
 
 PUBLIC_FOLDERS = ("open", "shared/subsidy_by_county")
 """What people without a grant for conditional data can read."""

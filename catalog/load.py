@@ -80,6 +80,11 @@ class Catalogue:
         """The entries this department is the source of, in code order."""
         return [entry for entry in self.entries.values() if entry.department == department]
 
+    def of_division(self, division: str) -> list[Entry]:
+        """The entries whose source is a department of this division (a county, or the city itself), in code order."""
+        there = {code for code, each in self.departments.items() if each.division == division}
+        return [entry for entry in self.entries.values() if entry.department in there]
+
     @cached_property
     def source_of_item(self) -> dict[str, tuple[str, str]]:
         """Item (``person.name``) → (resource, column) that is its statutory source (Art. 15)."""

@@ -45,6 +45,9 @@ class Role(Declaration):
     approval: Text
     ends: date
     key_version: int = Field(1, ge=1)
+    division: Annotated[str, StringConstraints(pattern=r"^[1-9]\d{3}(0[1-9]|[1-9]\d)$")] | None = Field(
+        None, description="only rows of this county, and of tables that say where each row is"
+    )
     masks: Mapping[ColumnName, RoleMask] = Field(
         {}, description="where the element's default mask does not fit"
     )

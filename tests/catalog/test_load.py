@@ -22,6 +22,8 @@ def test_a_catalogue_is_read_by_file_stem_with_its_departments(tmp_path: Path) -
     assert set(catalogue.departments) == {"police", "market"}
     assert catalogue.entry("person").department == "police"
     assert [declared.code for declared in catalogue.of_department("market")] == ["firm"]
+    assert [declared.code for declared in catalogue.of_division("441800")] == ["firm", "person"]
+    assert catalogue.of_division("441881") == []
     assert catalogue.source_of_item == {
         "firm.name": ("firm", "firm_name"),
         "person.resident_id": ("person", "resident_id"),

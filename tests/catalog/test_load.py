@@ -62,6 +62,7 @@ def test_a_malformed_field_is_told_with_its_line(
         ("title: {zh: 户籍", "not readable as YAML"),
         ("- a\n- b\n", "holds no mapping"),
         ("", "holds no mapping"),
+        ("title: 甲\nsince: [2027-13-31]\n", "no such value"),
         ("title: {zh: 甲, en: a}\ntitle: {zh: 乙, en: b}\n", "stands twice"),
     ],
 )

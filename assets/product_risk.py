@@ -17,8 +17,9 @@ from assets.build import Build, Built, Context, TableName
 from assets.shared import (
     Tables,
     grant_over,
-    key_of,
+    held_together,
     load_lawful,
+    product_key,
     source_rows,
     threshold_of,
     told_apart_together,
@@ -68,7 +69,10 @@ def build(
 ) -> Built:
     """Measure every product, write its report, and make the table equal the measures."""
     measured = [report_on(context, product, masking, tables) for product in products]
-    reports = [replace(report, joined=_joined(report, measured)) for report, _ in measured]
+    reports = [
+        replace(report, joined=_joined(report, measured, held_together(report.product, masking, tables)))
+        for report, _ in measured
+    ]
     _write(context.home, {report.product.code: rendered(report) for report in reports})
     rows = pl.DataFrame([as_row(report) for report in reports], schema=ROW_SCHEMA)
     with writing(context.home, ".".join(PRODUCT_RISK)):
@@ -90,7 +94,7 @@ def report_on(
     """The product as it would be published now, measured, and attacked where a base database knows its people; and its
     rows with their subjects."""
     sources = tables[product.source.layer, product.source.table]
-    key = key_of(context, masking, product.recipient)
+    key = product_key(context, masking, product)
     masked = product_rows(product, sources, source_rows(context, product, sources), key)
     quasi = product.quasi_identifiers(sources)
     others = [name for name, column in product.columns.items() if column.not_quasi]
@@ -103,7 +107,9 @@ def report_on(
     return replace(report, refusal=ended or report.refusal, linkage=linkage), kept
 
 
-def _joined(report: Report, measured: Sequence[tuple[Report, pl.LazyFrame]]) -> Joined | None:
+def _joined(
+    report: Report, measured: Sequence[tuple[Report, pl.LazyFrame]], together: Sequence[Product]
+) -> Joined | None:
     """All that the product's recipient holds of the same subjects; None where it holds no rows of them."""
     if not _by_subject(report):
         return None
@@ -111,7 +117,7 @@ def _joined(report: Report, measured: Sequence[tuple[Report, pl.LazyFrame]]) -> 
         [
             (rows, other.product.quasi_identifiers(other.sources))
             for other, rows in measured
-            if _by_subject(other) and _subjects(other) == _subjects(report)
+            if _by_subject(other) and other.product in together
         ]
     )
 
@@ -119,11 +125,6 @@ def _joined(report: Report, measured: Sequence[tuple[Report, pl.LazyFrame]]) -> 
 def _by_subject(report: Report) -> bool:
     """Whether rows of people are published, not groups or nothing."""
     return report.risk is not None and report.refusal is None and report.product.form == "rows"
-
-
-def _subjects(report: Report) -> tuple[str, str]:
-    """To whom a product goes, and about which kind of subject: products equal in both can be joined."""
-    return report.product.recipient, report.sources[report.product.subject or ""].domain
 
 
 def _linkage(

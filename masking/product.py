@@ -132,6 +132,11 @@ class Masking:
         role = self.roles.get(recipient)
         return role.key_version if role else self.policy.key_versions.get(recipient, 1)
 
+    def by_itself(self, product: Product) -> bool:
+        """Whether the product has a key of its own: its recipient's grant asks for one per product."""
+        role = self.roles.get(product.recipient)
+        return role is not None and role.key_per_product
+
 
 def load_masking(catalogue: Catalogue) -> tuple[Masking | None, list[Fault]]:
     """Read policy, roles and products, and judge them; with any fault in the policy there is no masking at

@@ -45,6 +45,10 @@ class Role(Declaration):
     approval: Text
     ends: date
     key_version: int = Field(1, ge=1)
+    key_per_product: bool = Field(
+        False,
+        description="each product has pseudonyms of its own, so that not even the role can join two of them",
+    )
     masks: Mapping[ColumnName, RoleMask] = Field(
         {}, description="where the element's default mask does not fit"
     )

@@ -16,6 +16,7 @@ import polars as pl
 from assets.build import Build, Built, Context, TableName
 from assets.shared import (
     Tables,
+    as_published,
     grant_over,
     held_together,
     load_lawful,
@@ -29,6 +30,7 @@ from catalog.load import Catalogue
 from catalog.model import Title
 from lake.home import Home
 from lake.locks import writing
+from masking.coarsening import differences
 from masking.columns import SourceColumn, declared_tables
 from masking.compile import SUBJECT, product_rows
 from masking.keys import RecipientKey
@@ -93,6 +95,7 @@ def report_on(
 ) -> tuple[Report, pl.LazyFrame]:
     """The product as it would be published now, measured, and attacked where a base database knows its people; and its
     rows with their subjects."""
+    declared, product = product, as_published(context, product, masking, tables)
     sources = tables[product.source.layer, product.source.table]
     key = product_key(context, masking, product)
     masked = product_rows(product, sources, source_rows(context, product, sources), key)
@@ -104,7 +107,8 @@ def report_on(
     report, kept = assess(product, sources, masking.policy, threshold_of(product, masking), rows, left_out)
     ended = grant_over(product, masking)
     linkage = _linkage(context, product, sources, kept, key) if product.subject else None
-    return replace(report, refusal=ended or report.refusal, linkage=linkage), kept
+    coarser = differences(declared, product)
+    return replace(report, refusal=ended or report.refusal, linkage=linkage, coarser=coarser), kept
 
 
 def _joined(
@@ -117,7 +121,7 @@ def _joined(
         [
             (rows, other.product.quasi_identifiers(other.sources))
             for other, rows in measured
-            if _by_subject(other) and other.product in together
+            if _by_subject(other) and other.product.code in {product.code for product in together}
         ]
     )
 

@@ -18,6 +18,7 @@ from assets.snapshots import read_files
 from catalog.load import Catalogue, CatalogueError
 from lake.keys import master_key
 from lake.locks import writing
+from masking.coarsening import coarsened, differences
 from masking.columns import SourceColumn, declared_tables
 from masking.compile import SUBJECT, order, product_rows
 from masking.keys import RecipientKey, recipient_key
@@ -83,6 +84,20 @@ def threshold_of(product: Product, masking: Masking) -> Threshold:
     return threshold.model_copy(update={"k": product.k or threshold.k})
 
 
+def as_published(context: Context, product: Product, masking: Masking, tables: Tables) -> Product:
+    """The product as coarse as its groups need, within what it declares."""
+    if not product.subject:
+        return product
+    sources = tables[_source(product)]
+    source, key = source_rows(context, product, sources), product_key(context, masking, product)
+
+    def rows(candidate: Product) -> pl.LazyFrame:
+        masked = product_rows(candidate, sources, source, key)
+        return masked.select(*candidate.quasi_identifiers(sources), SUBJECT)
+
+    return coarsened(product, sources, threshold_of(product, masking), rows)
+
+
 def grant_over(product: Product, masking: Masking) -> str | None:
     """Why nothing is published once the recipient's grant is over; None while it runs."""
     role = masking.roles.get(product.recipient)
@@ -114,7 +129,8 @@ def told_apart_together(
     Each of the products leaves out the same people, since each finds them from the same sources. A product that is
     withheld for its own small groups is not held, and does not count."""
     held = []
-    for other in held_together(product, masking, tables):
+    for declared in held_together(product, masking, tables):
+        other = as_published(context, declared, masking, tables)
         sources, threshold = tables[_source(other)], threshold_of(other, masking)
         key, quasi = product_key(context, masking, other), other.quasi_identifiers(sources)
         masked = product_rows(other, sources, source_rows(context, other, sources), key)
@@ -128,6 +144,7 @@ def publish_product(context: Context, product: Product, masking: Masking, tables
     """Mask the source's rows and make the product's table equal them.
 
     It is empty where the groups are too small, or once the recipient's grant is over."""
+    declared, product = product, as_published(context, product, masking, tables)
     sources, threshold = tables[_source(product)], threshold_of(product, masking)
     key = product_key(context, masking, product)
     rows = product_rows(product, sources, source_rows(context, product, sources), key)
@@ -137,6 +154,8 @@ def publish_product(context: Context, product: Product, masking: Masking, tables
         rows = rows.collect(engine="streaming").lazy()
         left_out = told_apart_together(context, product, masking, tables)
         rows, notes = _only_large(product, sources, rows, threshold, left_out)
+        for name, (before, after) in differences(declared, product).items():
+            notes[f"coarser than declared: {name}"] = f"{before} → {after}"
     ended = grant_over(product, masking)
     if ended:
         rows, notes = rows.clear(), {"not published": ended}

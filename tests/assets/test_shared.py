@@ -21,7 +21,7 @@ from lake.home import Home
 from lake.tables import Lake
 from masking import compile as masking_compile
 from masking import methods, sm3
-from masking.columns import SourceColumn
+from masking.columns import SourceColumn, declared_tables
 from masking.methods import Method
 from masking.policy import Policy
 from masking.product import Masking
@@ -379,6 +379,20 @@ def test_one_recipients_tables_join_and_two_recipients_do_not(context: Context, 
         shared.key_of(context, masking, name).secret for name in ("analyst", "all_institutions", "public")
     }
     assert len(keys) == 3
+
+
+def test_with_a_key_per_product_not_even_the_recipient_joins_two(
+    context: Context, recipes: list[Build], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Masking, "by_itself", lambda *_: True)
+    products = [("shared", "pension_account"), ("shared", "death_cause")]
+    run(context, [build for build in recipes if {*products}.intersection(build.makes)])
+    pensions, deaths = (_column(context, table, "person") for table in products)
+    assert len(pensions) == len(deaths) == SUBJECTS
+    assert pensions.isdisjoint(deaths)
+    masking, tables = shared.load_lawful(context.catalogue), declared_tables(context.catalogue)
+    product = masking.products["death_cause"].product
+    assert shared.held_together(product, masking, tables) == [product]
 
 
 def test_the_order_of_rows_tells_nothing(context: Context, recipes: list[Build]) -> None:

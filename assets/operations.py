@@ -18,14 +18,25 @@ from catalog.load import Catalogue
 from catalog.model import Dimension, Entry, Title
 from lake.ledger import Push, PushState, open_ledger
 from lake.locks import writing
-from lake.promises import Excuse, excuse_of, open_promises
+from lake.promises import Excuse, Outage, excuse_of, open_promises
 from lake.tables import Commit, Lake
 from quality.clock import CITY_TIME
-from quality.freshness import Outcome, Received, State, Verdict, judge, outcomes
+from quality.freshness import (
+    UNCHANGED_PERIODS,
+    Outcome,
+    Received,
+    State,
+    Verdict,
+    judge,
+    outcomes,
+    unchanged_periods,
+)
 from quality.plan import Plan, compile_entry
 from quality.score import overall
 from quality.terms import Terms, load_terms
 
+#: A resource fails where a smaller share than this of its newest rows passed.
+FAILING_BELOW = 0.95
 #: A push counts for the clocks from its receipt, unless it was refused or withdrawn.
 COUNTING = (PushState.APPLIED, PushState.HELD, PushState.RECEIVED)
 FRESHNESS: TableName = ("ops", "freshness")
@@ -50,6 +61,7 @@ class Duties:
     starts: Mapping[str, date]
     opened: date | None
     accepted: Sequence[Excuse] = ()
+    outages: Sequence[Outage] = ()
 
     def since(self, entry: Entry) -> date | None:
         """From when a resource owes anything: the day recorded for it, else the day its entry was published, but not
@@ -85,6 +97,19 @@ class ResourceState:
     rows_quarantined: int
     quality: float | None
     dimensions: dict[Dimension, float | None]
+    #: For how many periods in a row the content has been the same.
+    unchanged_periods: int = 0
+
+    @property
+    def failing(self) -> bool:
+        """Whether its newest push was refused, or too many of its rows were."""
+        bad = self.quality is not None and self.quality < FAILING_BELOW
+        return bad or self.last_push_state is PushState.REFUSED
+
+    @property
+    def stale_content(self) -> bool:
+        """Whether the content has not changed for so long that the department is to be asked."""
+        return self.unchanged_periods >= UNCHANGED_PERIODS
 
 
 def builds(catalogue: Catalogue) -> list[Build]:
@@ -116,13 +141,15 @@ def resource_states(
 
 
 def duties_of(context: Context) -> Duties:
-    """What the city's policy and the record of promises say now."""
+    """What the city's policy and the record of promises say now; days on which we could not receive are no working days."""
     promises, first = open_promises(context.home), open_ledger(context.home).opened()
+    outages = promises.outages()
     return Duties(
-        load_terms(context.catalogue.root),
+        load_terms(context.catalogue.root).without(day for outage in outages for day in outage.days),
         promises.starts(),
         first.astimezone(CITY_TIME).date() if first else None,
         [excuse for excuse in promises.excuses() if excuse.accepted],
+        outages,
     )
 
 
@@ -194,7 +221,7 @@ def freshness_rows(states: list[ResourceState]) -> pl.DataFrame:
         "last_push_state": pl.String(),
         "data_date": pl.Date(),
         "next_due": pl.Date(),
-        **dict.fromkeys(("working_days_late", "data_age_days"), pl.Int64()),
+        **dict.fromkeys(("working_days_late", "data_age_days", "unchanged_periods"), pl.Int64()),
         "calendar_known": pl.Boolean(),
         **dict.fromkeys(("rows_standard", "rows_quarantined"), pl.Int64()),
         "quality": pl.Float64(),
@@ -217,7 +244,8 @@ def state_of(
 ) -> ResourceState:
     """One resource at an instant, from all its pushes in the order they came, its row counts, and what it owes by."""
     counted = [push for push in pushes if push.state in COUNTING]
-    fresh = judge(entry.frequency, _received(pushes), now, duties.terms, duties.since(entry))
+    received = _received(pushes)
+    fresh = judge(entry.frequency, received, now, duties.terms, duties.since(entry))
     applied = [push for push in pushes if push.state is PushState.APPLIED]
     plan, last = compile_entry(entry), pushes[-1] if pushes else None
     rows = applied[-1].rows or 0 if applied else 0
@@ -238,6 +266,7 @@ def state_of(
         rows_quarantined=rows_now[1],
         quality=overall(plan, rows, applied[-1].accepted if applied else None),
         dimensions=newest_scores(plan, applied),
+        unchanged_periods=unchanged_periods(entry.frequency, received),
     )
 
 
@@ -250,7 +279,14 @@ def newest_scores(plan: Plan, applied: Sequence[Push]) -> dict[Dimension, float 
 def _received(pushes: Sequence[Push]) -> list[Received]:
     """The pushes that count, as the clocks see them."""
     return [
-        Received(push.received_at, push.data_date, push.state is PushState.HELD)
+        Received(push.received_at, push.data_date, push.state is PushState.HELD, _content(push))
         for push in pushes
         if push.state in COUNTING
     ]
+
+
+def _content(push: Push) -> frozenset[str]:
+    """Equal bytes say the same, and so do other bytes after which the table stands at the version it had."""
+    if not push.rows:
+        return frozenset()
+    return frozenset({push.digest, *([f"version {push.version}"] if push.version is not None else [])})

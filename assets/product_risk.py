@@ -46,7 +46,7 @@ def builds(catalogue: Catalogue) -> list[Build]:
     """One recipe over all products: it follows their publication."""
     masking = load_lawful(catalogue)
     products = [declared.product for declared in masking.products.values()]
-    tables, bases = declared_tables(catalogue), load_bases(catalogue)
+    tables, bases = masking.tables, load_bases(catalogue)
     return [
         Build(
             makes=(PRODUCT_RISK,),

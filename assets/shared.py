@@ -15,11 +15,12 @@ import polars as pl
 from assets.build import Build, Built, Context, TableName
 from assets.releases import reason_to_wait, record_release
 from assets.snapshots import read_files
+from assets.theme.types import grouped_columns
 from catalog.load import Catalogue, CatalogueError
 from lake.keys import master_key
 from lake.locks import writing
 from masking.coarsening import coarsened, differences
-from masking.columns import SourceColumn, declared_tables
+from masking.columns import SourceColumn
 from masking.compile import SUBJECT, order, product_rows
 from masking.keys import RecipientKey, recipient_key
 from masking.policy import Threshold
@@ -36,7 +37,7 @@ _TOKENS = ("pseudonym", "format_preserving")
 
 def load_lawful(catalogue: Catalogue) -> Masking:
     """The catalogue's policy, roles and products; raises :class:`CatalogueError` where one would leak."""
-    masking, faults = load_masking(catalogue)
+    masking, faults = load_masking(catalogue, grouped_columns)
     if masking is None or faults:
         raise CatalogueError(faults)
     return masking
@@ -45,8 +46,7 @@ def load_lawful(catalogue: Catalogue) -> Masking:
 def builds(catalogue: Catalogue) -> list[Build]:
     """One recipe for each declared product; raises :class:`CatalogueError` where one would leak."""
     masking = load_lawful(catalogue)
-    tables = declared_tables(catalogue)
-    return [_build(declared.product, masking, tables) for declared in masking.products.values()]
+    return [_build(declared.product, masking, masking.tables) for declared in masking.products.values()]
 
 
 def _build(product: Product, masking: Masking, tables: Tables) -> Build:

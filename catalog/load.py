@@ -21,6 +21,8 @@ from catalog.errors import MendableError
 from catalog.model import Department, Entry
 
 Model = TypeVar("Model", bound=BaseModel)
+#: libyaml's where PyYAML comes with it: ten times as fast as the one in Python, and every start reads a hundred files.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, order=True)
@@ -139,7 +141,8 @@ def read_yaml(path: Path, root: Path, faults: list[Fault]) -> tuple[dict[str, An
     """Parse one file into plain data and the line of every field; a fault is added where it is not a mapping."""
     name = str(path.relative_to(root))
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        loader = LOADER(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
@@ -150,10 +153,9 @@ def read_yaml(path: Path, root: Path, faults: list[Fault]) -> tuple[dict[str, An
     if not isinstance(node, yaml.MappingNode):
         faults.append(Fault(name, 1, "", "the file holds no mapping", "see CONTRIBUTING.md for a template"))
         return None, Place(name, {})
-    twice = list(_repeated_keys(node))
+    twice, place = list(_repeated_keys(node)), Place(name, dict(_lines(node)))
     faults += [Fault(name, line, key, "stands twice", "keep one") for key, line in twice]
-    document = None if twice else yaml.safe_load(path.read_text(encoding="utf-8"))
-    return document, Place(name, dict(_lines(node)))
+    return None if twice else loader.construct_document(node), place
 
 
 def validate(model: type[Model], document: dict[str, Any], place: Place, faults: list[Fault]) -> Model | None:

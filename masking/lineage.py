@@ -86,13 +86,29 @@ def query_columns(
     deciding = [_declared(origin, tables) for origin in choosers]
     if any(_never_shown(column) for column in deciding):
         return {}
+    shown = _of_values(roots, schema, tables, titles)
+    return {name: _tightened(column, deciding) for name, column in shown.items()}
+
+
+def value_columns(
+    sql: str, schema: pl.Schema, tables: Tables, titles: Mapping[str, str]
+) -> dict[str, SourceColumn]:
+    """As :func:`query_columns`, by the values alone: what chooses the rows is for the caller to judge.
+
+    Raises :class:`UntraceableError`."""
+    return _of_values(_read(sql, tables)[0], schema, tables, titles)
+
+
+def _of_values(
+    roots: Mapping[str, Node], schema: pl.Schema, tables: Tables, titles: Mapping[str, str]
+) -> dict[str, SourceColumn]:
     found = {}
     for name, dtype in schema.items():
         traced = _origins(roots[name], tables) if name in roots else None
         column = _computed(name, dtype, traced) if traced else None
         if column:
             title = Title(zh=titles.get(name, column.title.zh), en=column.title.en)
-            found[name] = _tightened(replace(column, title=title), deciding)
+            found[name] = replace(column, title=title)
     return found
 
 
@@ -124,32 +140,47 @@ def trace(sql: str, tables: Tables) -> Trace:
 
 def _read(sql: str, tables: Tables) -> tuple[dict[str, Node], set[Origin]]:
     """SQLGlot's lineage of every output column, and the columns that choose rows."""
-    declared: dict[str, object] = {}
-    for (layer, table), columns in tables.items():
-        declared.setdefault(layer, {})[table] = {name: str(column.dtype) for name, column in columns.items()}  # type: ignore[index]
     try:
-        roots = lineage(None, sql, schema=declared, dialect="duckdb")
-        choosers = _choosers(sql, declared)
+        roots = lineage(None, sql, schema=_shape(tables), dialect="duckdb")
+        choosers = _choosers(scopes_of(sql, tables))
     except (SqlglotError, ValueError) as error:
         raise UntraceableError(str(error)) from error
     return roots, choosers
 
 
-def _choosers(sql: str, declared: dict[str, object]) -> set[Origin]:
-    """The stored columns that decide which rows there are, and how they are grouped."""
-    query = qualify(
-        sqlglot.parse_one(sql, dialect="duckdb"),
-        dialect="duckdb",
-        schema=declared,
-        validate_qualify_columns=False,
-    )
+def _shape(tables: Tables) -> dict[str, object]:
+    """The tables' columns as SQLGlot wants them."""
+    declared: dict[str, dict[str, dict[str, str]]] = {}
+    for (layer, table), columns in tables.items():
+        declared.setdefault(layer, {})[table] = {name: str(column.dtype) for name, column in columns.items()}
+    return {**declared}
+
+
+def scopes_of(sql: str, tables: Tables) -> list[Scope]:
+    """The query's parts, each after those it reads, with every column's table named; the last is the whole.
+
+    Raises :class:`UntraceableError`."""
+    try:
+        query = qualify(
+            sqlglot.parse_one(sql, dialect="duckdb"),
+            dialect="duckdb",
+            schema=_shape(tables),
+            validate_qualify_columns=False,
+        )
+    except SqlglotError as error:
+        raise UntraceableError(str(error)) from error
     if query.find(exp.TableColumn):
         msg = "a row is taken whole, as one value: name its columns"
-        raise ValueError(msg)
+        raise UntraceableError(msg)
+    return traverse_scope(query)
+
+
+def _choosers(scopes: Sequence[Scope]) -> set[Origin]:
+    """The stored columns that decide which rows there are, and how they are grouped."""
     found: set[Origin] = set()
-    for scope in traverse_scope(query):
+    for scope in scopes:
         listed = [column for column in scope.columns if not _is_projected(column, scope)]
-        leaves = [leaf for column in listed for leaf in _leaves(column, scope)]
+        leaves = [leaf for column in listed for leaf in stored_behind(column, scope)]
         for inner in scope.subquery_scopes:
             # what `IN (SELECT ...)`, `> ALL (...)` and `LIMIT (...)` compare with is selected there and decides here
             if isinstance(inner.expression, exp.Query) and not _is_projected(inner.expression, scope):
@@ -178,7 +209,7 @@ def _is_projected(column: exp.Expr, scope: Scope) -> bool:
     return step.arg_key == "expressions"
 
 
-def _leaves(column: exp.Column, scope: Scope) -> Iterator[tuple[tuple[str, str], str]]:
+def stored_behind(column: exp.Column, scope: Scope) -> Iterator[tuple[tuple[str, str], str]]:
     """The stored columns behind a column of a scope, through common table expressions and subqueries."""
     source = scope.sources.get(column.table)
     if isinstance(source, exp.Table):
@@ -199,7 +230,7 @@ def _behind(scope: Scope, position: int | None) -> Iterator[tuple[tuple[str, str
     if isinstance(scope.expression, exp.Select) and position is not None:
         for inner in scope.expression.selects[position].find_all(exp.Column):
             if inner.table:
-                yield from _leaves(inner, scope)
+                yield from stored_behind(inner, scope)
 
 
 def _position(scope: Scope, name: str) -> int | None:

@@ -9,7 +9,7 @@ measured in ``risk``. Source: Arts. 24, 36 and 37.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,8 @@ from masking.methods import METHODS, kind
 from masking.policy import Kind, Policy, load_policy
 from masking.roles import ALL_INSTITUTIONS, PUBLIC, Role, load_roles
 
+Tables = Mapping[tuple[str, str], Mapping[str, SourceColumn]]
+"""(layer, table) → its declared columns, by name."""
 Form = Literal["rows", "groups"]
 #: Beside the groups' columns, in a product of groups.
 COUNT_COLUMN = "subjects"
@@ -32,7 +34,7 @@ COUNT_COLUMN = "subjects"
 class TableRef(Declaration):
     """The table a product is made from."""
 
-    layer: Literal["standard", "base"]
+    layer: Literal["standard", "base", "theme"]
     table: Code
 
 
@@ -129,6 +131,8 @@ class Masking:
     policy: Policy
     products: Mapping[str, Declared]
     roles: Mapping[str, Role]
+    tables: Tables
+    """the columns of every table that a product is made from"""
 
     def key_version(self, recipient: str) -> int:
         """The version of the recipient's key: raising it in the declaration rotates all its pseudonyms."""
@@ -141,9 +145,13 @@ class Masking:
         return role is not None and role.key_per_product
 
 
-def load_masking(catalogue: Catalogue) -> tuple[Masking | None, list[Fault]]:
+Themes = Callable[[Catalogue, Policy, Collection[str]], Tables]
+"""Finds the columns of themes by their codes, from SQL that this package does not know."""
+
+
+def load_masking(catalogue: Catalogue, themes: Themes | None = None) -> tuple[Masking | None, list[Fault]]:
     """Read policy, roles and products, and judge them; with any fault in the policy there is no masking at
-    all."""
+    all. Without ``themes`` a product of a theme is refused."""
     faults: list[Fault] = []
     policy = load_policy(catalogue.root, faults)
     roles = load_roles(catalogue.root, faults)
@@ -151,13 +159,18 @@ def load_masking(catalogue: Catalogue) -> tuple[Masking | None, list[Fault]]:
     products = _load_products(catalogue.root, faults)
     if policy is None:
         return None, faults
-    faults += check_products(catalogue, list(products.values()), policy, roles)
-    return Masking(policy, products, roles), faults
+    tables = dict(declared_tables(catalogue))
+    sources = {declared.product.source for declared in products.values()}
+    asked = {source.table for source in sources if source.layer == "theme"}
+    if asked and themes:
+        tables |= themes(catalogue, policy, asked)
+    faults += check_products(catalogue, list(products.values()), policy, roles, tables)
+    return Masking(policy, products, roles, tables), faults
 
 
-def masking_faults(catalogue: Catalogue) -> list[Fault]:
+def masking_faults(catalogue: Catalogue, themes: Themes | None = None) -> list[Fault]:
     """Everything wrong with policy, roles and products."""
-    return load_masking(catalogue)[1]
+    return load_masking(catalogue, themes)[1]
 
 
 def _load_products(root: Path, faults: list[Fault]) -> dict[str, Declared]:
@@ -177,17 +190,20 @@ def _load_products(root: Path, faults: list[Fault]) -> dict[str, Declared]:
 
 
 def check_products(
-    catalogue: Catalogue, products: Sequence[Declared], policy: Policy, roles: Mapping[str, Role]
+    catalogue: Catalogue,
+    products: Sequence[Declared],
+    policy: Policy,
+    roles: Mapping[str, Role],
+    tables: Tables,
 ) -> list[Fault]:
     """Every fault of every product; a product without one may be published."""
-    tables = declared_tables(catalogue)
     return [fault for declared in products for fault in _faults(catalogue, declared, tables, policy, roles)]
 
 
 def _faults(
     catalogue: Catalogue,
     declared: Declared,
-    tables: Mapping[tuple[str, str], Mapping[str, SourceColumn]],
+    tables: Tables,
     policy: Policy,
     roles: Mapping[str, Role],
 ) -> Iterator[Fault]:
@@ -200,7 +216,7 @@ def _faults(
             place.line(("source",)),
             "source",
             f"the catalogue has no table {name}",
-            "`citylake catalogue list` shows all",
+            "`citylake catalogue list` shows all; of themes only those with a `subject` may be published",
         )
         return
     for name in product.columns:

@@ -24,24 +24,46 @@ from lake.tables import Commit
 FROM, TO = "recorded_from", "recorded_to"
 INSTANT = pl.Datetime("us", "UTC")
 SUFFIX = "_history"
+#: The tables besides golden records that have one row for each entity, with its id and what it is called.
+_KEYS = {
+    "licence": "licence_id",
+    "division": "code",
+    "parcel": "parcel_no",
+    "building": "building_no",
+    "place": "place_id",
+    "hazard_zone": "zone_no",
+    "protected_area": "area_no",
+    "address": "address_id",
+}
+_TITLES = {
+    "licence": Title(zh="电子证照", en="Licences"),
+    "division": Title(zh="行政区划", en="Divisions"),
+    "parcel": Title(zh="宗地", en="Land parcels"),
+    "building": Title(zh="房屋建筑", en="Buildings"),
+    "place": Title(zh="地名地址和兴趣点", en="Places"),
+    "hazard_zone": Title(zh="灾害风险区", en="Hazard zones"),
+    "protected_area": Title(zh="保护区", en="Protected areas"),
+    "address": Title(zh="地址", en="Addresses"),
+}
 
 
 def builds(catalogue: Catalogue) -> list[Build]:
     """A history for each table that has one row per entity and an id for ever."""
-    return [_build(table, key) for table, key in keyed_tables(catalogue).items()]
+    titles = {base.code: base.title for base in load_bases(catalogue).values()} | _TITLES
+    return [_build(table, key, titles[table]) for table, key in keyed_tables(catalogue).items()]
 
 
 def keyed_tables(catalogue: Catalogue) -> Mapping[str, str]:
     """The base tables of which a history is kept, each with its id column."""
     golden = {base.code: base.id_column for base in load_bases(catalogue).values()}
-    return {**golden, "licence": "licence_id"}
+    return {**golden, **_KEYS}
 
 
-def _build(table: str, key: str) -> Build:
+def _build(table: str, key: str, title: Title) -> Build:
     return Build(
         makes=(("base", table + SUFFIX),),
         reads=(("base", table),),
-        title=Title(zh=f"{table} 的历史", en=f"History of {table}"),
+        title=Title(zh=f"{title.zh}的历史", en=f"History of {title.en.lower()}"),
         description="每个主体的每个状态一行，注明何时录入、何时被取代，只增不删；可查询任何一天我们所知的情况。\n\n"
         "One row for each state of an entity, with when it was recorded and when superseded: what we knew on any day.",
         owner="data_bureau",
@@ -83,7 +105,7 @@ def changed_states(current: pl.LazyFrame, held: pl.LazyFrame, key: str, at: date
     same = [key, ROW_HASH]
     begun = current.join(held.select(same), on=same, how="anti")
     ended = held.join(current.select(same), on=same, how="anti").with_columns(pl.lit(at, INSTANT).alias(TO))
-    return pl.concat([begun, _hashed(ended.drop(ROW_HASH)).select(begun.collect_schema().names())])
+    return pl.concat([begun, hashed(ended.drop(ROW_HASH)).select(begun.collect_schema().names())])
 
 
 def as_of(history: pl.LazyFrame, at: datetime) -> pl.LazyFrame:
@@ -94,10 +116,10 @@ def as_of(history: pl.LazyFrame, at: datetime) -> pl.LazyFrame:
 
 def _open_states(rows: pl.LazyFrame, at: datetime) -> pl.LazyFrame:
     opened = rows.with_columns(pl.lit(at, INSTANT).alias(FROM), pl.lit(None, INSTANT).alias(TO))
-    return _hashed(opened)
+    return hashed(opened)
 
 
-def _hashed(states: pl.LazyFrame) -> pl.LazyFrame:
+def hashed(states: pl.LazyFrame) -> pl.LazyFrame:
     """With a hash of the content and of whether the state is over, but not of when it began."""
     schema = states.collect_schema()
     content = [name for name in schema.names() if name != FROM]

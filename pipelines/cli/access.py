@@ -78,6 +78,9 @@ def user_create(
     name: Annotated[str, typer.Argument(help="what the person logs in with")],
     role: Annotated[Role, typer.Option(help="bureau, department or auditor")],
     department: Annotated[str | None, typer.Option(help="the department's code, for that role")] = None,
+    county: Annotated[
+        str | None, typer.Option(help="of a county's bureau: its division code; sees only its departments")
+    ] = None,
 ) -> None:
     """Make an account, or give an existing one a new password: shown once, to be changed at the first login.
 
@@ -85,7 +88,7 @@ def user_create(
     """
     from pipelines.dashboard.accounts import new_account
 
-    password = new_account(Home.open(), name, role, department)
+    password = new_account(Home.open(), name, role, department, county)
     say(f"账号 name {name} · 初始密码 first password: {password}")
 
 
@@ -97,9 +100,9 @@ def user_list() -> None:
     """
     from pipelines.dashboard.accounts import open_accounts
 
-    table = Table("账号 name", "角色 role", "部门 department", header_style="bold")
+    table = Table("账号 name", "角色 role", "部门 department", "县区 county", header_style="bold")
     for account in open_accounts(Home.open()).names():
-        table.add_row(account.name, account.role.value, account.department or "")
+        table.add_row(account.name, account.role.value, account.department or "", account.division or "")
     console.print(table)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
@@ -59,6 +59,20 @@ class Picture:
         """The city's date."""
         return self.at.astimezone(CITY_TIME).date()
 
+    def cut(self, departments: Collection[str]) -> Picture:
+        """The same of some departments alone."""
+        states = {code: state for code, state in self.states.items() if state.department in departments}
+        periods = self.periods.filter(pl.col("department").is_in(list(departments)))
+        return replace(
+            self,
+            states=states,
+            pushes={code: self.pushes[code] for code in states},
+            newest_first=[push for push in self.newest_first if push.department in departments],
+            periods=periods,
+            record=record_of(periods),
+            excuses=[excuse for excuse in self.excuses if excuse.department in departments],
+        )
+
     def states_of(self, department: str | None) -> list[ResourceState]:
         """A department's resources (None: all), in code order."""
         return [state for state in self.states.values() if department in (None, state.department)]
@@ -105,6 +119,7 @@ class Board:
         self.context = context
         self._lock = threading.Lock()
         self._picture: Picture | None = None
+        self._cuts: dict[frozenset[str], tuple[Picture, Picture]] = {}
         self._looked = 0.0
         self._counted: tuple[str, pl.DataFrame, Record] = ("", pl.DataFrame(schema=PERIOD_SCHEMA), {})
         self._worked_out: dict[tuple[str, tuple[object, ...]], Any] = {}
@@ -116,6 +131,15 @@ class Board:
                 self._picture = self._look(self._picture)
                 self._looked = time.monotonic()
             return self._picture
+
+    def picture_of(self, departments: frozenset[str]) -> Picture:
+        """The newest picture of some departments alone, cut once."""
+        whole = self.picture()
+        of, cut = self._cuts.get(departments, (None, whole))
+        if of is not whole:
+            cut = whole.cut(departments)
+            self._cuts[departments] = (whole, cut)
+        return cut
 
     def worked_out(
         self, name: str, tables: Sequence[TableName], compute: Callable[[Context], Value]
@@ -142,7 +166,8 @@ class Board:
         changed = self._changed(before)
         pushes = {**before.pushes, **changed}
         promises = open_promises(self.context.home)
-        if before.duties.opened is None or promises.starts() != before.duties.starts:
+        promised = (promises.starts(), promises.outages())
+        if before.duties.opened is None or promised != (before.duties.starts, before.duties.outages):
             return self._whole_look(at, pushes)
         periods, record = self._recorded()
         news = {code: self._state(code, mine, at, before.duties) for code, mine in changed.items()}

@@ -67,9 +67,9 @@ def plant(context: Context) -> list[Canary]:
     return planted
 
 
-def rows_of(catalogue: Catalogue, entry: Entry) -> pl.DataFrame:
-    """The resource's rows as the standard table has them."""
-    before = 0
+def rows_of(catalogue: Catalogue, entry: Entry, push: int = 0) -> pl.DataFrame:
+    """The resource's rows as the standard table has them; those of one ``push`` say what no other's do."""
+    before = push * sum(len(other.columns) for other in catalogue.entries.values())
     for code, other in catalogue.entries.items():
         if code == entry.code:
             break

@@ -328,4 +328,4 @@ def test_the_documented_questions_can_be_asked_of_any_city(city: Context) -> Non
     assert len(questions) == 11
     for question in questions:
         if "st_" not in question:
-            ask(city.home.bureau if "_as_of" in question else city.home.analyst, question)
+            ask(city.home.analyst, question)

@@ -174,7 +174,7 @@ def test_an_older_state_is_brought_to_this_version_with_all_it_holds(tmp_path: P
     engine = sa.create_engine(f"sqlite:///{home.operations}")
     with engine.begin() as connection:
         _metadata.create_all(connection)
-        for column in ("notes", "same_as", "findings"):
+        for column in ("notes", "same_as", "findings", "entry_digest"):
             connection.execute(sa.text(f"ALTER TABLE pushes DROP COLUMN {column}"))
         connection.execute(sa.text("INSERT INTO state_version VALUES (1)"))
         connection.execute(

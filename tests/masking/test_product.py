@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from assets.theme.types import grouped_columns
 from catalog.load import load
 from masking.methods import METHODS
 from masking.policy import load_policy
@@ -21,7 +22,7 @@ LICENCE = "masking/administrative_licence.yaml"
 
 
 def test_the_shipped_products_are_lawful() -> None:
-    masking, faults = load_masking(load())
+    masking, faults = load_masking(load(), grouped_columns)
     assert faults == []
     assert masking is not None
     assert len(masking.products) >= 3
@@ -132,14 +133,14 @@ def test_a_policy_that_could_not_be_meant_is_refused(
     declarations: Declarations, change: Any, problem: str
 ) -> None:
     declarations.change("masking/policy.yaml", change)
-    masking, faults = load_masking(declarations.load())
+    masking, faults = load_masking(declarations.load(), grouped_columns)
     assert masking is None
     assert any(problem in fault.problem for fault in faults), faults
 
 
 def test_without_a_policy_nothing_is_published(declarations: Declarations) -> None:
     (declarations.root / "masking/policy.yaml").unlink()
-    masking, faults = load_masking(declarations.load())
+    masking, faults = load_masking(declarations.load(), grouped_columns)
     assert masking is None
     assert "no masking policy" in faults[0].problem
 

@@ -49,7 +49,7 @@ class Profile:
 @router.get("/bases")
 def bases(visit: Visitor) -> Response:
     """All base databases."""
-    visit.require_all()
+    visit.require_city()
     lake = visit.site.context.lake
     declared = load_bases(visit.site.context.catalogue)
     own = {table for base in declared.values() for table in _tables(base)}

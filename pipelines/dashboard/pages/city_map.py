@@ -77,7 +77,7 @@ class Plan:
 @router.get("/map")
 def city_map(visit: Visitor, measure: str = "persons") -> Response:
     """The map, coloured by one measure, with the numbers beside it."""
-    visit.require_all()
+    visit.require_city()
     if measure not in MEASURES:
         raise DeniedError(404, NOT_FOUND)
     board, chosen = visit.site.board, MEASURES[measure]

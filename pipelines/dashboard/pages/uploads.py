@@ -90,8 +90,12 @@ def may_push(visit: Visit, entry: Entry) -> bool:
     """Whether this account pushes the resource: its source department, or the bureau where that is itself one."""
     if visit.department is not None:
         return visit.department == entry.department
-    bureaus = {department.bureau for department in visit.site.context.catalogue.departments.values()}
-    return visit.decides and entry.department in bureaus
+    departments = visit.site.context.catalogue.departments
+    bureaus = {department.bureau for department in departments.values()}
+    # a county's officer pushes for the county's bureau, the city's for the city's
+    of_county = departments[entry.department].level == "county"
+    own = entry.department in visit.departments and of_county is (visit.account.division is not None)
+    return visit.decides and entry.department in bureaus and own
 
 
 def require_source(visit: Visit, entry: Entry) -> None:

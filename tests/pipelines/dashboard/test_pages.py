@@ -15,6 +15,7 @@ import pytest
 from assets.build import Context
 from assets.operations import publish_freshness
 from lake.ledger import Push, PushState, open_ledger
+from lake.purges import Purges
 from tests.pipelines.dashboard.town import cremation, token
 
 Login = Callable[[str], httpx.Client]
@@ -157,6 +158,25 @@ def test_the_bureau_alone_lets_a_held_push_in_with_a_reason(login: Login, held: 
     assert ledger.get(held.id).state is PushState.RECEIVED
     assert ledger.hold_accepted(held.id)
     assert client.post(address, data=form | {"reason": "核实无误"}).status_code == 409
+
+
+def test_two_officers_together_have_a_push_purged(login: Login, pushed: Push, city: Context) -> None:
+    address = f"/receipts/{pushed.id}"
+    first, second = login("zhang"), login("sun")
+    mine, theirs = ({"csrf": token(client, address)} for client in (first, second))
+    refused = [
+        login("li").post(f"{address}/purge", data={"csrf": token(login("li"), "/account"), "reason": "x"}),
+        first.post(f"{address}/purge", data=mine | {"reason": " "}),
+        second.post(f"{address}/purge/confirm", data=theirs),
+    ]
+    assert [answer.status_code for answer in refused] == [403, 422, 409]
+    assert first.post(f"{address}/purge", data=mine | {"reason": "法院裁定"}).status_code == 303
+    assert first.post(f"{address}/purge/confirm", data=mine).status_code == 409, "one person is not two"
+    assert "确认清除" not in first.get(address).text
+    assert "确认清除" in second.get(address).text
+    assert second.post(f"{address}/purge/confirm", data=theirs).status_code == 303
+    assert "正在排队执行" in first.get(address).text
+    assert [stone.push for stone in Purges(city.home).unfinished()] == [pushed.id]
 
 
 def test_a_department_page_has_what_waits_and_for_how_long(login: Login, pushed: Push, held: Push) -> None:

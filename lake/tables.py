@@ -277,6 +277,10 @@ class Lake:
             layer, name, None, lambda table: plan_pieces(table, folder, rows, list(by), statistics)
         )
 
+    def unchanged(self, layer: str, name: str) -> Commit:
+        """What a write says that left the table as it is."""
+        return Commit(self.table(layer, name).version(), self.rows(layer, name), changed=False)
+
     def identity(self, layer: str, name: str) -> tuple[str, int] | None:
         """Which table this is, and its version: the two say whether it is the one that was read before; None where
         it does not exist."""

@@ -6,6 +6,7 @@ anew from the standard tables, and needs no erasing. The tables must have been b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
@@ -19,8 +20,7 @@ from lake.hashes import ROW_HASH
 from lake.ledger import Push
 from lake.locks import writing
 
-_WHOSE, _TOUCHED = "touched:"
-_SAID = "_whose", "_said"
+_WHOSE, _SAID, _TOUCHED = "_whose", "_said", "_touched"
 
 
 def erase(context: Context, push: Push, rows: pl.DataFrame) -> int:

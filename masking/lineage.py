@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 
 import polars as pl
@@ -41,6 +42,8 @@ _PASSING = (
 )
 
 
+_Shape = tuple[str, str, tuple[tuple[str, str], ...]]
+"""layer, table, and each column with its dtype"""
 Origin = tuple[str, str, str]
 """(layer, table, column); the layer is empty for what could not be traced to a stored table."""
 
@@ -122,17 +125,28 @@ def trace(sql: str, tables: Tables) -> Trace:
     return Trace(columns, tuple(sorted(choosers)))
 
 
-def _read(sql: str, tables: Tables) -> tuple[dict[str, Node], set[Origin]]:
+def _read(sql: str, tables: Tables) -> tuple[Mapping[str, Node], frozenset[Origin]]:
     """SQLGlot's lineage of every output column, and the columns that choose rows."""
+    shapes = (
+        (*names, tuple((name, str(column.dtype)) for name, column in columns.items()))
+        for names, columns in tables.items()
+    )
+    return _read_once(sql, tuple(shapes))
+
+
+@lru_cache(maxsize=64)
+def _read_once(sql: str, shapes: tuple[_Shape, ...]) -> tuple[Mapping[str, Node], frozenset[Origin]]:
+    """The same of tables' names and columns, all that it depends on: a query is read in half a second, and every role's
+    tables ask for each theme's."""
     declared: dict[str, object] = {}
-    for (layer, table), columns in tables.items():
-        declared.setdefault(layer, {})[table] = {name: str(column.dtype) for name, column in columns.items()}  # type: ignore[index]
+    for layer, table, columns in shapes:
+        declared.setdefault(layer, {})[table] = dict(columns)  # type: ignore[index]
     try:
         roots = lineage(None, sql, schema=declared, dialect="duckdb")
         choosers = _choosers(sql, declared)
     except (SqlglotError, ValueError) as error:
         raise UntraceableError(str(error)) from error
-    return roots, choosers
+    return MappingProxyType(roots), frozenset(choosers)
 
 
 def _choosers(sql: str, declared: dict[str, object]) -> set[Origin]:

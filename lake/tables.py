@@ -87,7 +87,7 @@ class Lake:
         """Whether the table has at least one version."""
         log = self.path(layer, name) / "_delta_log"
         # the library's own question opens the table, which takes ten times as long
-        return log.is_dir() and any(name.endswith((".json", ".parquet")) for name in os.listdir(log))
+        return log.is_dir() and any(name.endswith((".json", ".parquet")) for name in os.listdir(log))  # noqa: PTH208
 
     def table(self, layer: str, name: str) -> DeltaTable:
         """The Delta table itself; raises :class:`TableMissingError`."""

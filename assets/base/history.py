@@ -42,8 +42,9 @@ _TITLES = {
 def builds(catalogue: Catalogue) -> list[Build]:
     """A history for each table of entities and of relations between them."""
     bases = load_bases(catalogue)
-    declared = [*bases.values(), *load_relations(catalogue, bases).values()]
-    titles = {held.code: held.title for held in declared} | _TITLES
+    relations = load_relations(catalogue, bases).values()
+    titles = _TITLES | {base.code: base.title for base in bases.values()}
+    titles |= {held.code: held.title for held in relations}
     return [_build(table, key, titles[table]) for table, key in keyed_tables(catalogue).items()]
 
 

@@ -140,6 +140,8 @@ def city_map(visit: Visitor, measure: str = "persons") -> Response:
     values = {
         county.code: counts.get(county.code, 0) / (county.area_km2 if chosen.per_km2 else 1)
         for county in drawn.counties
+        # of nothing there is no share: that is told apart from a share of nothing
+        if chosen.adds_up or county.code in counts
     }
     elsewhere = sum(count for code, count in counts.items() if code not in values)
     return page(
@@ -149,7 +151,7 @@ def city_map(visit: Visitor, measure: str = "persons") -> Response:
         values=values,
         shown=chosen.shown,
         is_share=chosen.shown is share,
-        by_value=sorted(drawn.counties, key=lambda county: -values[county.code]),
+        by_value=sorted(drawn.counties, key=lambda county: -values.get(county.code, -1)),
         shades=shades(values),
         measures=offered,
         chosen=measure,

@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import httpx
+import polars as pl
 import pytest
+from shapely import box, to_wkb
 
 from assets.build import Context
+from assets.operations import PERIOD_SCHEMA, PERIODS
 from catalog.load import Catalogue, load
 from lake.ledger import Push, PushState, open_ledger
 from pipelines.dashboard.accounts import AccountError, Role, new_account, open_accounts
+from quality.clock import today
 from tests.pipelines.dashboard.town import PASSWORD, cremation, token
 
 Login = Callable[[str], httpx.Client]
@@ -92,6 +97,40 @@ def test_the_citys_officer_cuts_board_bulletin_and_catalogue_to_a_county(
     )
     assert f"· {COUNTY}" in client.get(f"/bulletin?county={COUNTY}").text
     assert client.get("/?county=110101").status_code == 404
+
+
+def test_the_map_says_how_timely_a_countys_departments_are_and_nothing_of_who_owed_nothing(
+    login: Login, city: Context
+) -> None:
+    names = {COUNTY: "清城区", OTHER: "清新区"}
+    shape = to_wkb(box(112.9, 23.5, 113.0, 23.6))
+    rows = {
+        "code": list(names),
+        "name": list(names.values()),
+        "geometry": [shape, shape],
+        "area_km2": [100.0, 90.0],
+    }
+    bounds = {"west": 112.9, "south": 23.5, "east": 113.0, "north": 23.6}
+    city.lake.publish(
+        "base",
+        "division",
+        pl.DataFrame(rows).with_columns(**{side: pl.lit(value) for side, value in bounds.items()}),
+        key=["code"],
+    )
+    due = today()
+    period = {
+        "resource": "cremation",
+        "department": "civil_affairs",
+        "frequency": "monthly",
+        **dict.fromkeys(("period_start", "period_end", "due"), due),
+        "working_days_late": 0,
+        "verdict": "missed",
+        "recorded_at": datetime.now(UTC),
+    }
+    city.lake.append(*PERIODS, pl.DataFrame([period], schema=PERIOD_SCHEMA))
+    text = login("zhang").get("/map?measure=timeliness").text
+    assert "清城区 0.0%" in text
+    assert "清新区 –" in text
 
 
 def test_an_account_is_cut_to_a_county_that_has_departments_and_a_department_to_none(city: Context) -> None:

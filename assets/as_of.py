@@ -52,7 +52,7 @@ def _macro(table: str, ours: Sequence[str], where: str) -> str:
 
 
 def masked_states(
-    states: pl.LazyFrame, entity: str, columns: Sequence[RoleColumn], key: RecipientKey
+    states: pl.LazyFrame, entity: Sequence[str], columns: Sequence[RoleColumn], key: RecipientKey
 ) -> pl.LazyFrame:
     """A history as a role may know it: its columns masked, and the days on whose end each state was known.
 

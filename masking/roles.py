@@ -48,6 +48,10 @@ class Role(Declaration):
     division: Annotated[str, StringConstraints(pattern=r"^[1-9]\d{3}(0[1-9]|[1-9]\d)$")] | None = Field(
         None, description="only rows of this county, and of tables that say where each row is"
     )
+    key_per_product: bool = Field(
+        False,
+        description="each product has pseudonyms of its own, so that not even the role can join two of them",
+    )
     masks: Mapping[ColumnName, RoleMask] = Field(
         {}, description="where the element's default mask does not fit"
     )

@@ -60,6 +60,9 @@ def field(file: str, name: str, value: Any, blamed: str | None = None) -> tuple[
 
 
 REFUSED = {
+    "coarser than the method goes": column(PENSION, "pay_month", method="generalise_date", parameters={"to": "month"}, coarsest="decade"),
+    "coarsest finer than declared": column(SUBSIDY, "quarter", **{"from": "paid_on"}, method="generalise_date", parameters={"to": "year"}, coarsest="month"),
+    "coarsest of a mask without steps": column(PENSION, "bank", **{"from": "bank_account"}, method="partial", parameters={"left": 6, "right": 0}, coarsest="year"),
     "not shared, kept": column(PENSION, "bank_account", method="keep"),
     "not shared, weak mask": column(PENSION, "bank", **{"from": "bank_account"}, method="partial", parameters={"left": 6, "right": 4}),
     "conditional, kept in an unconditional product": column(SUBSIDY, "amount", method="keep"),

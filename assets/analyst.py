@@ -312,7 +312,7 @@ def _described_days(table: TableName, role: Role) -> list[dict[str, str]]:
 def _publish_freshness(context: Context, stored: TableName, k: int) -> Commit:
     """How fresh every resource is, with small counts written as such: also of resources that the role may not see."""
     rows = without_small(context.lake.scan(*FRESHNESS), ROW_COUNTS, SHARES, k)
-    with writing(context.home, ".".join(stored)):
+    with writing(context.home, ".".join(stored).replace("/", ".")):
         return context.lake.publish(*stored, rows, key=["resource"])
 
 

@@ -71,7 +71,8 @@ def _carry_out(context: Context, stone: Tombstone, say: Say) -> Tombstone:
     push = ledger.get(stone.push)
     if push.unchanged:
         raise PurgeError(f"推送 {push.id} 没有内容，请清除它所重复的 {push.same_as} · purge what it repeats")
-    set_stone(context.home, stone)
+    if push.rows != 0:  # a header alone has the same bytes each time, and says nothing
+        set_stone(context.home, stone)
     if content := content_of(push):
         set_stone(context.home, replace(stone, digest=content))
     with writing(context.home, f"standard.{push.resource}"):

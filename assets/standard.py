@@ -21,7 +21,7 @@ from assets.ingest.decoding import scratch_folder
 from assets.ingest.operations import DELETED, prepared
 from assets.ingest.readers import Reading, UnreadableError, read
 from assets.returned import record_returned, returned_rows
-from assets.surroundings import Surroundings, content_hash, surroundings
+from assets.surroundings import Surroundings, content_hash, released_contents, surroundings
 from catalog.model import Entry, Mode, Severity, Title, Way
 from lake.entries import Entries
 from lake.hashes import ROW_HASH, fingerprint, row_hash
@@ -562,11 +562,24 @@ def _overtaken(context: Context, newer: Sequence[Push], entry: Entry) -> pl.Data
         keys, entries = [pl.LazyFrame(schema=key)], Entries(context.home)
         for push in newer:
             as_read = entries.of(push, entry)
-            frame = read(landed_file(context.home, push), as_read, work=work).frame
-            rows = split(*prepared(as_read, frame)).accepted
+            raw, plan = prepared(as_read, read(landed_file(context.home, push), as_read, work=work).frame)
+            parts = split(raw, plan)
+            said = [parts.accepted, *_let_in_again(context, push, plan, raw, parts.rejected)]
             # a push whose entry had no such key speaks for none of these rows
-            if set(key) <= set(rows.collect_schema()):
-                keys.append(
-                    rows.select(pl.col(name).cast(dtype, strict=False) for name, dtype in key.items())
-                )
+            keys += [
+                rows.select(pl.col(name).cast(dtype, strict=False) for name, dtype in key.items())
+                for rows in said
+                if set(key) <= set(rows.collect_schema())
+            ]
         return pl.concat(keys).unique().collect(engine="streaming")
+
+
+def _let_in_again(
+    context: Context, push: Push, plan: Plan, raw: pl.LazyFrame, rejected: pl.LazyFrame
+) -> list[pl.LazyFrame]:
+    """The rows of a push that a steward released: they speak for their keys, too."""
+    released = released_contents(context, open_ledger(context.home), push)
+    if not released:
+        return []
+    rows = rejected.filter(content_hash().is_in(list(released))).select("_row").collect()["_row"]
+    return [let_in(raw.filter(pl.col("_row").is_in(rows.implode())), plan)]

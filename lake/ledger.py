@@ -293,10 +293,11 @@ class Ledger:
 
     def applied_after(self, push: Push) -> list[Push]:
         """Applied pushes of the same resource that bring rows for a later date, or for the same date and came later."""
-        later = (_pushes.c.data_date > push.data_date) | (
-            (_pushes.c.data_date == push.data_date) & (_pushes.c.sequence > push.sequence)
-        )
-        return self._select(_standing(push.resource) & later)
+        mine = _standing(push.resource)
+        # asked apart each is answered by an index; joined by OR, all pushes of the resource would be looked at
+        later = self._select(mine & (_pushes.c.data_date > push.data_date))
+        same_date = (_pushes.c.data_date == push.data_date) & (_pushes.c.sequence > push.sequence)
+        return sorted([*later, *self._select(mine & same_date)], key=lambda found: found.sequence)
 
     def applied_before(self, push: Push) -> Push | None:
         """The applied push of the same resource that spoke just before this one, by data date and then by its coming."""
@@ -412,6 +413,19 @@ class Ledger:
                 asked = {"push": push_id, "kind": "ask_withdrawal", "reason": reason, "by": by}
                 connection.execute(sa.insert(_decisions).values(asked | {"at": datetime.now(UTC)}))
 
+    def sign(self, push_id: str, *, reason: str, by: str) -> None:
+        """A person stands for what a push says: recorded once for each push, and for ever."""
+        if not self.decisions("sign", push_id):
+            with self.engine.begin() as connection:
+                signed = {
+                    "push": push_id,
+                    "kind": "sign",
+                    "reason": reason,
+                    "by": by,
+                    "at": datetime.now(UTC),
+                }
+                connection.execute(sa.insert(_decisions).values(signed))
+
     def hold_accepted(self, push_id: str) -> bool:
         """Whether a person has let this push in."""
         return bool(self.decisions("accept_hold", push_id))
@@ -497,7 +511,7 @@ class Ledger:
 
 def open_ledger(home: Home) -> Ledger:
     """The ledger of this home; its tables are made on first use. Raises :class:`NewerStateError`."""
-    return _open(os.environ.get("CITYLAKE_OPERATIONS_URL") or f"sqlite:///{home.operations}")
+    return _open(_url(home))
 
 
 def open_tables(home: Home, metadata: sa.MetaData) -> sa.Engine:
@@ -555,8 +569,31 @@ def _alone(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 def migrate(home: Home) -> str:
     """Bring the state to this version; says what it did."""
+    before = _state_of(_url(home))
     open_ledger(home)
-    return f"状态版本 state version {SCHEMA_VERSION}: 无需迁移 nothing to do"
+    if before in (None, SCHEMA_VERSION):
+        return f"状态版本 state version {SCHEMA_VERSION}: 无需迁移 nothing to do"
+    return f"状态版本 state version {before} → {SCHEMA_VERSION}: 已迁移 migrated"
+
+
+def _url(home: Home) -> str:
+    return os.environ.get("CITYLAKE_OPERATIONS_URL") or f"sqlite:///{home.operations}"
+
+
+def _state_of(url: str) -> int | None:
+    """The version that the state has, before anything is made or changed; None where there is none yet."""
+    engine = sa.create_engine(url)
+    try:
+        with engine.connect() as connection:
+            there = sa.inspect(connection).has_table(_state_version.name)
+            found: int | None = (
+                connection.execute(sa.select(sa.func.max(_state_version.c.version))).scalar()
+                if there
+                else None
+            )
+            return found
+    finally:
+        engine.dispose()
 
 
 def _durable_sqlite(connection: Any, _: object) -> None:

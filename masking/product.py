@@ -154,7 +154,7 @@ def load_masking(catalogue: Catalogue, themes: Themes | None = None) -> tuple[Ma
     all. Without ``themes`` a product of a theme is refused."""
     faults: list[Fault] = []
     policy = load_policy(catalogue.root, faults)
-    roles = load_roles(catalogue.root, faults)
+    roles = load_roles(catalogue.root, faults, catalogue.departments)
     faults += read_lineage(catalogue)[1]
     products = _load_products(catalogue.root, faults)
     if policy is None:

@@ -28,15 +28,36 @@ app.add_typer(user_app, name="user")
 @token_app.command("create")
 def token_create(
     department: Annotated[str, typer.Argument(help="the department's code")],
-    days: Annotated[int, typer.Option(help="valid for so many days")] = 180,
+    days: Annotated[int, typer.Option(min=1, help="valid for so many days")] = 180,
+    resource: Annotated[
+        list[str] | None, typer.Option(help="only for this resource; more than once for several")
+    ] = None,
 ) -> None:
     """Make a token for a department; it is shown once and stored only as a hash.
 
     Example: citylake token create police
+    Example: citylake token create civil_affairs --resource marriage --resource cremation --days 30
     """
     from pipelines.delivering import new_token
 
-    say(new_token(Home.open(), department, days))
+    say(new_token(Home.open(), department, days, resource or ()))
+
+
+@token_app.command("rotate")
+def token_rotate(
+    token_id: Annotated[str, typer.Argument(metavar="ID", help="see `citylake token list`")],
+    days: Annotated[int, typer.Option(min=1, help="the new one is valid for so many days")] = 180,
+) -> None:
+    """Make a new token in the place of one, for the same resources; the old one opens for a week more.
+
+    Example: citylake token rotate 1f0c…
+    """
+    from datetime import timedelta
+
+    from lake import tokens
+    from lake.ledger import open_ledger
+
+    say(tokens.rotate(open_ledger(Home.open()), token_id, timedelta(days=days)))
 
 
 @token_app.command("list")

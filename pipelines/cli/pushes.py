@@ -55,6 +55,24 @@ def push(
     say(f"下一步 next: citylake materialize standard/{resource}+")
 
 
+@app.command("report-nothing")
+def report_nothing(
+    resource: Annotated[str, typer.Argument(help="the resource's code: see `citylake catalogue list`")],
+    by: Annotated[str, typer.Option(help="who signs; recorded for ever")],
+    data_date: Annotated[
+        str | None, typer.Option(help="the date there is nothing to report for (YYYY-MM-DD); default today")
+    ] = None,
+) -> None:
+    """Sign that there is nothing to report (零报告): it satisfies the period, and changes no row.
+
+    Example: citylake report-nothing cremation --by "Li Ming, civil affairs"
+    """
+    from pipelines.delivering import sign_nothing
+
+    receipt = sign_nothing(Home.open(), resource, _day(data_date), by)
+    say(f"回执 receipt {receipt.id}: {receipt.resource}, 数据日期 data date {receipt.data_date}, {by}")
+
+
 @app.command()
 def collect() -> None:
     """Land what lies in the drop folders and the exchange databases now; `citylake up` does it by itself.

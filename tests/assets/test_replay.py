@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assets.quarantine import release
 from assets.replay import WithdrawalError, read_as_current, replay, withdraw
 from assets.standard import apply_waiting, make_tables
 from catalog.load import Catalogue, load
@@ -220,6 +221,14 @@ def test_an_older_push_meets_newer_ones_as_they_were_read(before: Office) -> Non
     renamed.push([(1, "a"), (7, "a"), (8, "a")], day=2)
     assert [row for row in renamed.words() if row[0] in (1, 7, 8)] == [(1, "c"), (7, "b"), (8, "a")]
     assert replay(renamed.context, CODE).none
+
+
+def test_an_older_push_does_not_overwrite_what_a_steward_let_in(before: Office) -> None:
+    newer = before.push([(9, "x"), (8, "a")], day=5)
+    release(before.context, newer.id, 1, reason="the word is new", by="zhang")
+    before.push([(9, "a"), (7, "a")], day=3)
+    assert [row for row in before.words() if row[0] in (7, 8, 9)] == [(7, "a"), (8, "a"), (9, "x")]
+    assert replay(before.context, CODE).none
 
 
 def test_an_entry_that_is_understood_no_more_is_named(before: Office) -> None:

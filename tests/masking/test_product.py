@@ -169,6 +169,13 @@ def test_a_role_cannot_see_what_is_not_shared(declarations: Declarations) -> Non
     assert any("not shared" in fault.problem for fault in declarations.faults())
 
 
+def test_a_roles_unit_is_a_department(declarations: Declarations) -> None:
+    declarations.change("roles.yaml", lambda roles: roles["analyst"].update(unit="nobody"))
+    (fault,) = declarations.faults()
+    assert (fault.file, fault.field, fault.article) == ("roles.yaml", "analyst.unit", "Art. 25")
+    assert "nobody" in fault.problem
+
+
 def test_a_roles_mask_must_exist(declarations: Declarations) -> None:
     declarations.change(
         "roles.yaml", lambda roles: roles["analyst"]["masks"].update({"base.person.name": {"method": "blur"}})

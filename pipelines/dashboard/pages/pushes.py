@@ -76,6 +76,7 @@ def receipt(visit: Visitor, push_id: str) -> Response:
         push=push,
         entry=entry,
         stone=Purges(visit.site.context.home).known(push.id) if visit.decides else None,
+        signatures=open_ledger(visit.site.context.home).decisions("sign", push.id),
         failing=failing(entry, push.failures, push.findings),
         refusals=refusals(visit.site.context.lake, push, with_cells=shows_cells),
         shows_cells=shows_cells,

@@ -13,13 +13,14 @@ from urllib.parse import unquote
 
 from fastapi import APIRouter, Header, Query
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from assets.ingest.nothing import report_nothing
 from catalog.model import Entry, Title, Way
-from lake.landing import format_of, receive, safe_name
+from lake.landing import PushRefusedError, format_of, receive, safe_name
 from lake.ledger import Push, open_ledger
 from pipelines.dashboard.rendering import page
-from pipelines.dashboard.visits import DeniedError, Visit, Visitor, require_sent
+from pipelines.dashboard.visits import DeniedError, Form, Visit, Visitor, require_posted, require_sent
 from pipelines.gateway import answers, limits
 from pipelines.gateway.bodies import land_body, require_room
 from quality.clock import today
@@ -27,6 +28,7 @@ from quality.clock import today
 router = APIRouter()
 _pool = ThreadPoolExecutor(limits.MAX_CONCURRENT, "upload")
 _slots = limits.Slots()
+_NO_DATE = Title(zh="请填写数据日期", en="give the data date")
 _NOT_YOURS = Title(zh="只有数源部门可以推送该资源", en="only the source department pushes this resource")
 
 
@@ -72,6 +74,31 @@ async def upload(
         landed = await land_body(visit.request, _pool, land)
     await run_in_threadpool(visit.site.accounts.record, visit.account.name, "upload", landed.id)
     return JSONResponse({"receipt": landed.id, "address": f"/receipts/{landed.id}"}, 201)
+
+
+@router.post("/resources/{code}/nothing")
+def nothing(visit: Visitor, code: str, form: Form) -> Response:
+    """Whoever is logged in signs that the department has nothing to report for a date (零报告)."""
+    require_posted(visit, form)
+    entry = visit.require_entry(code)
+    require_source(visit, entry)
+    try:
+        day = date.fromisoformat(form.get("data_date", ""))
+        landed = report_nothing(
+            visit.site.context.home,
+            open_ledger(visit.site.context.home),
+            entry,
+            day,
+            way=Way.FILE,
+            by=visit.account.name,
+            department=entry.department,
+        )
+    except ValueError:
+        raise DeniedError(422, _NO_DATE) from None
+    except PushRefusedError as error:
+        raise DeniedError(422, error.reason) from None
+    visit.site.accounts.record(visit.account.name, "report_nothing", landed.id)
+    return RedirectResponse(f"/receipts/{landed.id}", 303)
 
 
 @router.get("/resources/{code}/template")

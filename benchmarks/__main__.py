@@ -40,6 +40,7 @@ def table(rows: list[Row]) -> Table:
         "memory",
         "aim",
         "holds",
+        "values/s (a CPU second)",
     ]
     shown = Table(*headings, header_style="bold")
     for row in rows:
@@ -56,6 +57,7 @@ def table(rows: list[Row]) -> Table:
             _number(row.memory_ratio, 2),
             ", ".join(f"≤ {aim:.2f}{of}" for aim, of in aims if aim is not None) or "side by side",
             {True: "yes", False: "NO", None: "–"}[row.holds],
+            f"{row.per_second:,} ({row.per_busy_second:,})" if row.per_second else "",
         )
     return shown
 
@@ -77,7 +79,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory(prefix="citylake-bench-") as folder:
                 rows.append(measure(comparison, Path(folder)))
             write(rows[-1], RESULTS)
-    Console(width=130).print(table(rows))
+    Console(width=150).print(table(rows))
 
 
 if __name__ == "__main__":

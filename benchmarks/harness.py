@@ -43,7 +43,8 @@ class Peer:
 class Comparison:
     """Ours against another, with the ratio aimed at: ``ours / other <= aim`` (below 1: we must be faster).
 
-    Without an aim the two stand side by side. ``memory_aim`` is the same of peak memory."""
+    Without an aim the two stand side by side. ``memory_aim`` is the same of peak memory. Where ours works through so many
+    ``values``, it is said how many that is a second."""
 
     name: str
     against: str
@@ -53,6 +54,7 @@ class Comparison:
     prepare: Side
     runs: int = RUNS
     memory_aim: float | None = None
+    values: int | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Row:
     """One printed and written result; seconds and MB are medians of ours, ``ratio`` the median of paired ratios.
 
     ``cpu_ratio`` is the same of processor time: what a machine that does other work at the same time moves least.
+    ``per_second`` are ours by the clock, ``per_busy_second`` by processor time: as many again on each further core.
     Where the peers' environment is not there, what needs it is None."""
 
     name: str
@@ -74,6 +77,8 @@ class Row:
     aim: float | None
     memory_aim: float | None
     holds: bool | None
+    per_second: int | None = None
+    per_busy_second: int | None = None
 
 
 class Sample(NamedTuple):
@@ -118,7 +123,13 @@ def _row(comparison: Comparison, ours: Sequence[Sample], other: Sequence[Sample]
         aim=comparison.aim,
         memory_aim=comparison.memory_aim,
         holds=all(judged) if judged else None,
+        per_second=_rate(comparison.values, [sample.seconds for sample in ours]),
+        per_busy_second=_rate(comparison.values, [sample.cpu_seconds for sample in ours]),
     )
+
+
+def _rate(values: int | None, seconds: Sequence[float]) -> int | None:
+    return None if values is None else round(values / statistics.median(seconds))
 
 
 def _median(values: Sequence[float], digits: int) -> float | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 
 import polars as pl
@@ -43,6 +44,8 @@ _PASSING = (
 #: What names no columns: those it takes, or makes, cannot be told from the SQL.
 _UNNAMED = (exp.Columns, exp.Lateral, exp.Pivot, exp.Summarize, exp.Describe, exp.Command)
 
+_Shape = tuple[str, str, tuple[tuple[str, str], ...]]
+"""layer, table, and each column with its dtype"""
 Origin = tuple[str, str, str]
 """(layer, table, column); the layer is empty for what could not be traced to a stored table."""
 
@@ -140,21 +143,35 @@ def trace(sql: str, tables: Tables) -> Trace:
     return Trace(columns, tuple(sorted(choosers)))
 
 
-def _read(sql: str, tables: Tables) -> tuple[dict[str, Node], set[Origin]]:
+def _read(sql: str, tables: Tables) -> tuple[Mapping[str, Node], frozenset[Origin]]:
     """SQLGlot's lineage of every output column, and the columns that choose rows."""
+    return _read_once(sql, _shapes(tables))
+
+
+@lru_cache(maxsize=64)
+def _read_once(sql: str, shapes: tuple[_Shape, ...]) -> tuple[Mapping[str, Node], frozenset[Origin]]:
+    """The same of tables' names and columns, all that it depends on: a query is read in half a second, and every role's
+    tables ask for each theme's."""
     try:
-        roots = lineage(None, sql, schema=_shape(tables), dialect="duckdb")
-        choosers = _choosers(scopes_of(sql, tables))
+        roots = lineage(None, sql, schema=_schema(shapes), dialect="duckdb")
+        choosers = _choosers(_scopes(sql, shapes))
     except (SqlglotError, ValueError) as error:
         raise UntraceableError(str(error)) from error
-    return roots, choosers
+    return MappingProxyType(roots), frozenset(choosers)
 
 
-def _shape(tables: Tables) -> dict[str, object]:
+def _shapes(tables: Tables) -> tuple[_Shape, ...]:
+    return tuple(
+        (*names, tuple((name, str(column.dtype)) for name, column in columns.items()))
+        for names, columns in tables.items()
+    )
+
+
+def _schema(shapes: tuple[_Shape, ...]) -> dict[str, object]:
     """The tables' columns as SQLGlot wants them."""
     declared: dict[str, dict[str, dict[str, str]]] = {}
-    for (layer, table), columns in tables.items():
-        declared.setdefault(layer, {})[table] = {name: str(column.dtype) for name, column in columns.items()}
+    for layer, table, columns in shapes:
+        declared.setdefault(layer, {})[table] = dict(columns)
     return {**declared}
 
 
@@ -162,10 +179,14 @@ def scopes_of(sql: str, tables: Tables) -> list[Scope]:
     """The query's parts, each after those it reads, with every column's table named; the last is the whole.
 
     Raises :class:`UntraceableError`."""
+    return _scopes(sql, _shapes(tables))
+
+
+def _scopes(sql: str, shapes: tuple[_Shape, ...]) -> list[Scope]:
     try:
         written = sqlglot.parse_one(sql, dialect="duckdb")
         _refuse_unnamed(written)
-        query = qualify(written, dialect="duckdb", schema=_shape(tables), validate_qualify_columns=False)
+        query = qualify(written, dialect="duckdb", schema=_schema(shapes), validate_qualify_columns=False)
     except SqlglotError as error:
         raise UntraceableError(str(error)) from error
     if query.find(exp.TableColumn):

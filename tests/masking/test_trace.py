@@ -125,7 +125,7 @@ def depends(column: str, sql: str) -> set[Origin]:
     return {*found.columns[column], *found.rows}
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     QUERY, TABLE, TABLE, st.sampled_from([(t, c) for t in SHAPE for c in SHAPE[t]]), CELL, st.integers(0, 4)
 )

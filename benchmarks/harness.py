@@ -44,7 +44,7 @@ class Comparison:
     """Ours against another, with the ratio aimed at: ``ours / other <= aim`` (below 1: we must be faster).
 
     Without an aim the two stand side by side. ``memory_aim`` is the same of peak memory. Where ours works through so many
-    ``values``, it is said how many that is a second."""
+    ``values``, it is said how many that is a second. Comparisons of one ``group`` share what ``prepare`` makes."""
 
     name: str
     against: str
@@ -55,6 +55,7 @@ class Comparison:
     runs: int = RUNS
     memory_aim: float | None = None
     values: int | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,13 @@ class Sample(NamedTuple):
     peak_mb: float
 
 
-def measure(comparison: Comparison, folder: Path) -> Row:
-    """Prepare once, then run the two sides in turn; a pair's ratio is little moved by a machine that drifts."""
+def prepare(comparison: Comparison, folder: Path) -> None:
+    """Make what both sides read."""
     _in_process(comparison.prepare, folder)
+
+
+def measure(comparison: Comparison, folder: Path) -> Row:
+    """Run the two sides in turn; a pair's ratio is little moved by a machine that drifts."""
     if isinstance(comparison.other, Peer) and not comparison.other.installed():
         return _row(comparison, [_in_process(comparison.ours, folder) for _ in range(comparison.runs)], [])
     pairs = [
@@ -152,7 +157,7 @@ def _in_process(side: Side, folder: Path) -> Sample:
         result: Sample = receiver.recv()
     except EOFError:
         process.join()
-        msg = f"{side.__module__}.{side.__name__} died with exit code {process.exitcode}"
+        msg = f"{side} died with exit code {process.exitcode}"
         raise RuntimeError(msg) from None
     process.join()
     return result

@@ -16,7 +16,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from assets import analyst, shared
+from assets import analyst, shared, view_file
 from assets.build import Build, Context
 from catalog.load import Catalogue, load
 from catalog.model import Title
@@ -155,7 +155,7 @@ def test_a_log_beside_the_file_is_not_overwritten(own_city: Context, recipes: li
     log = own_city.home.analyst.with_name("analyst.duckdb.wal")
     log.write_bytes(b"somebody writes")
     before = own_city.home.analyst.read_bytes()
-    with pytest.raises(analyst.OpenLogError, match=r"analyst\.duckdb\.wal"):
+    with pytest.raises(view_file.OpenLogError, match=r"analyst\.duckdb\.wal"):
         recipe(recipes, "analyst_views").run(own_city)
     assert own_city.home.analyst.read_bytes() == before
 
@@ -164,7 +164,7 @@ def test_queries_through_replacements_do_not_fail(own_city: Context) -> None:
     """New connections always find a whole file while it is replaced a hundred times."""
     file, work = own_city.home.root / "many.duckdb", own_city.home.work
     person = ("role/analyst", "base__person")
-    view = analyst.View(
+    view = view_file.View(
         "base",
         "person",
         own_city.lake.files(*person),
@@ -172,7 +172,7 @@ def test_queries_through_replacements_do_not_fail(own_city: Context) -> None:
         "人 · person",
         {},
     )
-    analyst.replace_file(file, [view], work)
+    view_file.replace_file(file, [view], work)
     counts: list[object] = []
     done = threading.Event()
 
@@ -183,7 +183,7 @@ def test_queries_through_replacements_do_not_fail(own_city: Context) -> None:
     reader = threading.Thread(target=query)
     reader.start()
     for _ in range(100):
-        analyst.replace_file(file, [view], work)
+        view_file.replace_file(file, [view], work)
     done.set()
     reader.join()
     assert counts

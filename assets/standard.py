@@ -21,7 +21,7 @@ from assets.ingest.decoding import scratch_folder
 from assets.ingest.operations import DELETED, prepared
 from assets.ingest.readers import Reading, UnreadableError, read
 from assets.out_of_order import overtaken
-from assets.repetition import remarks, repeated_push
+from assets.repetition import Said, remarks, repeated_push
 from assets.returned import record_returned, returned_rows
 from assets.surroundings import Surroundings, content_hash, surroundings
 from catalog.model import Entry, Mode, Severity, Title, Way
@@ -175,8 +175,8 @@ def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, r
     raw, plan = prepared(entry, reading.frame)
     staged = _stage(lake, push, entry, plan, raw, surroundings(context, ledger, push, entry))
     newer = ledger.applied_after(push)
-    counts = (staged.rows, staged.kept, staged.refused)
-    twin = repeated_push(context, ledger, push, entry, reading.frame, counts, staged.rejected)
+    said = Said(staged.rows, staged.kept, staged.refused, staged.accepted, staged.rejected)
+    twin = repeated_push(context, ledger, push, entry, reading.frame, said)
     # what has been let in once, and is what stands, cannot do harm by being sent again
     let_in = twin is not None or ledger.hold_accepted(push.id)
     judged = _judged(lake, push, plan, staged, newer, let_in=let_in)

@@ -32,7 +32,7 @@ from lake.home import Home
 from lake.locks import writing
 from lake.tables import Commit, Lake
 from masking.columns import declared_tables
-from masking.compile import RoleColumn, masked, role_columns
+from masking.compile import RoleColumn, in_county, masked, places, role_columns
 from masking.lineage import Tables
 from masking.methods import METHODS
 from masking.policy import Policy
@@ -189,11 +189,12 @@ def build_role(
         columns = role_columns(
             role, masking.policy, subject, known.get(subject, {}), schema_of(context.lake, subject)
         )
-        if not columns:
+        # to a role of one county a table shows nothing that does not say in which county each row is
+        if not columns or (role.division and not places(columns)):
             continue
         commits[f"role/{code}", stored_name(table)] = _mask_table(context, code, masking, table, columns)
         views.append(_role_view(context, code, table, titles[table], columns))
-        seen += [_described(table, column) for column in columns]
+        seen += [_described(table, column, role) for column in columns]
         if of is not None:
             seen += _described_days(table, role)
             macros.append(as_of.role_macro(of))
@@ -249,7 +250,7 @@ def _mask_table(
         return context.lake.publish(
             f"role/{code}",
             name,
-            rows.sort(order, nulls_last=True),
+            rows.filter(in_county(masking.roles[code], columns)).sort(order, nulls_last=True),
             key=order,
             statistics=[seen.column.name for seen in columns if seen.mask.method == "keep"],
         )
@@ -277,14 +278,15 @@ def _mask_comment(seen: RoleColumn) -> str:
     return "" if method.name == "keep" else f"（{method.title.zh} {method.title.en}）"
 
 
-def _described(table: TableName, seen: RoleColumn) -> dict[str, str]:
+def _described(table: TableName, seen: RoleColumn, role: Role) -> dict[str, str]:
     method = METHODS[seen.mask.method]
+    cut = f"，仅 {role.division}" if role.division and places([seen]) else ""
     return {
         "schema": table[0],
         "view": table[1],
         "column": seen.column.name,
         "title": seen.column.title.zh,
-        "mask": method.title.zh,
+        "mask": method.title.zh + cut,
         "sharing": seen.type.title,
     }
 

@@ -52,14 +52,14 @@ def _macro(table: str, ours: Sequence[str], where: str) -> str:
 
 
 def masked_states(
-    states: pl.LazyFrame, entity: str, columns: Sequence[RoleColumn], key: RecipientKey
+    states: pl.LazyFrame, entity: Sequence[str], columns: Sequence[RoleColumn], key: RecipientKey
 ) -> pl.LazyFrame:
     """A history as a role may know it: its columns masked, and the days on whose end each state was known.
 
-    States that look alike under the masks are one: that something hidden changed, and when, is not told. ``entity`` is
+    States that look alike under the masks are one: that something hidden changed, and when, is not told. ``entity`` names
     the table's id, by which states follow each other, also where the role does not see it."""
     shown = states.select(
-        pl.col(entity).alias(_ENTITY),
+        row_hash(entity, states.collect_schema()).alias(_ENTITY),
         *(masked(seen.column, seen.mask, key) for seen in columns),
         _day(history.FROM).alias(SINCE),
         _day(history.TO).alias(UNTIL),

@@ -7,13 +7,13 @@ who sees the table is decided in ``analyst``. It holds counts, dates and states,
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 import polars as pl
 
 from assets.build import Build, Built, Context, TableName
-from assets.push_scores import judged_scores
+from assets.push_scores import newest_judged
 from catalog.load import Catalogue
 from catalog.model import Dimension, Entry, Title
 from lake.ledger import Push, PushState, open_ledger
@@ -270,10 +270,28 @@ def state_of(
     )
 
 
+def judged_anew(
+    state: ResourceState, entry: Entry, pushes: Sequence[Push], now: datetime, duties: Duties
+) -> ResourceState:
+    """A resource at another instant or by other duties, where nothing was pushed since: all but its freshness stands."""
+    counted = [push for push in pushes if push.state in COUNTING]
+    newest = max(counted, key=lambda push: (push.data_date, push.received_at), default=None)
+    received = _received([newest] if newest else [])
+    fresh = judge(entry.frequency, received, now, duties.terms, duties.since(entry))
+    return replace(
+        state,
+        state=fresh.state,
+        next_due=fresh.next_due,
+        working_days_late=fresh.working_days_late,
+        data_age_days=fresh.data_age_days,
+        calendar_known=fresh.calendar_known,
+    )
+
+
 def newest_scores(plan: Plan, applied: Sequence[Push]) -> dict[Dimension, float | None]:
     """The scores of the newest of these pushes that brought rows."""
-    scored = judged_scores(plan, applied)
-    return dict(scored[-1][1]) if scored else dict.fromkeys(Dimension)
+    newest = newest_judged(plan, applied)
+    return dict(newest[1]) if newest else dict.fromkeys(Dimension)
 
 
 def _received(pushes: Sequence[Push]) -> list[Received]:

@@ -295,10 +295,11 @@ class Ledger:
 
     def applied_after(self, push: Push) -> list[Push]:
         """Applied pushes of the same resource that bring rows for a later date, or for the same date and came later."""
-        later = (_pushes.c.data_date > push.data_date) | (
-            (_pushes.c.data_date == push.data_date) & (_pushes.c.sequence > push.sequence)
-        )
-        return self._select(_standing(push.resource) & later)
+        mine = _standing(push.resource)
+        # asked apart each is answered by an index; joined by OR, all pushes of the resource would be looked at
+        later = self._select(mine & (_pushes.c.data_date > push.data_date))
+        same_date = (_pushes.c.data_date == push.data_date) & (_pushes.c.sequence > push.sequence)
+        return sorted([*later, *self._select(mine & same_date)], key=lambda found: found.sequence)
 
     def applied_before(self, push: Push) -> Push | None:
         """The applied push of the same resource that spoke just before this one, by data date and then by its coming."""

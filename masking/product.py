@@ -60,6 +60,9 @@ class ProductColumn(Declaration):
     method: Code | None = None
     parameters: Mapping[str, Any] = {}
     not_quasi: Text | None = Field(None, description="the reviewed reason why it identifies nobody")
+    coarsest: Text | None = Field(
+        None, description="how coarse `to` may become by itself where too many rows would have to be left out"
+    )
 
 
 class Product(Declaration):
@@ -136,6 +139,11 @@ class Masking:
         role = self.roles.get(recipient)
         return role.key_version if role else self.policy.key_versions.get(recipient, 1)
 
+    def by_itself(self, product: Product) -> bool:
+        """Whether the product has a key of its own: its recipient's grant asks for one per product."""
+        role = self.roles.get(product.recipient)
+        return role is not None and role.key_per_product
+
 
 Themes = Callable[[Catalogue, Policy, Collection[str]], Tables]
 """Finds the columns of themes by their codes, from SQL that this package does not know."""
@@ -146,7 +154,7 @@ def load_masking(catalogue: Catalogue, themes: Themes | None = None) -> tuple[Ma
     all. Without ``themes`` a product of a theme is refused."""
     faults: list[Fault] = []
     policy = load_policy(catalogue.root, faults)
-    roles = load_roles(catalogue.root, faults)
+    roles = load_roles(catalogue.root, faults, catalogue.departments)
     faults += read_lineage(catalogue)[1]
     products = _load_products(catalogue.root, faults)
     if policy is None:
@@ -248,7 +256,7 @@ def _column_faults(
             "Art. 24",
         )
         return
-    problems = method.problems(mask.parameters)
+    problems = method.problems(mask.parameters) + _coarsest_problems(product.columns[name])
     if mask.parameters.get("by") is not None and mask.parameters["by"] not in sources:
         problems.append(f"{mask.method}.by names no column of the source")
     yield from (Fault(place.file, line, label, problem, "see masking/methods.py") for problem in problems)
@@ -262,6 +270,19 @@ def _column_faults(
         )
     elif not problems:
         yield from _type_faults((label, line), declared, source, mask, policy)
+
+
+def _coarsest_problems(column: ProductColumn) -> list[str]:
+    """What is wrong with how far a column may be generalised; empty where nothing is."""
+    if column.coarsest is None:
+        return []
+    method, to = METHODS.get(column.method or ""), column.parameters.get("to")
+    order = method.strength.get("to") if method else None
+    # an age band needs a day on which ages are reckoned, so no other step leads there
+    choices = [choice for choice in order if choice != "age_band"] if isinstance(order, tuple) else []
+    if to in choices and column.coarsest in choices[choices.index(to) + 1 :]:
+        return []
+    return [f"coarsest {column.coarsest!r} is no step beyond `to: {to}` of {column.method}"]
 
 
 def _type_faults(

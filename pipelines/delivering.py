@@ -130,6 +130,14 @@ def require_department(catalogue: Catalogue, department: str) -> None:
         raise UnknownDepartmentError(msg)
 
 
+def require_division(catalogue: Catalogue, division: str) -> None:
+    """Raise :class:`UnknownDepartmentError` for a division in which the catalogue has no department."""
+    known = sorted({each.division for each in catalogue.departments.values()})
+    if division not in known:
+        msg = f"no department of division {division!r}; departments.yaml has some of {', '.join(known)}"
+        raise UnknownDepartmentError(msg)
+
+
 def new_reader(home: Home, person: str, role: str, days: int) -> str:
     """A token for somebody in a role; raises ``ReaderError`` for a role that is not granted, or not any more."""
     granted = load_lawful(load()).roles

@@ -53,6 +53,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process runs all tests that share a fixture of their module: else each would make it anew."""
+    for item in items:
+        if isinstance(item, pytest.Function) and not item.get_closest_marker("xdist_group"):
+            used = (found[-1] for found in item._fixtureinfo.name2fixturedefs.values() if found)
+            if any(fixture.scope == "module" for fixture in used):
+                item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "teardown":
         for name, counts in report.user_properties:

@@ -7,13 +7,13 @@ order of ids. What is made of the rows is ``golden``'s business, what is built a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
-from assets.base.golden import WHOSE, Chosen, needed_columns
+from assets.base.golden import WHOSE, Chosen, needed_columns, telling_seed
 from assets.base.identity import known_ids
 from assets.build import Context
 from assets.ingest.decoding import scratch_folder
@@ -23,23 +23,42 @@ from catalog.base_model import Base
 BAND_ROWS = 1_000_000
 #: Ids are a letter and hexadecimal digits, evenly spread: the first two digits tell 256 bands apart.
 _MOST = 256
-_BAND = "band"
+_BAND, _NUMBER, _IDS = "band", "number:", "ids:"
 
 
 def bands(context: Context, base: Base, chosen: Chosen) -> Iterator[Chosen]:
     """The chosen rows, band by band in the order of ids; each band's rows are read from where they lie now, once."""
     if chosen.only is not None:
-        yield replace(chosen, held={name: _needed(context, base, chosen, name) for name in base.sources})
+        yield _few(context, base, chosen)
         return
     number = _number(context, base)
     if number == 1:
         yield chosen
         return
     with scratch_folder(context.home.work) as folder:
-        ids = known_ids(context, base).with_columns(_band(base, number))
-        schemas = {name: _divide(context, base, chosen, name, ids, folder / name) for name in base.sources}
+        ids = known_ids(context, base).with_columns(_band(base, number)).collect(engine="streaming")
+        schemas = _divided(context, base, chosen, ids, folder)
+        ids.lazy().sink_parquet(_parted(folder / _IDS), compression="lz4", statistics=False, mkdir=True)
+        schemas[_IDS] = ids.drop(_BAND).schema
+        del ids
         for band in range(number):
-            yield replace(chosen, held=_read(folder, schemas, band))
+            held = {name: _read(folder / name, schema, band) for name, schema in schemas.items()}
+            yield replace(chosen, ids=held.pop(_IDS), held=held)
+
+
+def _few(context: Context, base: Base, chosen: Chosen) -> Chosen:
+    """The rows of a few entities, in memory: they are asked for several times."""
+    held = {
+        name: chosen.rows(context, base, name).select(needed_columns(base, name)).collect(engine="streaming")
+        for name in base.sources
+    }
+    whose = pl.concat([rows.select(pl.col(WHOSE).alias(base.identifier)) for rows in held.values()]).unique()
+    ids = (
+        known_ids(context, base)
+        .join(whose.lazy(), on=base.identifier, how="semi")
+        .collect(engine="streaming")
+    )
+    return replace(chosen, held={name: rows.lazy() for name, rows in held.items()}, ids=ids.lazy())
 
 
 def _number(context: Context, base: Base) -> int:
@@ -52,27 +71,27 @@ def _band(base: Base, number: int) -> pl.Expr:
     return (first * number // _MOST).alias(_BAND)
 
 
-def _needed(context: Context, base: Base, chosen: Chosen, name: str) -> pl.LazyFrame:
-    """A source's rows of a few entities, in memory: they are asked for several times."""
-    rows = chosen.rows(context, base, name).select(needed_columns(base, name))
-    return rows.collect(engine="streaming").lazy()
+def _divided(
+    context: Context, base: Base, chosen: Chosen, ids: pl.DataFrame, folder: Path
+) -> dict[str, pl.Schema]:
+    """Write each source's rows aside, a folder for each band; by source what they have in it."""
+    seed = telling_seed(ids[base.identifier])
+    band_of = ids.select(pl.col(base.identifier).hash(seed=seed).alias(_NUMBER), _BAND).lazy()
+    schemas = {}
+    for name in base.sources:
+        rows = chosen.rows(context, base, name).select(needed_columns(base, name))
+        keyed = rows.with_columns(pl.col(WHOSE).hash(seed=seed).alias(_NUMBER))
+        banded = keyed.join(band_of, on=_NUMBER).drop(_NUMBER)
+        banded.sink_parquet(_parted(folder / name), compression="lz4", statistics=False, mkdir=True)
+        schemas[name] = rows.collect_schema()
+    return schemas
 
 
-def _divide(
-    context: Context, base: Base, chosen: Chosen, name: str, ids: pl.LazyFrame, folder: Path
-) -> pl.Schema:
-    """Write a source's rows aside, a folder for each band; what they have in it."""
-    rows = chosen.rows(context, base, name).select(needed_columns(base, name))
-    banded = rows.join(ids.select(pl.col(base.identifier).alias(WHOSE), _BAND), on=WHOSE)
-    # whole rows are read again soon and by nobody else: neither small nor lasting
-    target = pl.PartitionBy(folder, key=_BAND, include_key=False, approximate_bytes_per_file=None)
-    banded.sink_parquet(target, compression="lz4", statistics=False, mkdir=True)
-    return rows.collect_schema()
+def _parted(folder: Path) -> pl.PartitionBy:
+    """Files that are read again soon and by nobody else: neither small nor lasting."""
+    return pl.PartitionBy(folder, key=_BAND, include_key=False, approximate_bytes_per_file=None)
 
 
-def _read(folder: Path, schemas: Mapping[str, pl.Schema], band: int) -> dict[str, pl.LazyFrame]:
-    found = {}
-    for name, schema in schemas.items():
-        files = sorted((folder / name / f"{_BAND}={band}").glob("*.parquet"))
-        found[name] = pl.scan_parquet(files, schema=schema) if files else pl.LazyFrame(schema=schema)
-    return found
+def _read(folder: Path, schema: pl.Schema, band: int) -> pl.LazyFrame:
+    files = sorted((folder / f"{_BAND}={band}").glob("*.parquet"))
+    return pl.scan_parquet(files, schema=schema) if files else pl.LazyFrame(schema=schema)

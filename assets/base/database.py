@@ -186,7 +186,11 @@ def _golden(context: Context, base: Base, band: Chosen) -> pl.DataFrame:
     """The records of a band's entities."""
     sources = {name: one_per_entity(context, base, name, band) for name in base.sources}
     everyone = pl.concat([rows.select(base.identifier) for rows in sources.values()]).unique()
-    ids = known_ids(context, base).join(everyone, on=base.identifier, how="semi").collect(engine="streaming")
+    ids = (
+        band.known_ids(context, base)
+        .join(everyone, on=base.identifier, how="semi")
+        .collect(engine="streaming")
+    )
     golden = golden_records(context.catalogue, base, ids, sources, band.forgiven).collect(engine="streaming")
     if band.leads.is_empty():
         return golden

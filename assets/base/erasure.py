@@ -6,6 +6,7 @@ anew from the standard tables, and needs no erasing. The tables must have been b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
@@ -19,7 +20,7 @@ from lake.hashes import ROW_HASH
 from lake.ledger import Push
 from lake.locks import writing
 
-_WHOSE, _SAID = "_whose", "_said"
+_WHOSE, _SAID, _TOUCHED = "_whose", "_said", "_touched"
 
 
 def erase(context: Context, push: Push, rows: pl.DataFrame) -> int:
@@ -84,7 +85,7 @@ def _erase_states(context: Context, base: Base, told: pl.DataFrame, since: datet
         .select(key, FROM)
         .unique()
     )
-    return _strike(context, name, key, struck.collect())
+    return _strike(context, name, [key], struck.collect())
 
 
 def _erase_states_of_push(context: Context, push: Push) -> int:
@@ -96,25 +97,26 @@ def _erase_states_of_push(context: Context, push: Push) -> int:
             continue
         states = context.lake.scan("base", name)
         if "source_push" in states.collect_schema():
-            struck = states.filter(source_push=push.id).select(key, FROM)
+            struck = states.filter(source_push=push.id).select(*key, FROM)
             gone += _strike(context, name, key, struck.collect())
     return gone
 
 
-def _strike(context: Context, name: str, key: str, struck: pl.DataFrame) -> int:
+def _strike(context: Context, name: str, key: Sequence[str], struck: pl.DataFrame) -> int:
     """Remove these states; the one before each then lasts until the next that stays."""
     if struck.is_empty():
         return 0
     with writing(context.home, f"base.{name}"):
         held = context.lake.scan("base", name)
-        left = held.join(struck.lazy(), on=[key, FROM], how="anti").sort(key, FROM)
-        touched = pl.col(key).is_in(struck[key].unique().implode())
+        left = held.join(struck.lazy(), on=[*key, FROM], how="anti", nulls_equal=True).sort(*key, FROM)
+        whose = struck.lazy().select(key).unique().with_columns(pl.lit(value=True).alias(_TOUCHED))
+        left = left.join(whose, on=key, how="left", nulls_equal=True, maintain_order="left")
         following = pl.col(FROM).shift(-1).over(key)
         # the last state of an entity that is gone ended when it did, if it did
-        ends = pl.when(touched & following.is_not_null()).then(following).otherwise(TO)
-        rows = left.with_columns(ends.alias(TO)).collect(engine="streaming")
+        ends = pl.when(pl.col(_TOUCHED) & following.is_not_null()).then(following).otherwise(TO)
+        rows = left.with_columns(ends.alias(TO)).drop(_TOUCHED).collect(engine="streaming")
         rows = history.hashed(rows.drop(ROW_HASH).lazy()).select(rows.columns).collect()
-        context.lake.publish("base", name, rows, key=[key, FROM])
+        context.lake.publish("base", name, rows, key=[*key, FROM])
     return struck.height
 
 

@@ -38,12 +38,18 @@ BY_IDENTIFIER = "identifier"
 class Chosen:
     """Whose rows are read. ``only``: the identifiers (None: all). ``leads``: identifiers of entities that gave way in a
     merge, and that of the one that stands for each. ``forgiven``: by resource the hashes of contested rows which a
-    steward said are the entity's all the same. ``held``: by source the rows themselves, where they were read already."""
+    steward said are the entity's all the same. ``held``: by source the rows themselves, where they were read already, and
+    ``ids`` the ids of whom they may be."""
 
     only: pl.Series | None
     leads: pl.DataFrame
     forgiven: Mapping[str, Sequence[int]]
     held: Mapping[str, pl.LazyFrame] = field(default_factory=dict)
+    ids: pl.LazyFrame | None = None
+
+    def known_ids(self, context: Context, base: Base) -> pl.LazyFrame:
+        """Each identifier and the id of whose it is, at least of the chosen."""
+        return known_ids(context, base) if self.ids is None else self.ids
 
     def rows(self, context: Context, base: Base, name: str) -> pl.LazyFrame:
         """A source's rows with an identifier, which is that of whom they are, under the database's name for it."""
@@ -115,13 +121,17 @@ def golden_records(
     ).select(*golden_schema(catalogue, base), _disagreements(base))
 
 
+def telling_seed(identifiers: pl.Series) -> int:
+    """A seed by which the hashes of these identifiers all differ: joining by such numbers is cheaper than by the texts."""
+    return next(seed for seed in count() if identifiers.hash(seed=seed).is_unique().all())
+
+
 def _joined(base: Base, ids: pl.DataFrame, sources: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
     """What every source says, beside the ids.
 
     Each source is joined with the ids alone, by numbers that stand for the identifiers, and the columns are then put side by
     side: a chain of joins would move all columns anew for each source."""
-    seed = next(n for n in count() if ids[base.identifier].hash(seed=n).is_unique().all())
-    number = pl.col(base.identifier).hash(seed=seed).alias(_NUMBER)
+    number = pl.col(base.identifier).hash(seed=telling_seed(ids[base.identifier])).alias(_NUMBER)
     numbers = ids.lazy().select(number)
     parts = [ids.lazy()]
     for rows in sources.values():
@@ -276,7 +286,7 @@ def crosswalk(context: Context, base: Base, chosen: Chosen) -> pl.LazyFrame:
             for name, source in base.sources.items()
         ]
     )
-    return rows.join(known_ids(context, base), on=base.identifier).select(
+    return rows.join(chosen.known_ids(context, base), on=base.identifier).select(
         base.id_column,
         "resource",
         *_WHERE,

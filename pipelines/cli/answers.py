@@ -24,6 +24,9 @@ app = group()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
     department: Annotated[str | None, typer.Option(help="only this department's resources")] = None,
+    division: Annotated[
+        str | None, typer.Option(help="only resources of departments of this county (its division code)")
+    ] = None,
 ) -> None:
     """Each resource: last push, next due day, state, rows in standard and quarantine and still to be corrected, quality.
 
@@ -32,13 +35,17 @@ def status(
     from assets.operations import resource_states
     from assets.stewardship import tallies_of
     from pipelines.definitions import open_context
-    from pipelines.delivering import require_department
+    from pipelines.delivering import require_department, require_division
     from pipelines.status import as_records, status_table
 
     context = open_context()
     if department:
         require_department(context.catalogue, department)
     states = resource_states(context, department)
+    if division:
+        require_division(context.catalogue, division)
+        there = {entry.code for entry in context.catalogue.of_division(division)}
+        states = [state for state in states if state.resource in there]
     tallies = {each.resource: each for each in tallies_of(context, department)}
     if as_json:
         sys.stdout.write(json.dumps(as_records(states, tallies), ensure_ascii=False, indent=1) + "\n")

@@ -74,6 +74,7 @@ ACTS = {
     "reported": Title(zh="登记已报告市政府", en="Recorded a report to the government"),
     "excuse": Title(zh="提交逾期说明", en="Gave an excuse"),
     "rule_excuse": Title(zh="答复逾期说明", en="Ruled on an excuse"),
+    "view_conflicts": Title(zh="查看部门间不一致的记录", en="Looked at conflicts"),
     "contest": Title(zh="对目录条目提出异议", en="Contested an entry"),
     "answer_objection": Title(zh="答复目录异议", en="Answered an objection"),
     "rotate_token": Title(zh="更换推送令牌", en="Changed a push token"),

@@ -127,7 +127,8 @@ def _values(element: str, where: str, tag: int, sharing: SharingType) -> list[An
         "datetime": datetime(1931, 1, 1, 3, tzinfo=UTC) + timedelta(days=tag),
         "month": f"{1900 + tag // 12}-{tag % 12 + 1:02d}",
         "year": 2001,
-        "amount": Decimal(f"73{tag:05d}.17"),
+        # what is paid to a person in a month: a push of larger ones would be held
+        "amount": Decimal(f"1{tag:04d}.17"),
         "capital": Decimal(f"73{tag:05d}.19"),
         "integer": 3,
         "decimal": 1.5,

@@ -60,6 +60,9 @@ def field(file: str, name: str, value: Any, blamed: str | None = None) -> tuple[
 
 
 REFUSED = {
+    "coarser than the method goes": column(PENSION, "pay_month", method="generalise_date", parameters={"to": "month"}, coarsest="decade"),
+    "coarsest finer than declared": column(SUBSIDY, "quarter", **{"from": "paid_on"}, method="generalise_date", parameters={"to": "year"}, coarsest="month"),
+    "coarsest of a mask without steps": column(PENSION, "bank", **{"from": "bank_account"}, method="partial", parameters={"left": 6, "right": 0}, coarsest="year"),
     "not shared, kept": column(PENSION, "bank_account", method="keep"),
     "not shared, weak mask": column(PENSION, "bank", **{"from": "bank_account"}, method="partial", parameters={"left": 6, "right": 4}),
     "conditional, kept in an unconditional product": column(SUBSIDY, "amount", method="keep"),
@@ -164,6 +167,13 @@ def test_a_tightened_column_stops_the_product_that_shows_it(declarations: Declar
 def test_a_role_cannot_see_what_is_not_shared(declarations: Declarations) -> None:
     declarations.change("roles.yaml", lambda roles: roles["analyst"].update(sees="none"))
     assert any("not shared" in fault.problem for fault in declarations.faults())
+
+
+def test_a_roles_unit_is_a_department(declarations: Declarations) -> None:
+    declarations.change("roles.yaml", lambda roles: roles["analyst"].update(unit="nobody"))
+    (fault,) = declarations.faults()
+    assert (fault.file, fault.field, fault.article) == ("roles.yaml", "analyst.unit", "Art. 25")
+    assert "nobody" in fault.problem
 
 
 def test_a_roles_mask_must_exist(declarations: Declarations) -> None:

@@ -13,7 +13,7 @@ import pytest
 from assets.build import Context
 from catalog.load import load
 from lake.home import Home
-from lake.ledger import open_ledger
+from lake.ledger import PushState, open_ledger
 from lake.tables import Lake
 from pipelines.dashboard import visits
 from pipelines.gateway import app as gateway
@@ -49,17 +49,18 @@ def hidden(attacked: Attacked) -> list[Canary]:
 
 def test_canaries_stand_where_they_were_pushed(attacked: Attacked) -> None:
     """The search works, and every row and name came in."""
-    bureau = readable_bytes([attacked.home.landing, attacked.home.lake / "standard"])
-    assert {canary.value for canary in attacked.canaries} == {
-        canary.value for canary in found(attacked.canaries, bureau)
-    }
-    assert {canary.resource for canary in attacked.canaries} == {
-        entry.code for entry in confidential(attacked.context.catalogue)
-    }
-    for entry in confidential(attacked.context.catalogue):
-        assert [
-            (push.accepted, push.rejected) for push in open_ledger(attacked.home).history(entry.code)
-        ] == [(attacked.context.lake.rows("standard", entry.code), 1)]
+    context, names = attacked.context, {"列名", "文件名"}
+    landed = readable_bytes([context.home.landing, context.home.root / "operations.db"])
+    kept = readable_bytes(context.lake.root / layer for layer in ("standard", "quarantine"))
+    for canaries, where in (
+        ([canary for canary in attacked.canaries if canary.column in names], landed),
+        ([canary for canary in attacked.canaries if canary.column not in names], kept),
+    ):
+        assert found(canaries, where) == canaries
+    for entry in confidential(context.catalogue):
+        (push,) = open_ledger(context.home).history(entry.code)
+        assert (push.state, push.rejected) == (PushState.APPLIED, 1), entry.code
+        assert push.accepted == context.lake.rows("standard", entry.code)
 
 
 def test_nothing_of_a_push_is_left_in_others_files(attacked: Attacked) -> None:
@@ -104,12 +105,6 @@ def test_remote_answers_hold_what_the_role_may_see(attacked: Attacked) -> None:
     )
 
 
-def test_a_gateway_that_tells_everybody_is_found(attacked: Attacked, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The attack can fail: a department that may ask for another's receipt learns the file's name and reasons."""
-    monkeypatch.setattr(gateway, "_own_push", lambda home, push_id, _: open_ledger(home).get(push_id))
-    assert found(attacked.canaries, told_by_the_gateway(attacked))
-
-
 def test_a_page_that_shows_everybody_is_found(attacked: Attacked, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(visits.Visit, "sees_values", lambda *_: True)
     monkeypatch.setattr(visits.Visit, "require_department", lambda _, code: code)
@@ -152,3 +147,9 @@ def test_dagsters_storage_is_read_as_it_is_written(attacked: Attacked) -> None:
     event = dg.AssetMaterialization("leak", metadata={"file": bad.value})
     instance(attacked.home).report_runless_asset_event(event)
     assert bad in found(attacked.canaries, readable_bytes([attacked.home.dagster]))
+
+
+def test_a_gateway_that_tells_everybody_is_found(attacked: Attacked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A department that may ask for another's receipt learns the file's name and reasons (and takes pushes back)."""
+    monkeypatch.setattr(gateway, "_own_push", lambda home, push_id, _: open_ledger(home).get(push_id))
+    assert found(attacked.canaries, told_by_the_gateway(attacked))

@@ -30,9 +30,7 @@ def excuses(visit: Visitor, code: str) -> Response:
     visit.require_department(code)
     picture = visit.picture()
     said = [excuse for excuse in picture.excuses if excuse.department == code]
-    lapses = picture.periods.filter(
-        pl.col("department") == code, pl.col("verdict") != Verdict.ON_TIME.value
-    ).sort("due", "resource", descending=[True, False])
+    lapses = picture.periods.filter(pl.col("department") == code, pl.col("verdict") != Verdict.ON_TIME.value)
     return page(
         visit,
         "excuses.html",

@@ -45,7 +45,7 @@ def periods(
         *([pl.col("due").dt.truncate("1mo") == date.fromisoformat(f"{month}-01")] if month else []),
     ]
     picture = visit.picture()
-    found = picture.periods.filter(*wanted).sort("due", "resource", descending=[True, False])
+    found = picture.periods.filter(*wanted)
     pages = max(1, -(-found.height // PAGE_ROWS))
     at = min(max(at, 1), pages)
     return page(

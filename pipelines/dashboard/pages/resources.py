@@ -120,6 +120,7 @@ def _operation(visit: Visit, entry: Entry) -> dict[str, Any]:
     months = by_month(picture.record, [entry.code], picture.today)
     nodes = descendants(visit.site.builds, entry.code, entry.title)
     return {
+        "shows_cells": visit.sees_values(entry.department),
         "state": picture.states[entry.code],
         "pushes": list(reversed(pushes))[:_LISTED],
         "push_count": len(pushes),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from assets import base
 from assets.analyst import builds as analyst_builds
-from assets.base.history import FROM, TO, as_of, record
+from assets.base.history import FROM, TO, as_of, keyed_tables, record
 from assets.build import Context
 from catalog.load import Catalogue
 from tests.assets.small_lake import open_lake, put, resident
@@ -47,7 +47,7 @@ def test_any_day_can_be_asked_what_the_table_said_then(
     said = []
     for number, rows in enumerate(days):
         said.append(publish(context, rows))
-        record(context, "sample", "id", START + number * DAY)
+        record(context, "sample", ["id"], START + number * DAY)
     history = context.lake.scan("base", "sample_history")
     for number, rows in enumerate(said):
         then = as_of(history, START + number * DAY + timedelta(hours=1)).sort("id").collect()
@@ -57,18 +57,18 @@ def test_any_day_can_be_asked_what_the_table_said_then(
 
 def test_what_does_not_change_is_recorded_once(empty_lake: Context) -> None:
     publish(empty_lake, {"a": "x", "b": "y"})
-    assert record(empty_lake, "sample", "id", START).notes == {"states": 2, "recorded": 2}
+    assert record(empty_lake, "sample", ["id"], START).notes == {"states": 2, "recorded": 2}
     version = empty_lake.lake.version("base", "sample_history")
-    again = record(empty_lake, "sample", "id", START + DAY)
+    again = record(empty_lake, "sample", ["id"], START + DAY)
     assert again.notes == {"states": 2, "recorded": 0}
     assert empty_lake.lake.version("base", "sample_history") == version
 
 
 def test_a_change_closes_the_state_and_opens_another(empty_lake: Context) -> None:
     publish(empty_lake, {"a": "x", "b": "y"})
-    record(empty_lake, "sample", "id", START)
+    record(empty_lake, "sample", ["id"], START)
     publish(empty_lake, {"a": "z"})
-    record(empty_lake, "sample", "id", START + DAY)
+    record(empty_lake, "sample", ["id"], START + DAY)
     assert states(empty_lake).select("id", "name", FROM, TO).rows() == [
         ("a", "x", START, START + DAY),
         ("a", "z", START + DAY, None),
@@ -79,7 +79,7 @@ def test_a_change_closes_the_state_and_opens_another(empty_lake: Context) -> Non
 def test_who_comes_back_has_two_states(empty_lake: Context) -> None:
     for number, rows in enumerate(({"a": "x"}, {}, {"a": "x"})):
         publish(empty_lake, rows)
-        record(empty_lake, "sample", "id", START + number * DAY)
+        record(empty_lake, "sample", ["id"], START + number * DAY)
     assert states(empty_lake).select(FROM, TO).rows() == [(START, START + DAY), (START + 2 * DAY, None)]
 
 
@@ -94,6 +94,9 @@ def test_the_bureau_asks_a_day_in_one_line_and_a_role_knows_days_and_no_instant(
         columns = connection.sql("from base.person_as_of(current_date)").columns
         assert columns == connection.sql("from base.person").columns
         assert connection.sql("from base.person_as_of('2020-01-01')").fetchall() == []
+        for table in keyed_tables(catalogue):
+            then = connection.sql(f"from base.{table}_as_of(current_date + 1)")
+            assert then.columns == connection.sql(f"from base.{table}").columns, table
     with duckdb.connect(str(empty_lake.home.analyst), read_only=True) as connection:
         (known,) = connection.sql("select name from base.person_as_of(current_date + 1)").fetchall()
         assert known == ("试*",)

@@ -21,8 +21,9 @@ from assets.ingest.decoding import scratch_folder
 from assets.ingest.operations import DELETED, prepared
 from assets.ingest.readers import Reading, UnreadableError, read
 from assets.returned import record_returned, returned_rows
-from assets.surroundings import Surroundings, content_hash, surroundings
+from assets.surroundings import Surroundings, content_hash, released_contents, surroundings
 from catalog.model import Entry, Mode, Severity, Title, Way
+from lake.entries import Entries
 from lake.hashes import ROW_HASH, fingerprint, row_hash
 from lake.landing import format_of, landed_file
 from lake.ledger import Ledger, Push, PushState, new_push_id, open_ledger
@@ -160,6 +161,7 @@ def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
         notes=outcome.notes,
         same_as=outcome.same_as,
         findings={code: vars(finding) for code, finding in outcome.findings.items()},
+        read_under=(entry.version, Entries(context.home).keep(entry)),
     )
     for layer in ("standard", "quarantine"):
         shorten_log(context.lake.path(layer, push.resource))
@@ -171,7 +173,7 @@ def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, r
     raw, plan = prepared(entry, reading.frame)
     staged = _stage(lake, push, entry, plan, raw, surroundings(context, ledger, push, entry))
     newer = ledger.applied_after(push)
-    twin = None if newer else _twin(lake, ledger, push, staged)
+    twin = _twin(context, ledger, push, entry, reading, staged)
     # what has been let in once, and is what stands, cannot do harm by being sent again
     let_in = twin is not None or ledger.hold_accepted(push.id)
     judged = _judged(lake, push, plan, staged, newer, let_in=let_in)
@@ -184,16 +186,37 @@ def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, r
     return replace(judged, commit=commit, same_as=twin.refusals if twin else None)
 
 
-def _twin(lake: Lake, ledger: Ledger, push: Push, staged: _Staged) -> Push | None:
-    """The push that spoke just before this one, where it brought the same bytes and they were judged alike."""
+def _twin(
+    context: Context, ledger: Ledger, push: Push, entry: Entry, reading: Reading, staged: _Staged
+) -> Push | None:
+    """The push that spoke just before this one, where it brought the same bytes, or the same rows in other bytes (a
+    workbook differs each time it is saved), and they were judged alike."""
     before = ledger.applied_before(push)
-    if before is None or before.digest != push.digest:
+    if before is None or (before.rows, before.accepted, before.rejected) != (
+        staged.rows,
+        staged.kept,
+        staged.refused,
+    ):
         return None
-    if (before.rows, before.accepted, before.rejected) != (staged.rows, staged.kept, staged.refused):
+    refused = context.lake.scan("quarantine", push.resource).filter(pl.col("_push") == before.refusals)
+    if staged.refused and _refusals(refused) != _refusals(pl.scan_parquet(staged.rejected)):
         return None
-    refused = lake.scan("quarantine", push.resource).filter(pl.col("_push") == before.refusals)
-    same = not staged.refused or _refusals(refused) == _refusals(pl.scan_parquet(staged.rejected))
-    return before if same else None
+    if before.digest == push.digest:
+        return before
+    # without refused rows there is nothing that could stand twice, and only of a snapshot is it worth a second reading
+    worth = staged.refused or entry.delivery.mode is Mode.SNAPSHOT
+    return before if worth and _same_rows(context, before, entry, reading) else None
+
+
+def _same_rows(context: Context, before: Push, entry: Entry, reading: Reading) -> bool:
+    """Whether an earlier push, read again, has the same cells in the same rows."""
+    with scratch_folder(context.home.work) as work:
+        try:
+            earlier = read(landed_file(context.home, before), entry, work=work).frame
+        except UnreadableError:
+            return False
+        same_columns = earlier.collect_schema() == reading.frame.collect_schema()
+        return same_columns and fingerprint(earlier) == fingerprint(reading.frame)
 
 
 def _refusals(rows: pl.LazyFrame) -> tuple[int, int, int]:
@@ -279,12 +302,17 @@ def reapply(context: Context, push: Push, entry: Entry, around: Surroundings, *,
 
 
 def landed_rows(
-    context: Context, push: Push, entry: Entry, rows: Sequence[int], tables: Mapping[str, pl.LazyFrame]
+    context: Context,
+    push: Push,
+    entry: Entry,
+    rows: Sequence[int] | None,
+    tables: Mapping[str, pl.LazyFrame],
 ) -> pl.DataFrame:
-    """Some rows of a push as the standard table would hold them, whatever rules they fail."""
+    """Some rows of a push (None: all) as the standard table would hold them, whatever rules they fail."""
     with scratch_folder(context.home.work) as work:
         raw, plan = prepared(entry, read(landed_file(context.home, push), entry, work=work).frame)
-        chosen = let_in(raw.filter(pl.col("_row").is_in(list(rows))), plan, tables)
+        asked = raw if rows is None else raw.filter(pl.col("_row").is_in(list(rows)))
+        chosen = let_in(asked, plan, tables)
         return _with_provenance(chosen, push, entry).collect()
 
 
@@ -528,8 +556,30 @@ def _overtaken(context: Context, newer: Sequence[Push], entry: Entry) -> pl.Data
 
     The standard table alone cannot tell, since a newer push with equal content leaves no mark in it. This costs a
     reading of the newer pushes, and only a push that arrives out of order pays it."""
-    key = list(entry.delivery.key)
+    schema = content_schema(entry)
+    key = {name: schema[name] for name in entry.delivery.key}
     with scratch_folder(context.home.work) as work:
-        frames = [read(landed_file(context.home, push), entry, work=work).frame for push in newer]
-        keys = [split(*prepared(entry, frame)).accepted.select(key) for frame in frames]
+        keys, entries = [pl.LazyFrame(schema=key)], Entries(context.home)
+        for push in newer:
+            as_read = entries.of(push, entry)
+            raw, plan = prepared(as_read, read(landed_file(context.home, push), as_read, work=work).frame)
+            parts = split(raw, plan)
+            said = [parts.accepted, *_let_in_again(context, push, plan, raw, parts.rejected)]
+            # a push whose entry had no such key speaks for none of these rows
+            keys += [
+                rows.select(pl.col(name).cast(dtype, strict=False) for name, dtype in key.items())
+                for rows in said
+                if set(key) <= set(rows.collect_schema())
+            ]
         return pl.concat(keys).unique().collect(engine="streaming")
+
+
+def _let_in_again(
+    context: Context, push: Push, plan: Plan, raw: pl.LazyFrame, rejected: pl.LazyFrame
+) -> list[pl.LazyFrame]:
+    """The rows of a push that a steward released: they speak for their keys, too."""
+    released = released_contents(context, open_ledger(context.home), push)
+    if not released:
+        return []
+    rows = rejected.filter(content_hash().is_in(list(released))).select("_row").collect()["_row"]
+    return [let_in(raw.filter(pl.col("_row").is_in(rows.implode())), plan)]

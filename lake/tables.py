@@ -9,6 +9,7 @@ What the rows mean is not known here. No deletion vectors, no column mapping: re
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ class Lake:
         """Whether the table has at least one version."""
         log = self.path(layer, name) / "_delta_log"
         # the library's own question opens the table, which takes ten times as long
-        return log.is_dir() and any(path.suffix in (".json", ".parquet") for path in log.iterdir())
+        return log.is_dir() and any(name.endswith((".json", ".parquet")) for name in os.listdir(log))  # noqa: PTH208
 
     def table(self, layer: str, name: str) -> DeltaTable:
         """The Delta table itself; raises :class:`TableMissingError`."""
@@ -277,6 +278,10 @@ class Lake:
             layer, name, None, lambda table: plan_pieces(table, folder, rows, list(by), statistics)
         )
 
+    def unchanged(self, layer: str, name: str) -> Commit:
+        """What a write says that left the table as it is."""
+        return Commit(self.table(layer, name).version(), self.rows(layer, name), changed=False)
+
     def identity(self, layer: str, name: str) -> tuple[str, int] | None:
         """Which table this is, and its version: the two say whether it is the one that was read before; None where
         it does not exist."""
@@ -334,6 +339,16 @@ class Lake:
             table.alter.set_table_properties({"delta.logRetentionDuration": "interval 0 seconds"})
             table.create_checkpoint()
             table.cleanup_metadata()
+
+    def expunge(self, layer: str, name: str) -> int:
+        """Remove all but the current version of any table, at once and whoever reads it; returns how many Parquet files
+        went. For what must not be readable any more: elsewhere superseded files keep their time (``lake.upkeep``)."""
+        folder = self.path(layer, name)
+        before = len(list(folder.glob("*.parquet")))
+        self.forget(layer, name)
+        if layer.split("/", 1)[0] not in MASKED_LAYERS:
+            self.table(layer, name).alter.set_table_properties(_CONFIGURATION)
+        return before - len(list(folder.glob("*.parquet")))
 
     def drop(self, layer: str, name: str) -> None:
         """Remove a masked table whole. Full tables are never dropped: their history is evidence."""

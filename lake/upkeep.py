@@ -7,6 +7,7 @@ rewritten whole when they are published, and keep no older version (see ``Lake.f
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -71,16 +72,18 @@ def shorten_log(folder: Path, age: timedelta = LOG_AGE) -> int:
     Opening a table and committing to it read the names of all commits there are, so that without this a push would grow
     dearer with every push before it. Rows and transactions are in the checkpoints; versions so far back can no longer be
     read. The caller holds the table's lock: a writer that had been overtaken would else find its number free again."""
-    files = sorted(path for path in (folder / "_delta_log").glob("*") if path.name[:20].isdigit())
-    checkpoints = [path for path in files if path.name.endswith(".checkpoint.parquet")]
+    log = folder / "_delta_log"
+    # names, and no paths: this is asked at every push, and a log may have thousands of files that are younger than a minute
+    files = [name for name in os.listdir(log) if name[:20].isdigit()] if log.is_dir() else []  # noqa: PTH208
+    checkpoints = sorted(name for name in files if name.endswith(".checkpoint.parquet"))
     if len(files) <= LOG_FILES or len(checkpoints) < 2:
         return 0
-    first_kept, until = checkpoints[-2].name[:20], time.time() - age.total_seconds()
+    first_kept, until = checkpoints[-2][:20], time.time() - age.total_seconds()
     # the oldest first, and none behind one that stays: killed here, the log still has no gap
     gone = 0
-    for path in files:
-        if path.name[:20] >= first_kept or path.stat().st_mtime > until:
+    for name in sorted(files):
+        if name[:20] >= first_kept or (log / name).stat().st_mtime > until:
             break
-        path.unlink()
+        (log / name).unlink()
         gone += 1
     return gone

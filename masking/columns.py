@@ -138,21 +138,13 @@ def derived(name: str, title: Title, origins: Sequence[SourceColumn]) -> SourceC
 def golden_columns(catalogue: Catalogue, base: Base) -> dict[str, SourceColumn]:
     """The columns of a base database's golden record: its id, its identifier, each field and where it came
     from."""
-    identifiers = [_origin(catalogue, source.resource, source.identifier) for source in base.sources.values()]
+    identifiers = _identifiers(catalogue, base)
     english = {
         field: ELEMENTS[base.column(catalogue, base.fields[field].sources[0]).element].title.en
         for field in base.fields
     }
     found = {
-        base.id_column: replace(
-            derived(base.id_column, Title(zh="统一主体编号", en="stable id"), identifiers),
-            element="identifier",
-            dtype=pl.String(),
-            sharing=SharingType.NONE,
-            opening=SharingType.NONE,
-            opening_ground=NO_GROUND,
-            system=True,
-        ),
+        base.id_column: _stable_id(catalogue, base),
         base.identifier: derived(
             base.identifier, Title(zh=base.identifier_title, en=base.identifier), identifiers
         ),
@@ -180,8 +172,29 @@ def golden_columns(catalogue: Catalogue, base: Base) -> dict[str, SourceColumn]:
     return found
 
 
-def _origin(catalogue: Catalogue, resource: str, column: str) -> SourceColumn:
-    return standard_columns(catalogue.entry(resource))[column]
+def _identifiers(catalogue: Catalogue, base: Base) -> list[SourceColumn]:
+    return [_origin(catalogue, source.resource, source.identifier) for source in base.sources.values()]
+
+
+def _stable_id(catalogue: Catalogue, base: Base) -> SourceColumn:
+    return replace(
+        derived(base.id_column, Title(zh="统一主体编号", en="stable id"), _identifiers(catalogue, base)),
+        element="identifier",
+        dtype=pl.String(),
+        sharing=SharingType.NONE,
+        opening=SharingType.NONE,
+        opening_ground=NO_GROUND,
+        system=True,
+    )
+
+
+def _origin(catalogue: Catalogue, resource: str, name: str) -> SourceColumn:
+    """One column of ``standard.<resource>``: asked for thousands of times at every start, so made alone if it can be."""
+    entry = catalogue.entry(resource)
+    column = entry.columns.get(name)
+    if column is None:
+        return standard_columns(entry)[name]
+    return _of_entry(entry, name, column, ELEMENTS[column.element])
 
 
 def declared_tables(catalogue: Catalogue) -> dict[tuple[str, str], Mapping[str, SourceColumn]]:
@@ -264,5 +277,5 @@ def lineage_columns(
                 title=Title(zh=column.title.zh, en=element.title.en),
             )
         found[name] = column
-    ids = {base.id_column: golden_columns(catalogue, base)[base.id_column] for base in bases.values()}
+    ids = {base.id_column: _stable_id(catalogue, base) for base in bases.values()}
     return ids | found

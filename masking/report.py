@@ -9,7 +9,7 @@ GB/T 42460-2023 (what a report of an assessment says).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -50,6 +50,8 @@ class Report:
     linkage: Linkage | None = None
     joined: Joined | None = None
     """of all products that the recipient holds over the same subjects"""
+    coarser: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """columns that small groups made coarser than declared: how coarse they were to be, and are"""
 
 
 def sensitive_columns(product: Product, sources: Mapping[str, SourceColumn]) -> list[str]:
@@ -164,7 +166,7 @@ def rendered(report: Report) -> str:
         parts += [
             _measures(report.risk),
             _diversities(report),
-            _lost(report.risk, report.losses),
+            _lost(report.risk, report.losses, report.coarser),
             _linked(report),
             _held(report),
         ]
@@ -266,9 +268,10 @@ def _diversities(report: Report) -> str:
     )
 
 
-def _lost(risk: Risk, losses: Sequence[Loss]) -> str:
+def _lost(risk: Risk, losses: Sequence[Loss], coarser: Mapping[str, tuple[str, str]]) -> str:
+    steps = "；".join(f"{name}: {before} → {after}" for name, (before, after) in coarser.items())
     head = (
-        f"## 抑制损失 · What suppression lost\n\n{risk.suppressed_rows:,} / {risk.rows:,} 行 rows（{risk.loss:.1%}），"
+        f"## 概化和抑制损失 · What generalisation and suppression lost\n\n因组过小而自动加粗概化 made coarser than declared: {steps or '无 none'}。\n\n{risk.suppressed_rows:,} / {risk.rows:,} 行 rows（{risk.loss:.1%}），"
         f"{risk.groups - risk.published_groups:,} / {risk.groups:,} 组 groups。"
     )
     rows = [(loss.column, f"{loss.before:,}", f"{loss.after:,}") for loss in losses]
@@ -319,4 +322,4 @@ _LIMITS = """## 局限 · What this does not say
 - k 只数同组人数：组内的人若取值相同，不必找到其行也知道其值，见 l 与 t。
 - 链接攻击只用基础库有的列；知道表中其他列的人（如经办人）更强，以 k 与检察官风险为准。
 - 假名可关联同一主体的多行；罕见的行为模式仍可能被知情者认出。
-- k 逐个产品、并对同一接收方持有的全部产品按人合并要求；角色自己的脱敏表（role）由授权约束，不计入，也不与上一次发布比较。"""
+- k 逐个产品、并对同一接收方持有的全部产品按人合并要求；角色自己的脱敏表（role）由授权约束，不计入。与上一次发布相比，变化的主体不足 k 人时暂缓发布；但不要求同样变化的主体达到 k 人。"""

@@ -20,8 +20,11 @@ import httpx
 
 from catalog.errors import MendableError
 from lake.home import Home
+from pipelines.alerts import alert
+from pipelines.data_docs import PAGE_URL
 from pipelines.definitions import assemble, open_context
-from pipelines.instance import prepare, settings_file
+from pipelines.instance import instance, prepare, settings_file
+from pipelines.watch import Watch
 
 LOOPBACK = "127.0.0.1"
 GRACE_SECONDS = 20
@@ -94,9 +97,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(home: Home, wanted: Sequence[Service]) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Start the services; on leaving, interrupt all, wait, and kill what does not go."""
+def running(
+    home: Home, wanted: Sequence[Service], page_url: str = ""
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Start the services; on leaving, interrupt all, wait, and kill what does not go. ``page_url`` is where the data
+    bureau's page is, unless the environment says where people reach it."""
     environment = prepare(home)
+    if page_url:
+        environment.setdefault(PAGE_URL, page_url)
     logs = home.root / "logs"
     logs.mkdir(mode=0o700, exist_ok=True)
     with ExitStack() as stack:
@@ -150,7 +158,7 @@ def supervise(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    with running(home, wanted) as processes:
+    with running(home, wanted, f"http://{LOOPBACK}:{page_port}") as processes:
         for service, process in zip(wanted, processes, strict=True):
             wait_until_up(home, service, process)
         say(f"网关 gateway     http://{LOOPBACK}:{gateway_port}/docs")
@@ -158,9 +166,12 @@ def supervise(
         say(f"Dagster          http://{LOOPBACK}:{dagster_port}/asset-groups")
         say(f"日志 logs        {home.root / 'logs'}")
         say("按 Ctrl-C 停止全部 · Ctrl-C stops all")
+        watch = Watch(instance(home))
         while not stopping:
+            watch.look()
             for service, process in zip(wanted, processes, strict=True):
                 if process.poll() is not None:
+                    alert("service died", service=service.name)
                     say(f"{service.name} stopped by itself:\n{_tail(home.root / 'logs' / service.log)}")
                     return 1
             time.sleep(0.3)

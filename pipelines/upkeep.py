@@ -14,9 +14,12 @@ from lake.locks import writing
 from lake.tables import LAYERS, MASKED_LAYERS
 from lake.upkeep import Tidied, tidy
 
-#: How long finished runs stay in Dagster's database; the ledger keeps every push for ever.
-RUN_HISTORY = timedelta(days=int(os.environ.get("CITYLAKE_RUN_HISTORY_DAYS") or 90))
 BATCH = 100
+
+
+def run_history() -> timedelta:
+    """How long finished runs stay in Dagster's database; the ledger keeps every push for ever."""
+    return timedelta(days=int(os.environ.get("CITYLAKE_RUN_HISTORY_DAYS") or 90))
 
 
 def tidy_tables(context: Context, selection: Sequence[str] = ()) -> Iterator[Tidied]:
@@ -61,7 +64,7 @@ def upkeep_schedule(city: Context) -> dg.ScheduleDefinition:
 
     @dg.op(name="prune_runs")
     def prune(context: dg.OpExecutionContext) -> None:
-        pruned = prune_runs(context.instance, datetime.now(UTC) - RUN_HISTORY)
+        pruned = prune_runs(context.instance, datetime.now(UTC) - run_history())
         context.log.info("%s finished runs pruned", pruned)
 
     @dg.job(name="upkeep", executor_def=dg.in_process_executor, description="整理表文件 · tidies the tables")

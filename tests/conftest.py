@@ -9,6 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples on every machine, and no clock: a change passes or fails by itself, not by the day's luck or load.
+# HYPOTHESIS_PROFILE=search looks for new ones.
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 _TRIED = "cases tried"
 _totals: Counter[str] = Counter()
@@ -42,6 +51,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("only who may mount a file system can fill a small one")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process runs all tests that share a fixture of their module: else each would make it anew."""
+    for item in items:
+        if isinstance(item, pytest.Function) and not item.get_closest_marker("xdist_group"):
+            used = (found[-1] for found in item._fixtureinfo.name2fixturedefs.values() if found)
+            if any(fixture.scope == "module" for fixture in used):
+                item.add_marker(pytest.mark.xdist_group(item.module.__name__))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

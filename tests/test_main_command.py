@@ -26,7 +26,7 @@ from pipelines.services import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("main command")]
 PEOPLE = 1_000
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 900
 
 
 class Citylake:

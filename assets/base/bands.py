@@ -8,6 +8,7 @@ order of ids. What is made of the rows is ``golden``'s business, what is built a
 from __future__ import annotations
 
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,6 +25,8 @@ from catalog.base_model import Base
 BAND_ROWS = 1_000_000
 #: Ids are a letter and hexadecimal digits, evenly spread: the first two digits tell 256 bands apart.
 _MOST = 256
+#: No build takes a day.
+_FOLDER, _LEFT_SECONDS = "bands-", 86_400
 _BAND, _NUMBER, _IDS = "band", "number:", "ids:"
 
 
@@ -36,7 +39,8 @@ def bands(context: Context, base: Base, chosen: Chosen) -> Iterator[Chosen]:
     if number == 1:
         yield chosen
         return
-    folder = context.home.work / f"bands-{base.code}-{uuid.uuid4().hex}"
+    _sweep(context.home.work)
+    folder = context.home.work / f"{_FOLDER}{base.code}-{uuid.uuid4().hex}"
     try:
         ids = known_ids(context, base).with_columns(_band(base, number)).collect(engine="streaming")
         schemas = _divided(context, base, chosen, ids, folder)
@@ -48,6 +52,13 @@ def bands(context: Context, base: Base, chosen: Chosen) -> Iterator[Chosen]:
             yield replace(chosen, ids=held.pop(_IDS), held=held)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(work: Path) -> None:
+    """Remove what a killed build has left: rows about people, of which no table knows."""
+    for folder in work.glob(f"{_FOLDER}*"):
+        if time.time() - folder.stat().st_mtime > _LEFT_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _few(context: Context, base: Base, chosen: Chosen) -> Chosen:

@@ -26,11 +26,26 @@ FROM, TO = "recorded_from", "recorded_to"
 INSTANT = pl.Datetime("us", "UTC")
 SUFFIX = "_history"
 _WHOSE = "whose:"
+#: What the tables are called whose titles no declaration holds.
+_TITLES = {
+    "licence": Title(zh="电子证照", en="Licences"),
+    "division": Title(zh="行政区划", en="Divisions"),
+    "parcel": Title(zh="宗地", en="Land parcels"),
+    "building": Title(zh="房屋建筑", en="Buildings"),
+    "place": Title(zh="地名地址和兴趣点", en="Places"),
+    "hazard_zone": Title(zh="灾害风险区", en="Hazard zones"),
+    "protected_area": Title(zh="保护区", en="Protected areas"),
+    "address": Title(zh="地址", en="Addresses"),
+}
 
 
 def builds(catalogue: Catalogue) -> list[Build]:
     """A history for each table of entities and of relations between them."""
-    return [_build(table, key) for table, key in keyed_tables(catalogue).items()]
+    bases = load_bases(catalogue)
+    relations = load_relations(catalogue, bases).values()
+    titles = _TITLES | {base.code: base.title for base in bases.values()}
+    titles |= {held.code: held.title for held in relations}
+    return [_build(table, key, titles[table]) for table, key in keyed_tables(catalogue).items()]
 
 
 def keyed_tables(catalogue: Catalogue) -> Mapping[str, Sequence[str]]:
@@ -38,14 +53,20 @@ def keyed_tables(catalogue: Catalogue) -> Mapping[str, Sequence[str]]:
     bases = load_bases(catalogue)
     golden = {base.code: (base.id_column,) for base in bases.values()}
     relations = {held.code: relation.key(held) for held in load_relations(catalogue, bases).values()}
-    return {**golden, "licence": ("licence_id",), **geospatial.KEYS, **relations}
+    return {
+        **golden,
+        "licence": ("licence_id",),
+        **geospatial.KEYS,
+        "address": ("address_id",),
+        **relations,
+    }
 
 
-def _build(table: str, key: Sequence[str]) -> Build:
+def _build(table: str, key: Sequence[str], title: Title) -> Build:
     return Build(
         makes=(("base", table + SUFFIX),),
         reads=(("base", table),),
-        title=Title(zh=f"{table} 的历史", en=f"History of {table}"),
+        title=Title(zh=f"{title.zh}的历史", en=f"History of {title.en.lower()}"),
         description="每个主体的每个状态一行，注明何时录入、何时被取代，只增不删；可查询任何一天我们所知的情况。\n\n"
         "One row for each state of an entity, with when it was recorded and when superseded: what we knew on any day.",
         owner="data_bureau",
@@ -100,7 +121,7 @@ def changed_states(
     begun = current.join(held.select(same), on=same, how="anti", nulls_equal=True)
     ended = held.join(current.select(same), on=same, how="anti", nulls_equal=True)
     ended = ended.with_columns(pl.lit(at, INSTANT).alias(TO))
-    return pl.concat([begun, _hashed(ended.drop(ROW_HASH)).select(begun.collect_schema().names())])
+    return pl.concat([begun, hashed(ended.drop(ROW_HASH)).select(begun.collect_schema().names())])
 
 
 def as_of(history: pl.LazyFrame, at: datetime) -> pl.LazyFrame:
@@ -111,10 +132,10 @@ def as_of(history: pl.LazyFrame, at: datetime) -> pl.LazyFrame:
 
 def _open_states(rows: pl.LazyFrame, at: datetime) -> pl.LazyFrame:
     opened = rows.with_columns(pl.lit(at, INSTANT).alias(FROM), pl.lit(None, INSTANT).alias(TO))
-    return _hashed(opened)
+    return hashed(opened)
 
 
-def _hashed(states: pl.LazyFrame) -> pl.LazyFrame:
+def hashed(states: pl.LazyFrame) -> pl.LazyFrame:
     """With a hash of the content and of whether the state is over, but not of when it began."""
     schema = states.collect_schema()
     content = [name for name in schema.names() if name != FROM]

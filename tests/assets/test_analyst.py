@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -18,8 +19,10 @@ import pytest
 from assets import analyst, shared
 from assets.build import Build, Context
 from catalog.load import Catalogue, load
+from catalog.model import Title
 from lake.home import Home
 from lake.tables import Lake
+from masking.columns import declared_tables
 from tests.assets.city_of_canaries import SUBJECTS
 from tests.assets.published import ask, copied, publish
 
@@ -328,4 +331,34 @@ def test_the_documented_questions_can_be_asked_of_any_city(city: Context) -> Non
     assert len(questions) == 11
     for question in questions:
         if "st_" not in question:
-            ask(city.home.bureau if "_as_of" in question else city.home.analyst, question)
+            ask(city.home.analyst, question)
+
+
+def test_a_role_of_one_county_sees_its_rows_of_what_says_where_they_are(
+    own_city: Context, catalogue: Catalogue
+) -> None:
+    lawful, declared = shared.load_lawful(catalogue), declared_tables(catalogue)
+    titles = {
+        ("base", name): Title(zh=name, en=name) for name in ("person", "person_history", "licence_type")
+    }
+    folder = own_city.lake.root / "role/analyst"
+
+    def built_for(county: str | None) -> list[str]:
+        role = lawful.roles["analyst"].model_copy(update={"division": county})
+        cut = replace(lawful, roles={"analyst": role})
+        analyst.build_role(own_city, "analyst", cut, titles, declared)
+        return sorted(path.name for path in folder.iterdir())
+
+    assert "base__licence_type" in built_for(None)
+    here = built_for("441802")
+    assert here == ["base__person", "base__person_history"], "a licence's type does not say where"
+    assert ask(own_city.home.analyst, "SELECT count(*) FROM base.person") == [(SUBJECTS,)]
+    assert built_for("441881") == here
+    assert ask(own_city.home.analyst, "SELECT count(*) FROM base.person") == [(0,)]
+    parts = [part for name in here for part in (folder / name).glob("*.parquet")]
+    assert sum(pl.read_parquet(part).height for part in parts) == 0, "no file of the other county is left"
+    (told,) = ask(
+        own_city.home.analyst,
+        "SELECT mask FROM ops.analyst_views WHERE view = 'person' AND \"column\" = 'residence_division'",
+    )
+    assert "仅 441881" in str(told)

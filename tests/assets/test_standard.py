@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 from assets import standard
 from assets.build import Context
+from assets.replay import replay
 from assets.standard import ConservationError, Outcome, apply, apply_waiting, make_tables, rehearse
 from catalog.load import Catalogue, load
 from catalog.model import Entry, Way
@@ -227,6 +228,34 @@ def test_an_identical_push_changes_nothing(make: Callable[..., Bench], mode: str
     back = bench.push(rows, day=4)
     assert (other.same_as, back.same_as) == (None, None), "something else was said in between"
     assert bench.counted() == {first.push.id: 2, other.push.id: 3, back.push.id: 2}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_same_rows_in_other_bytes_are_refused_once(make: Callable[..., Bench], mode: str) -> None:
+    """A workbook has other bytes each time it is saved; monthly parts come again after the later ones."""
+    bench = make(mode)
+    parts = [[("1", "a"), ("2", "?")], [("1", "b"), ("3", "?"), ("4", "c")]]
+    first, second = (bench.push(rows, day=day) for day, rows in enumerate(parts))
+    version, shown = bench.version, bench.table("standard")
+    for day, (rows, of) in enumerate(zip(parts, (first, second), strict=True)):
+        saved = csv_of(rows).replace(b"\r\n", b"\n")
+        again = bench.push(rows, day=day, body=saved)
+        assert (again.state, again.same_as) == (PushState.APPLIED, of.push.id)
+    assert bench.counted() == {first.push.id: 1, second.push.id: 1}
+    assert bench.version == version
+    assert bench.table("standard").equals(shown)
+    assert all(difference.none for difference in replay(bench.context, CODE).differences)
+
+
+def test_one_cell_changed_is_another_push(make: Callable[..., Bench]) -> None:
+    bench = make("upsert")
+    bench.push([("1", "a"), ("2", "?")])
+    other = bench.push([("1", "b"), ("2", "?")], day=1)
+    assert other.same_as is None
+    assert bench.rows() == {"1": "b"}
+    clean = bench.push([("1", "b")], day=2, body=csv_of([("1", "b")]))
+    resaved = bench.push([("1", "b")], day=3, body=csv_of([("1", "b")]).replace(b"\r", b""))
+    assert (clean.same_as, resaved.same_as) == (None, None), "nothing refused, nothing to look for"
 
 
 def test_a_push_that_is_judged_otherwise_than_its_twin_has_refusals_of_its_own(

@@ -83,7 +83,7 @@ def test_who_comes_back_has_two_states(empty_lake: Context) -> None:
     assert states(empty_lake).select(FROM, TO).rows() == [(START, START + DAY), (START + 2 * DAY, None)]
 
 
-def test_the_bureau_asks_a_day_in_one_line_and_no_role_sees_the_history(empty_lake: Context) -> None:
+def test_the_bureau_asks_a_day_in_one_line_and_a_role_knows_days_and_no_instant(empty_lake: Context) -> None:
     catalogue = empty_lake.catalogue
     put(empty_lake, "household_register", {"resident_id": resident(1), "name": "试一"}, on=date(2026, 1, 1))
     for build in [*base.builds(catalogue), *analyst_builds(catalogue)]:
@@ -98,5 +98,10 @@ def test_the_bureau_asks_a_day_in_one_line_and_no_role_sees_the_history(empty_la
             then = connection.sql(f"from base.{table}_as_of(current_date + 1)")
             assert then.columns == connection.sql(f"from base.{table}").columns, table
     with duckdb.connect(str(empty_lake.home.analyst), read_only=True) as connection:
-        names = {name for (name,) in connection.sql("select view_name from duckdb_views()").fetchall()}
-        assert not {name for name in names if "history" in name}
+        (known,) = connection.sql("select name from base.person_as_of(current_date + 1)").fetchall()
+        assert known == ("试*",)
+        columns = connection.sql("from base.person_as_of(current_date)").columns
+        assert columns == connection.sql("from base.person").columns
+        assert connection.sql("from base.person_as_of('2020-01-01')").fetchall() == []
+        own = set(connection.sql("from base.person_history").columns) - set(columns)
+        assert own == {"known_since", "known_until"}

@@ -44,7 +44,7 @@ class Browser:
         self.sent += 1
         self.socket.send(json.dumps({"id": self.sent, "method": method, "params": parameters}))
         while True:
-            answer = json.loads(self.socket.recv(timeout=60))
+            answer = json.loads(self.socket.recv(timeout=300))
             if answer.get("method") in _COMPLAINTS:
                 self.complaints.append(json.dumps(answer["params"], ensure_ascii=False))
             if answer.get("id") == self.sent:
@@ -55,7 +55,7 @@ class Browser:
         found = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         return found["result"].get("value")
 
-    def wait(self, expression: str, seconds: float = 60) -> None:
+    def wait(self, expression: str, seconds: float = 300) -> None:
         """Until an expression is true in the page, or whichever page it has become."""
         deadline = time.monotonic() + seconds
         while self.ask(expression) is not True:

@@ -65,7 +65,7 @@ def address(app: FastAPI) -> Iterator[str]:
 @pytest.fixture
 def visitor(address: str) -> Iterator[httpx.Client]:
     """A browser in which nobody is logged in."""
-    with httpx.Client(base_url=address, timeout=60) as client:
+    with httpx.Client(base_url=address, timeout=300) as client:
         yield client
 
 
@@ -75,7 +75,7 @@ def login(address: str) -> Iterator[Login]:
     with ExitStack() as opened:
 
         def make(name: str) -> httpx.Client:
-            client = opened.enter_context(httpx.Client(base_url=address, timeout=60))
+            client = opened.enter_context(httpx.Client(base_url=address, timeout=300))
             form = {"csrf": token(client, "/login"), "name": name, "password": PASSWORD}
             assert client.post("/login", data=form).status_code == 303
             return client

@@ -139,3 +139,17 @@ def test_only_the_source_department_checks(login: Login, name: str) -> None:
         headers={"X-CSRF-Token": token(client, "/account"), "X-Filename": "a.csv"},
     )
     assert answer.status_code in (403, 404)
+
+
+def test_nothing_to_report_is_signed_by_whoever_is_logged_in(login: Login, city: Context) -> None:
+    client = login("li")
+    form = {"csrf": token(client, "/resources/cremation/upload"), "data_date": "2026-01-05"}
+    answer = client.post("/resources/cremation/nothing", data=form)
+    assert answer.status_code == 303
+    (push,) = open_ledger(city.home).history("cremation")
+    assert [signed.by for signed in open_ledger(city.home).decisions("sign", push.id)] == ["li"]
+    assert "签署" in client.get(answer.headers["location"]).text
+    assert client.post("/resources/cremation/nothing", data=form | {"data_date": "?"}).status_code == 422
+    other = login("wang")
+    refused = other.post("/resources/cremation/nothing", data=form | {"csrf": token(other, "/account")})
+    assert refused.status_code in (403, 404)

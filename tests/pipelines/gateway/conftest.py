@@ -17,6 +17,7 @@ from lake import tokens
 from lake.home import Home
 from lake.ledger import Ledger, open_ledger
 from pipelines.gateway.app import create_app
+from pipelines.listening import GuardedProtocol
 
 
 @pytest.fixture(scope="session")
@@ -38,12 +39,17 @@ def ledger(home: Home) -> Ledger:
 def client(home: Home, catalogue: Catalogue) -> Iterator[httpx.Client]:
     """A client of a real server on loopback, in a thread, so that a test may change the limits."""
     config = uvicorn.Config(
-        create_app(home, catalogue), log_level="critical", access_log=False, ws="none", lifespan="off"
+        create_app(home, catalogue),
+        log_level="critical",
+        access_log=False,
+        ws="none",
+        lifespan="off",
+        http=GuardedProtocol,
     )
     server, listener = uvicorn.Server(config), socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
-    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=60) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=300) as client:
         yield client
     server.should_exit = True
     thread.join()

@@ -69,7 +69,7 @@ def served(home: Home, catalogue: Catalogue, limits: Limits) -> Iterator[httpx.C
     server, listener = uvicorn.Server(config), socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
-    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=60) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=300) as client:
         yield client
     server.should_exit = True
     thread.join()

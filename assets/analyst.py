@@ -10,6 +10,7 @@ after that.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -25,12 +26,13 @@ from assets.theme.themes import read_themes
 from assets.theme.types import column_types
 from assets.view_file import View, replace_file
 from catalog.load import Catalogue
-from catalog.model import SharingType, Title
+from catalog.model import Dimension, SharingType, Title
 from lake.home import Home
 from lake.locks import writing
 from lake.tables import Commit, Lake
 from masking.columns import declared_tables
 from masking.compile import RoleColumn, in_county, masked, places, role_columns
+from masking.counts import without_small
 from masking.lineage import Tables
 from masking.methods import METHODS
 from masking.policy import Policy
@@ -42,6 +44,9 @@ CATALOGUE: TableName = ("ops", "catalogue")
 FRESHNESS: TableName = ("ops", "freshness")
 #: Layers whose tables a role may have a masked copy of.
 ROLE_LAYERS = ("base", "theme")
+#: What ``ops.freshness`` counts.
+ROW_COUNTS = ("rows_standard", "rows_quarantined")
+SHARES = ("quality", *(dimension.value for dimension in Dimension))
 BUREAU_LAYERS = ("standard", "quarantine", "base", "theme", "shared", "open", "ops")
 ROLE_FOLDER_MODE = 0o750
 
@@ -81,8 +86,11 @@ def _role_build(
 ) -> Build:
     tables = [table for table in titles if table[0] in ROLE_LAYERS and role.covers(*table)]
     return Build(
-        makes=(("ops", f"{code}_views"), *((f"role/{code}", stored_name(table)) for table in tables)),
-        reads=(*tables, *(table for table in titles if table[0] == "shared"), CATALOGUE),
+        makes=(
+            ("ops", f"{code}_views"),
+            *((f"role/{code}", stored_name(table)) for table in (*tables, FRESHNESS)),
+        ),
+        reads=(*tables, *(table for table in titles if table[0] == "shared"), CATALOGUE, FRESHNESS),
         title=role.title,
         description=f"为该角色脱敏的表和 {code}.duckdb。{role.purpose}（{role.approval}，至 {role.ends}）\n\n"
         "Tables masked for the role, and its DuckDB file.",
@@ -178,9 +186,14 @@ def build_role(
     views += [
         _full_view(context, table, titles[table]) for table in _products_for(context, masking, code, titles)
     ]
-    views += [
-        _full_view(context, table, None) for table in (CATALOGUE, FRESHNESS) if context.lake.exists(*table)
-    ]
+    if context.lake.exists(*CATALOGUE):
+        views.append(_full_view(context, CATALOGUE, None))
+    if context.lake.exists(*FRESHNESS):
+        stored = (f"role/{code}", stored_name(FRESHNESS))
+        commits[stored] = _publish_freshness(
+            context, stored, masking.policy.threshold("sharing", role.sees).k
+        )
+        views.append(replace(_full_view(context, stored, None), schema=FRESHNESS[0], name=FRESHNESS[1]))
     tightened = _tightened(context, code, seen)
     commits["ops", f"{code}_views"] = _publish_views(context, code, seen)
     views.append(_full_view(context, ("ops", f"{code}_views"), None))
@@ -274,6 +287,13 @@ def _described_days(table: TableName, role: Role) -> list[dict[str, str]]:
     return [
         shared | {"column": name, "title": title.zh, "mask": "按日"} for name, title in as_of.DAYS.items()
     ]
+
+
+def _publish_freshness(context: Context, stored: TableName, k: int) -> Commit:
+    """How fresh every resource is, with small counts written as such: also of resources that the role may not see."""
+    rows = without_small(context.lake.scan(*FRESHNESS), ROW_COUNTS, SHARES, k)
+    with writing(context.home, ".".join(stored).replace("/", ".")):
+        return context.lake.publish(*stored, rows, key=["resource"])
 
 
 def _publish_views(context: Context, code: str, seen: Sequence[Mapping[str, str]]) -> Commit:

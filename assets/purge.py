@@ -26,7 +26,7 @@ from assets.replay import REBUILT, replay, take_readings_back
 from assets.standard import landed_rows
 from assets.surroundings import other_tables
 from catalog.model import Title
-from lake.entries import Entries
+from lake.entries import Entries, EntryGoneError
 from lake.ledger import Push, PushState, open_ledger
 from lake.locks import writing
 from lake.purges import PurgeError, Purges, Step, Tombstone, set_stone
@@ -80,13 +80,13 @@ def _carry_out(context: Context, stone: Tombstone, say: Say) -> Tombstone:
         ledger.purge(push.id, reason=stone.reason, by=f"{stone.asked_by}, {stone.confirmed_by}")
     rows = _rows_of(context, push)
     say(f"{push.resource}: 从落地区重建，不含该推送 rebuilding without the push")
-    replayed = replay(context, push.resource, write=True)
+    gone = _rebuild(context, push)
     base, others = concerned(context, push.resource)
     _run(context, base, say)
     erased = erase(context, push, rows) if rows is not None else 0
     _run(context, others, say)
     removed = {
-        "rows of standard and quarantine": sum(each.only_held for each in replayed.differences),
+        "rows of standard and quarantine": gone,
         "rows of histories and ledgers": erased,
         "superseded files": sum(_expunge(context, push.resource)),
         "files of the delivery": _remove_delivery(context, push),
@@ -96,14 +96,31 @@ def _carry_out(context: Context, stone: Tombstone, say: Say) -> Tombstone:
     return Purges(context.home).done(push.id, removed)
 
 
+def _rebuild(context: Context, push: Push) -> int:
+    """Standard and quarantine as if the push had never come; how many rows are there no more. Of a resource that the
+    catalogue has no more only its rows go: there is no entry to read the others by again."""
+    if push.resource in context.catalogue.entries:
+        replayed = replay(context, push.resource, write=True)
+        return sum(each.only_held for each in replayed.differences)
+    gone = 0
+    with writing(context.home, f"standard.{push.resource}"):
+        for layer in REBUILT:
+            before = context.lake.rows(layer, push.resource)
+            if before:
+                kept = context.lake.scan(layer, push.resource).filter(pl.col("_push") != push.id)
+                commit = context.lake.publish(layer, push.resource, kept, key=["_push", "_row"])
+                gone += before - commit.rows
+    return gone
+
+
 def _rows_of(context: Context, push: Push) -> pl.DataFrame | None:
     """What the push said, while its bytes are there; None where they cannot be read, and so never were."""
-    entry = Entries(context.home).of(push, context.catalogue.entry(push.resource))
     if not (context.home.landing / push.resource / push.id).exists():
         return None
     try:
+        entry = Entries(context.home).of(push, context.catalogue.entries.get(push.resource))
         return landed_rows(context, push, entry, None, other_tables(context.lake, entry))
-    except UnreadableError:
+    except (UnreadableError, EntryGoneError):
         return None
 
 

@@ -20,12 +20,14 @@ from assets.build import Context
 from assets.ingest.decoding import scratch_folder
 from assets.ingest.operations import DELETED, prepared
 from assets.ingest.readers import Reading, UnreadableError, read
+from assets.out_of_order import overtaken
+from assets.repetition import Said, remarks, repeated_push
 from assets.returned import record_returned, returned_rows
-from assets.surroundings import Surroundings, content_hash, released_contents, surroundings
+from assets.surroundings import Surroundings, content_hash, surroundings
 from catalog.model import Entry, Mode, Severity, Title, Way
 from lake.entries import Entries
-from lake.hashes import ROW_HASH, fingerprint, row_hash
-from lake.landing import format_of, landed_file
+from lake.hashes import ROW_HASH, row_hash
+from lake.landing import EMPTY, format_of, landed_file
 from lake.ledger import Ledger, Push, PushState, new_push_id, open_ledger
 from lake.locks import writing
 from lake.parts import describe_part, new_part
@@ -148,7 +150,7 @@ def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
             outcome = Outcome(push, PushState.REFUSED, reason=refusal.reason)
         else:
             outcome = _apply_reading(context, ledger, push, entry, reading)
-            outcome = replace(outcome, notes=(*_repeated(outcome.same_as), *reading.notes))
+            outcome = replace(outcome, notes=(*remarks(outcome.same_as), *reading.notes))
     ledger.settle(
         push.id,
         outcome.state,
@@ -173,7 +175,8 @@ def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, r
     raw, plan = prepared(entry, reading.frame)
     staged = _stage(lake, push, entry, plan, raw, surroundings(context, ledger, push, entry))
     newer = ledger.applied_after(push)
-    twin = _twin(context, ledger, push, entry, reading, staged)
+    said = Said(staged.rows, staged.kept, staged.refused, staged.accepted, staged.rejected)
+    twin = repeated_push(context, ledger, push, entry, reading.frame, said)
     # what has been let in once, and is what stands, cannot do harm by being sent again
     let_in = twin is not None or ledger.hold_accepted(push.id)
     judged = _judged(lake, push, plan, staged, newer, let_in=let_in)
@@ -184,49 +187,6 @@ def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, r
     commit = _write(context, push, entry, staged, newer, refusals=twin is None)
     record_returned(context, push, corrected)
     return replace(judged, commit=commit, same_as=twin.refusals if twin else None)
-
-
-def _twin(
-    context: Context, ledger: Ledger, push: Push, entry: Entry, reading: Reading, staged: _Staged
-) -> Push | None:
-    """The push that spoke just before this one, where it brought the same bytes, or the same rows in other bytes (a
-    workbook differs each time it is saved), and they were judged alike."""
-    before = ledger.applied_before(push)
-    if before is None or (before.rows, before.accepted, before.rejected) != (
-        staged.rows,
-        staged.kept,
-        staged.refused,
-    ):
-        return None
-    refused = context.lake.scan("quarantine", push.resource).filter(pl.col("_push") == before.refusals)
-    if staged.refused and _refusals(refused) != _refusals(pl.scan_parquet(staged.rejected)):
-        return None
-    if before.digest == push.digest:
-        return before
-    # without refused rows there is nothing that could stand twice, and only of a snapshot is it worth a second reading
-    worth = staged.refused or entry.delivery.mode is Mode.SNAPSHOT
-    return before if worth and _same_rows(context, before, entry, reading) else None
-
-
-def _same_rows(context: Context, before: Push, entry: Entry, reading: Reading) -> bool:
-    """Whether an earlier push, read again, has the same cells in the same rows."""
-    with scratch_folder(context.home.work) as work:
-        try:
-            earlier = read(landed_file(context.home, before), entry, work=work).frame
-        except UnreadableError:
-            return False
-        same_columns = earlier.collect_schema() == reading.frame.collect_schema()
-        return same_columns and fingerprint(earlier) == fingerprint(reading.frame)
-
-
-def _refusals(rows: pl.LazyFrame) -> tuple[int, int, int]:
-    """What quarantined rows say, whichever push they came with."""
-    return fingerprint(rows.select("_row", "key", "cells", "reasons"))
-
-
-def _repeated(twin: str | None) -> tuple[str, ...]:
-    """The remark on the receipt of a push that says what an earlier one said."""
-    return (f"与推送 {twin} 内容相同 · identical to push {twin}",) if twin else ()
 
 
 def _judged(
@@ -258,6 +218,8 @@ SHOWN_ROWS = 1_000
 def rehearse(context: Context, entry: Entry, path: Path, data_date: date) -> Rehearsal:
     """Judge a file as if it were pushed now for a date (试推): all checks against what is held, and nothing is kept."""
     push = _unregistered(entry, path, data_date)
+    if not path.stat().st_size:
+        return Rehearsal(Outcome(push, PushState.REFUSED, reason=EMPTY))
     with scratch_folder(context.home.work) as work:
         try:
             reading = read(path, entry, work=work)
@@ -528,8 +490,8 @@ def _merge(context: Context, push: Push, entry: Entry, accepted: Path, newer: Se
     table = lake.table("standard", entry.code) if lake.exists("standard", entry.code) else None
     held, part = int(table.count()) if table else 0, describe_part(accepted)
     # a newer snapshot is already the whole truth: an older one is kept in landing and changes nothing
-    overtaken = newer and mode is Mode.SNAPSHOT
-    if overtaken or not (held or part.rows):
+    replaced = newer and mode is Mode.SNAPSHOT
+    if replaced or not (held or part.rows):
         accepted.unlink()
         return Commit(table.version() if table else 0, held, changed=False)
     if not held and not entry.delivery.operation:
@@ -537,7 +499,7 @@ def _merge(context: Context, push: Push, entry: Entry, accepted: Path, newer: Se
         return lake.append_part("standard", entry.code, part, schema, transaction=push.id, table=table)
     rows = pl.read_parquet(accepted)
     if newer and entry.delivery.key:
-        rows = rows.join(_overtaken(context, newer, entry), on=key, how="anti")
+        rows = rows.join(overtaken(context, newer, entry), on=key, how="anti")
     gone = (
         lake.scan("standard", entry.code).select(key).collect().join(rows.select(key), on=key, how="anti")
         if mode is Mode.SNAPSHOT
@@ -549,37 +511,3 @@ def _merge(context: Context, push: Push, entry: Entry, accepted: Path, newer: Se
     commit = lake.change("standard", entry.code, rows, key=key, delete=gone, transaction=push.id, table=table)
     accepted.unlink()
     return commit
-
-
-def _overtaken(context: Context, newer: Sequence[Push], entry: Entry) -> pl.DataFrame:
-    """The keys that newer pushes speak for, read from landing again: an older truth never overwrites a newer one.
-
-    The standard table alone cannot tell, since a newer push with equal content leaves no mark in it. This costs a
-    reading of the newer pushes, and only a push that arrives out of order pays it."""
-    schema = content_schema(entry)
-    key = {name: schema[name] for name in entry.delivery.key}
-    with scratch_folder(context.home.work) as work:
-        keys, entries = [pl.LazyFrame(schema=key)], Entries(context.home)
-        for push in newer:
-            as_read = entries.of(push, entry)
-            raw, plan = prepared(as_read, read(landed_file(context.home, push), as_read, work=work).frame)
-            parts = split(raw, plan)
-            said = [parts.accepted, *_let_in_again(context, push, plan, raw, parts.rejected)]
-            # a push whose entry had no such key speaks for none of these rows
-            keys += [
-                rows.select(pl.col(name).cast(dtype, strict=False) for name, dtype in key.items())
-                for rows in said
-                if set(key) <= set(rows.collect_schema())
-            ]
-        return pl.concat(keys).unique().collect(engine="streaming")
-
-
-def _let_in_again(
-    context: Context, push: Push, plan: Plan, raw: pl.LazyFrame, rejected: pl.LazyFrame
-) -> list[pl.LazyFrame]:
-    """The rows of a push that a steward released: they speak for their keys, too."""
-    released = released_contents(context, open_ledger(context.home), push)
-    if not released:
-        return []
-    rows = rejected.filter(content_hash().is_in(list(released))).select("_row").collect()["_row"]
-    return [let_in(raw.filter(pl.col("_row").is_in(rows.implode())), plan)]

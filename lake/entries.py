@@ -54,11 +54,12 @@ class Entries:
         """Write the entry down where it is not yet; returns its digest."""
         return _keep(self._engine, entry.code, entry.version, _content(entry))
 
-    def of(self, push: Push, now: Entry) -> Entry:
-        """The entry under which the push was read; ``now``, where that was before entries were kept.
+    def of(self, push: Push, now: Entry | None) -> Entry:
+        """The entry under which the push was read; ``now``, where that was before entries were kept (None: the catalogue
+        has none any more).
 
         Raises :class:`EntryGoneError`."""
-        if push.entry_digest is None or push.entry_digest == digest_of(now):
+        if now and (push.entry_digest is None or push.entry_digest == digest_of(now)):
             return now
         with self._engine.connect() as connection:
             query = sa.select(_entries.c.content).where(_entries.c.digest == push.entry_digest)

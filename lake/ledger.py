@@ -26,13 +26,14 @@ from catalog.errors import MendableError
 from catalog.model import Title, Way
 from lake.home import Home
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 #: What brings each older version of the state to the next: additions only.
 _UPGRADES = {
     1: "ALTER TABLE pushes ADD COLUMN notes JSON",
     2: "ALTER TABLE pushes ADD COLUMN same_as VARCHAR(40)",
     3: "ALTER TABLE pushes ADD COLUMN findings JSON",
     4: "ALTER TABLE pushes ADD COLUMN entry_digest VARCHAR(64)",
+    5: "CREATE INDEX IF NOT EXISTS pushes_of_content ON pushes (resource, digest)",
 }
 #: How databases say that there is no room; the second is the file through which SQLite's connections see each other.
 _SQLITE_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
@@ -196,6 +197,7 @@ _pushes = sa.Table(
     sa.UniqueConstraint("department", "resource", "idempotency_key", name="one_push_per_key"),
     sa.Index("pushes_waiting", "state", "resource"),
     sa.Index("pushes_of_resource", "resource", "data_date"),
+    sa.Index("pushes_of_content", "resource", "digest"),
 )
 _decisions = sa.Table(
     "decisions",
@@ -306,6 +308,15 @@ class Ledger:
         )
         order = (_pushes.c.data_date.desc(), _pushes.c.sequence.desc())
         return self._first(_standing(push.resource) & earlier, *order)
+
+    def same_bytes(self, push: Push) -> Push | None:
+        """The newest applied push of the same resource that brought the very same bytes before this one came."""
+        mine = (
+            _standing(push.resource)
+            & (_pushes.c.digest == push.digest)
+            & (_pushes.c.sequence < push.sequence)
+        )
+        return self._first(mine, _pushes.c.sequence.desc())
 
     def repeats_of(self, push_id: str) -> list[Push]:
         """The pushes that are recorded to say what this one said, in the order they came."""

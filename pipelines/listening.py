@@ -39,6 +39,7 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]  # wh
 
     _timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _in_body = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
@@ -48,12 +49,23 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]  # wh
         else:
             self._wait()
 
+    def on_headers_complete(self) -> None:
+        self._in_body = True
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        super().on_message_complete()
+
     def data_received(self, data: bytes) -> None:
+        rest_of_a_body = self._in_body
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_waiting()
             return
-        self._head_bytes += len(data)
+        # what was refused before its body was read is still on its way, and no head; but it may not take for ever
+        if not rest_of_a_body:
+            self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
             self._end(431, "Request Header Fields Too Large")
         elif self._timer is None:
@@ -78,10 +90,13 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]  # wh
             self._timer = None
 
     def _end(self, status: int, reason: str) -> None:
+        begun = self._head_bytes > 0 or status != 408
         self._stop_waiting()
         if not self.transport.is_closing():
+            # an idle connection is closed without a word: an answer would be taken for that to the next request
             head = f"HTTP/1.1 {status} {reason}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-            self.transport.write(head.encode())
+            if begun:
+                self.transport.write(head.encode())
             self.transport.close()
 
 

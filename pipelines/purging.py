@@ -17,6 +17,9 @@ from pipelines.instance import instance
 from pipelines.running import progress_logger
 
 JOB = "purge"
+PURGES_TAG = "citylake/purges"
+#: What failed this often waits for a person; failed runs tell the webhook.
+MAX_FAILURES = 3
 _ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -90,6 +93,12 @@ def purge_sensor(city: Context) -> dg.SensorDefinition:
             return dg.SkipReason("没有未完成的清除 · no purge is unfinished")
         if tick.instance.get_runs(dg.RunsFilter(statuses=_ACTIVE), limit=1):
             return dg.SkipReason("已有运行在进行 · a run is under way")
-        return dg.RunRequest()
+        tags = {PURGES_TAG: " ".join(stone.push[-16:] for stone in waiting)[:255]}
+        failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags=tags)
+        if len(tick.instance.get_runs(failed, limit=MAX_FAILURES)) >= MAX_FAILURES:
+            return dg.SkipReason(
+                f"清除已失败 {MAX_FAILURES} 次，请查看运行日志 · failed {MAX_FAILURES} times: see the run's log"
+            )
+        return dg.RunRequest(tags=tags)
 
     return unfinished_purges

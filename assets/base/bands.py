@@ -7,8 +7,6 @@ order of ids. What is made of the rows is ``golden``'s business, what is built a
 
 from __future__ import annotations
 
-import shutil
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +16,7 @@ import polars as pl
 from assets.base.golden import WHOSE, Chosen, needed_columns, telling_seed
 from assets.base.identity import known_ids
 from assets.build import Context
+from assets.ingest.decoding import scratch_folder
 from catalog.base_model import Base
 
 #: As many rows of sources make a band: with all that a record needs they take a few hundred MB.
@@ -36,8 +35,7 @@ def bands(context: Context, base: Base, chosen: Chosen) -> Iterator[Chosen]:
     if number == 1:
         yield chosen
         return
-    folder = context.home.work / f"bands-{base.code}-{uuid.uuid4().hex}"
-    try:
+    with scratch_folder(context.home.work) as folder:
         ids = known_ids(context, base).with_columns(_band(base, number)).collect(engine="streaming")
         schemas = _divided(context, base, chosen, ids, folder)
         ids.lazy().sink_parquet(_parted(folder / _IDS), compression="lz4", statistics=False, mkdir=True)
@@ -46,8 +44,6 @@ def bands(context: Context, base: Base, chosen: Chosen) -> Iterator[Chosen]:
         for band in range(number):
             held = {name: _read(folder / name, schema, band) for name, schema in schemas.items()}
             yield replace(chosen, ids=held.pop(_IDS), held=held)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _few(context: Context, base: Base, chosen: Chosen) -> Chosen:

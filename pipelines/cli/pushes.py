@@ -55,8 +55,8 @@ def push(
     say(f"下一步 next: citylake materialize standard/{resource}+")
 
 
-@app.command("report-nothing")
-def report_nothing(
+@app.command()
+def nothing(
     resource: Annotated[str, typer.Argument(help="the resource's code: see `citylake catalogue list`")],
     by: Annotated[str, typer.Option(help="who signs; recorded for ever")],
     data_date: Annotated[
@@ -65,7 +65,7 @@ def report_nothing(
 ) -> None:
     """Sign that there is nothing to report (零报告): it satisfies the period, and changes no row.
 
-    Example: citylake report-nothing cremation --by "Li Ming, civil affairs"
+    Example: citylake nothing cremation --by "Li Ming, civil affairs"
     """
     from pipelines.delivering import sign_nothing
 

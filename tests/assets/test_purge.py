@@ -179,6 +179,15 @@ def test_what_was_withdrawn_or_refused_before_can_be_purged_and_what_was_purged_
         withdraw(here.context, wrong.id, reason="-", by="li")
 
 
+def test_of_a_resource_that_the_catalogue_has_no_more_the_rows_go_all_the_same(here: Office) -> None:
+    stays, goes = here.push([(1, "a")]), here.push([(2, "b"), (3, "?")], day=1)
+    retired = replace(here.context, catalogue=replace(here.context.catalogue, entries={}))
+    ordered(replace(here, context=retired), goes)
+    assert here.words() == [(1, "a")]
+    assert pushes_named(here.context.home) == {stays.id}
+    assert not (here.context.home.landing / CODE / goes.id).exists()
+
+
 def test_one_person_alone_destroys_nothing(here: Office) -> None:
     push = here.push([(1, "a")])
     with pytest.raises(PurgeError):

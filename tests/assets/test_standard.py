@@ -226,8 +226,23 @@ def test_an_identical_push_changes_nothing(make: Callable[..., Bench], mode: str
     assert first.push.id in third.notes[0]
     other = bench.push([*rows, ("4", "?")], day=3)
     back = bench.push(rows, day=4)
-    assert (other.same_as, back.same_as) == (None, None), "something else was said in between"
-    assert bench.counted() == {first.push.id: 2, other.push.id: 3, back.push.id: 2}
+    assert (other.same_as, back.same_as) == (None, first.push.id), "what was said in between changed nothing"
+    assert bench.counted() == {first.push.id: 2, other.push.id: 3}
+    changed = bench.push([("1", "c"), ("9", "a"), ("3", "?")], day=5)
+    last = bench.push(rows, day=6)
+    if mode in ("snapshot", "upsert"):
+        assert last.same_as is None, "it brings back what was changed in between"
+    assert bench.refused([first.push, other.push, changed.push, last.push]) == bench.counted()
+    assert all(difference.none for difference in replay(bench.context, CODE).differences)
+
+
+def test_parts_of_one_date_come_again_one_by_one(make: Callable[..., Bench]) -> None:
+    bench = make("append")
+    parts = [[("1", "a"), ("2", "?")], [("3", "b"), ("4", "?")], [("5", "c"), ("6", "?")]]
+    first = [bench.push(rows).push.id for rows in parts]
+    assert [bench.push(rows).same_as for rows in parts] == first
+    assert bench.counted() == dict.fromkeys(first, 1)
+    assert all(difference.none for difference in replay(bench.context, CODE).differences)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -292,6 +307,16 @@ def test_a_trial_comes_after_everything_of_its_date(make: Callable[..., Bench], 
     assert outcome.state is PushState.HELD
     assert outcome.reason
     assert "3" in outcome.reason.zh
+
+
+def test_a_trial_of_nothing_says_so(make: Callable[..., Bench], tmp_path: Path) -> None:
+    bench = make()
+    path = tmp_path / "none.csv"
+    path.touch()
+    outcome = rehearse(bench.context, bench.entry, path, date(2026, 1, 1)).outcome
+    assert outcome.state is PushState.REFUSED
+    assert outcome.reason
+    assert "zero bytes" in outcome.reason.en
 
 
 def test_what_a_row_says_last_counts_and_the_others_are_kept_with_the_reason(

@@ -114,7 +114,7 @@ def test_a_check_says_what_would_become_of_a_file_and_keeps_nothing(login: Login
     assert "“姓名”为必填项，不能为空" in answer.text
     assert re.findall(r"<dd>(\d+)</dd>", answer.text) == ["3", "2", "1"]
     assert not open_ledger(city.home).history("cremation")
-    assert not list((city.home.work / "rehearsals").iterdir())
+    assert not list((city.home.work / "scratch").iterdir())
     assert city.lake.rows("standard", "cremation") == city.lake.rows("quarantine", "cremation") == 0
 
 

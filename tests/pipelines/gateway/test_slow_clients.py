@@ -85,17 +85,21 @@ def test_a_body_that_trickles_is_given_up(
     assert nothing_is_kept(home, ledger)
 
 
-@pytest.mark.parametrize("begun", [b"", b"POST /v1/resources/cremation/pushes HTTP/1.1\r\nHost: g\r\n"])
+@pytest.mark.parametrize(
+    ("begun", "said"),
+    [(b"", b""), (b"POST /v1/resources/cremation/pushes HTTP/1.1\r\nHost: g\r\n", b"HTTP/1.1 408")],
+)
 def test_a_head_that_never_ends_is_given_up(
     connect: Callable[[], socket.socket],
     client: httpx.Client,
     monkeypatch: pytest.MonkeyPatch,
     begun: bytes,
+    said: bytes,
 ) -> None:
     monkeypatch.setattr(listening, "HEAD_SECONDS", 0.3)
     slow = connect()
     slow.sendall(begun)
-    assert answer_of(slow).startswith(b"HTTP/1.1 408")
+    assert answer_of(slow)[:12] == said
     assert client.get("/healthz").status_code == 200
 
 
@@ -109,6 +113,21 @@ def test_a_second_head_on_a_kept_connection_must_end_too(
     assert first.startswith(b"HTTP/1.1 200")
     slow.sendall(b"GET /healthz HTTP/1.1\r\nHo")
     assert b"HTTP/1.1 408" in answer_of(slow)
+
+
+def test_a_body_that_was_refused_early_is_no_head_and_ends_too(
+    connect: Callable[[], socket.socket], header: Header, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "HEAD_SECONDS", 1.0)
+    sent, slow = connect(), connect()
+    refused = head_of(lambda: {"Authorization": "Bearer nobody"}, 300_000)
+    sent.sendall(refused + b"x" * 300_000)
+    sent.sendall(b"GET /healthz HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n")
+    answers = answer_of(sent)
+    assert answers.startswith(b"HTTP/1.1 401")
+    assert b"HTTP/1.1 200" in answers, "the connection is good for the next request"
+    slow.sendall(refused + b"x")
+    assert answer_of(slow).startswith(b"HTTP/1.1 401"), "and is closed where the rest never comes"
 
 
 def test_a_head_has_an_end_in_bytes(connect: Callable[[], socket.socket], client: httpx.Client) -> None:

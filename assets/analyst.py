@@ -10,11 +10,10 @@ after that.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-import duckdb
 import polars as pl
 
 from assets import as_of, base, shared
@@ -25,14 +24,15 @@ from assets.snapshots import hold, read_files
 from assets.theme import themes
 from assets.theme.themes import read_themes
 from assets.theme.types import column_types
-from catalog.errors import MendableError
+from assets.view_file import View, replace_file
 from catalog.load import Catalogue
-from catalog.model import SharingType, Title
+from catalog.model import Dimension, SharingType, Title
 from lake.home import Home
 from lake.locks import writing
 from lake.tables import Commit, Lake
 from masking.columns import declared_tables
 from masking.compile import RoleColumn, in_county, masked, places, role_columns
+from masking.counts import without_small
 from masking.lineage import Tables
 from masking.methods import METHODS
 from masking.policy import Policy
@@ -44,6 +44,9 @@ CATALOGUE: TableName = ("ops", "catalogue")
 FRESHNESS: TableName = ("ops", "freshness")
 #: Layers whose tables a role may have a masked copy of.
 ROLE_LAYERS = ("base", "theme")
+#: What ``ops.freshness`` counts.
+ROW_COUNTS = ("rows_standard", "rows_quarantined")
+SHARES = ("quality", *(dimension.value for dimension in Dimension))
 BUREAU_LAYERS = ("standard", "quarantine", "base", "theme", "shared", "open", "ops")
 ROLE_FOLDER_MODE = 0o750
 
@@ -52,27 +55,6 @@ HOW_TO_ASK = {
     SharingType.CONDITIONAL: "有条件共享：通过一网共享平台向数源部门提出申请，两个工作日内答复（第二十四条）",
     SharingType.NONE: "不予共享：可向数源部门提出核实、比对需求（第二十四条）",
 }
-
-
-class OpenLogError(MendableError, RuntimeError):
-    """Somebody has the file open for writing; replacing it would lose what they wrote or mix two files."""
-
-    def __init__(self, log: Path) -> None:
-        super().__init__(
-            f"{log.name} lies beside the file: close what writes to it, remove the log, and run again"
-        )
-
-
-@dataclass(frozen=True)
-class View:
-    """One view: where it stands, the Parquet files under it, its shape, and what people are told of it."""
-
-    schema: str
-    name: str
-    files: Sequence[Path]
-    shape: pl.Schema
-    comment: str
-    columns: Mapping[str, str]
 
 
 def builds(catalogue: Catalogue) -> list[Build]:
@@ -104,8 +86,11 @@ def _role_build(
 ) -> Build:
     tables = [table for table in titles if table[0] in ROLE_LAYERS and role.covers(*table)]
     return Build(
-        makes=(("ops", f"{code}_views"), *((f"role/{code}", stored_name(table)) for table in tables)),
-        reads=(*tables, *(table for table in titles if table[0] == "shared"), CATALOGUE),
+        makes=(
+            ("ops", f"{code}_views"),
+            *((f"role/{code}", stored_name(table)) for table in (*tables, FRESHNESS)),
+        ),
+        reads=(*tables, *(table for table in titles if table[0] == "shared"), CATALOGUE, FRESHNESS),
         title=role.title,
         description=f"为该角色脱敏的表和 {code}.duckdb。{role.purpose}（{role.approval}，至 {role.ends}）\n\n"
         "Tables masked for the role, and its DuckDB file.",
@@ -187,7 +172,7 @@ def build_role(
         of = as_of.table_of(table[1]) if table[0] == "base" else None
         subject = table if of is None else ("base", of)
         columns = role_columns(
-            role, masking.policy, subject, known.get(subject, {}), schema_of(context.lake, subject)
+            role, masking.policy, subject, known.get(subject, {}), schema_of(context.lake, table)
         )
         # to a role of one county a table shows nothing that does not say in which county each row is
         if not columns or (role.division and not places(columns)):
@@ -201,9 +186,14 @@ def build_role(
     views += [
         _full_view(context, table, titles[table]) for table in _products_for(context, masking, code, titles)
     ]
-    views += [
-        _full_view(context, table, None) for table in (CATALOGUE, FRESHNESS) if context.lake.exists(*table)
-    ]
+    if context.lake.exists(*CATALOGUE):
+        views.append(_full_view(context, CATALOGUE, None))
+    if context.lake.exists(*FRESHNESS):
+        stored = (f"role/{code}", stored_name(FRESHNESS))
+        commits[stored] = _publish_freshness(
+            context, stored, masking.policy.threshold("sharing", role.sees).k
+        )
+        views.append(replace(_full_view(context, stored, None), schema=FRESHNESS[0], name=FRESHNESS[1]))
     tightened = _tightened(context, code, seen)
     commits["ops", f"{code}_views"] = _publish_views(context, code, seen)
     views.append(_full_view(context, ("ops", f"{code}_views"), None))
@@ -299,6 +289,13 @@ def _described_days(table: TableName, role: Role) -> list[dict[str, str]]:
     ]
 
 
+def _publish_freshness(context: Context, stored: TableName, k: int) -> Commit:
+    """How fresh every resource is, with small counts written as such: also of resources that the role may not see."""
+    rows = without_small(context.lake.scan(*FRESHNESS), ROW_COUNTS, SHARES, k)
+    with writing(context.home, ".".join(stored).replace("/", ".")):
+        return context.lake.publish(*stored, rows, key=["resource"])
+
+
 def _publish_views(context: Context, code: str, seen: Sequence[Mapping[str, str]]) -> Commit:
     names = ("schema", "view", "column", "title", "mask", "sharing")
     frame = pl.DataFrame(list(seen), schema=dict.fromkeys(names, pl.String))
@@ -375,59 +372,6 @@ def _column_comments(context: Context, declared: Tables) -> dict[TableName, Mapp
 def _entry_title(context: Context, table: TableName) -> Title | None:
     entry = context.catalogue.entries.get(table[1])
     return entry.title if entry and table[0] in ("standard", "quarantine") else None
-
-
-def replace_file(target: Path, views: Sequence[View], work: Path, macros: Sequence[str] = ()) -> None:
-    """Build a DuckDB file of views (and macros over them) aside, and put it in the target's place in one step.
-
-    Whoever has the old file open keeps it; a new connection sees the whole new one. Raises
-    :class:`OpenLogError`."""
-    log = target.with_name(target.name + ".wal")
-    if log.exists():
-        raise OpenLogError(log)
-    work.mkdir(parents=True, exist_ok=True)
-    draft = work / f"{target.name}.draft"
-    draft.unlink(missing_ok=True)
-    with duckdb.connect(str(draft)) as connection:
-        # one transaction: hundreds of comments, each committed by itself, would take seconds
-        connection.begin()
-        for view in views:
-            _create(connection, view)
-        for macro in macros:
-            connection.execute(macro)
-        connection.commit()
-    draft.chmod(0o640)
-    draft.replace(target)
-
-
-def _create(connection: duckdb.DuckDBPyConnection, view: View) -> None:
-    name = f"{_name(view.schema)}.{_name(view.name)}"
-    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_name(view.schema)}")
-    connection.execute(f"CREATE VIEW {name} AS {_query(connection, view)}")
-    connection.execute(f"COMMENT ON VIEW {name} IS {_text(view.comment)}")
-    for column, comment in view.columns.items():
-        connection.execute(f"COMMENT ON COLUMN {name}.{_name(column)} IS {_text(comment)}")
-
-
-def _query(connection: duckdb.DuckDBPyConnection, view: View) -> str:
-    """Plain ``read_parquet`` over absolute paths: no extension is needed, and pruning reaches the files."""
-    if view.files:
-        paths = ", ".join(_text(str(path.absolute())) for path in view.files)
-        return f"FROM read_parquet([{paths}])"
-    empty = view.shape.to_frame().to_arrow(compat_level=pl.CompatLevel.oldest())
-    types = connection.from_arrow(empty).types
-    columns = ", ".join(
-        f"CAST(NULL AS {dtype}) AS {_name(name)}" for name, dtype in zip(view.shape, types, strict=True)
-    )
-    return f"SELECT {columns} WHERE false"
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _tightened(context: Context, code: str, seen: Sequence[Mapping[str, str]]) -> bool:

@@ -27,7 +27,7 @@ from assets.surroundings import Surroundings, content_hash, surroundings
 from catalog.model import Entry, Mode, Severity, Title, Way
 from lake.entries import Entries
 from lake.hashes import ROW_HASH, row_hash
-from lake.landing import format_of, landed_file
+from lake.landing import EMPTY, format_of, landed_file
 from lake.ledger import Ledger, Push, PushState, new_push_id, open_ledger
 from lake.locks import writing
 from lake.parts import describe_part, new_part
@@ -218,6 +218,8 @@ SHOWN_ROWS = 1_000
 def rehearse(context: Context, entry: Entry, path: Path, data_date: date) -> Rehearsal:
     """Judge a file as if it were pushed now for a date (试推): all checks against what is held, and nothing is kept."""
     push = _unregistered(entry, path, data_date)
+    if not path.stat().st_size:
+        return Rehearsal(Outcome(push, PushState.REFUSED, reason=EMPTY))
     with scratch_folder(context.home.work) as work:
         try:
             reading = read(path, entry, work=work)

@@ -43,7 +43,8 @@ class Peer:
 class Comparison:
     """Ours against another, with the ratio aimed at: ``ours / other <= aim`` (below 1: we must be faster).
 
-    Without an aim the two stand side by side. ``memory_aim`` is the same of peak memory."""
+    Without an aim the two stand side by side. ``memory_aim`` is the same of peak memory. Where ours works through so many
+    ``values``, it is said how many that is a second. Comparisons of one ``group`` share what ``prepare`` makes."""
 
     name: str
     against: str
@@ -53,6 +54,8 @@ class Comparison:
     prepare: Side
     runs: int = RUNS
     memory_aim: float | None = None
+    values: int | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Row:
     """One printed and written result; seconds and MB are medians of ours, ``ratio`` the median of paired ratios.
 
     ``cpu_ratio`` is the same of processor time: what a machine that does other work at the same time moves least.
+    ``per_second`` are ours by the clock, ``per_busy_second`` by processor time: as many again on each further core.
     Where the peers' environment is not there, what needs it is None."""
 
     name: str
@@ -74,6 +78,8 @@ class Row:
     aim: float | None
     memory_aim: float | None
     holds: bool | None
+    per_second: int | None = None
+    per_busy_second: int | None = None
 
 
 class Sample(NamedTuple):
@@ -84,9 +90,13 @@ class Sample(NamedTuple):
     peak_mb: float
 
 
-def measure(comparison: Comparison, folder: Path) -> Row:
-    """Prepare once, then run the two sides in turn; a pair's ratio is little moved by a machine that drifts."""
+def prepare(comparison: Comparison, folder: Path) -> None:
+    """Make what both sides read."""
     _in_process(comparison.prepare, folder)
+
+
+def measure(comparison: Comparison, folder: Path) -> Row:
+    """Run the two sides in turn; a pair's ratio is little moved by a machine that drifts."""
     if isinstance(comparison.other, Peer) and not comparison.other.installed():
         return _row(comparison, [_in_process(comparison.ours, folder) for _ in range(comparison.runs)], [])
     pairs = [
@@ -118,7 +128,13 @@ def _row(comparison: Comparison, ours: Sequence[Sample], other: Sequence[Sample]
         aim=comparison.aim,
         memory_aim=comparison.memory_aim,
         holds=all(judged) if judged else None,
+        per_second=_rate(comparison.values, [sample.seconds for sample in ours]),
+        per_busy_second=_rate(comparison.values, [sample.cpu_seconds for sample in ours]),
     )
+
+
+def _rate(values: int | None, seconds: Sequence[float]) -> int | None:
+    return None if values is None else round(values / statistics.median(seconds))
 
 
 def _median(values: Sequence[float], digits: int) -> float | None:
@@ -141,7 +157,7 @@ def _in_process(side: Side, folder: Path) -> Sample:
         result: Sample = receiver.recv()
     except EOFError:
         process.join()
-        msg = f"{side.__module__}.{side.__name__} died with exit code {process.exitcode}"
+        msg = f"{side} died with exit code {process.exitcode}"
         raise RuntimeError(msg) from None
     process.join()
     return result

@@ -31,6 +31,10 @@ _SUBJECT_ELEMENTS = ("resident_id", "subject_code", "credit_code")
 _TOWARDS: tuple[Kind, Kind] = ("sharing", "opening")
 
 
+#: What a table of groups is made from, while it is made.
+SOURCE = "_groups_source"
+
+
 class UngroupedError(ValueError):
     """The query is not of the form in which what is counted may be looser; the message says why."""
 
@@ -52,6 +56,11 @@ class Groups:
     columns: Mapping[str, tuple[int, ...]]
     """output column → the positions of its numbers"""
     numbers: tuple[Number, ...]
+    source: str | None
+    """SQL of what both of the following read, to be kept as :data:`SOURCE`, so that it is found once; None for a stored
+    table"""
+    result: str
+    """the query itself"""
     sizes: str
     """SQL: a row for each group, with its subjects, and how many of them take part in each number"""
 
@@ -95,11 +104,33 @@ def read_groups(sql: str, subject: str, tables: Tables) -> Groups:
     for column in query.selects:
         if column not in keys:
             found = [_number(aggregate, column.alias_or_name) for aggregate in _aggregates(column)]
-            columns[column.alias_or_name] = tuple(range(len(numbers), len(numbers) + len(found)))
-            numbers += found
+            numbers += [number for number in dict.fromkeys(found) if number not in numbers]
+            columns[column.alias_or_name] = tuple(numbers.index(number) for number in found)
     _refuse_other_groups(scopes[-1], {key.alias_or_name for key in keys})
     names = tuple(key.alias_or_name for key in keys)
-    return Groups(names, columns, tuple(numbers), _sizes(query, keys, numbers, subject))
+    source, once = _source_apart(query)
+    return Groups(
+        keys=names,
+        columns=columns,
+        numbers=tuple(numbers),
+        source=source,
+        result=once.sql("duckdb"),
+        sizes=_sizes(once, [key for key in once.selects if not _aggregates(key)], numbers, subject),
+    )
+
+
+def _source_apart(query: exp.Select) -> tuple[str | None, exp.Select]:
+    """The query's last common table expression, where that is all it reads, and the query over it alone."""
+    read = query.args["from_"].this
+    own = {cte.alias for cte in query.ctes}
+    once = query.copy()
+    if query.args.get("joins") or not isinstance(read, exp.Table) or read.db or read.name not in own:
+        return None, once
+    source = exp.select("*").from_(read.copy())
+    source.set("with_", query.args["with_"].copy())
+    once.set("with_", None)
+    kept = exp.alias_(exp.to_table(SOURCE), read.alias_or_name, table=True)
+    return source.sql("duckdb"), once.from_(kept)
 
 
 def loosened_columns(
@@ -232,7 +263,8 @@ def _sizes(query: exp.Select, keys: Sequence[exp.Expr], numbers: Sequence[Number
     for part in ("group", "having", "order"):
         members.set(part, None)
     taking = [f"{number.taking_part} AS _takes_{place}" for place, number in enumerate(numbers)]
-    amounts = [f"abs({number.summed or 0}) AS _amount_{place}" for place, number in enumerate(numbers)]
+    summed = [place for place, number in enumerate(numbers) if number.summed]
+    amounts = [f"abs({numbers[n].summed}) AS _amount_{n}" for n in summed]
     members = members.select(
         *(key.copy() for key in keys),
         f'"{subject}" AS _subject',
@@ -244,8 +276,8 @@ def _sizes(query: exp.Select, keys: Sequence[exp.Expr], numbers: Sequence[Number
     places = range(len(numbers))
     names = [f'"{key.alias_or_name}"' for key in keys]
     each = [
-        f"coalesce(bool_or(_takes_{n}), false) AS _takes_{n}, sum(_amount_{n}) FILTER (_takes_{n}) AS _amount_{n}"
-        for n in places
+        *(f"coalesce(bool_or(_takes_{n}), false) AS _takes_{n}" for n in places),
+        *(f"sum(_amount_{n}) FILTER (_takes_{n}) AS _amount_{n}" for n in summed),
     ]
     apart = [
         f"count(*) FILTER (_takes_{n} AND NOT _takes_{m}) AS _n_{n}_{m}"
@@ -254,8 +286,8 @@ def _sizes(query: exp.Select, keys: Sequence[exp.Expr], numbers: Sequence[Number
         if n != m
     ]
     of_groups = [
-        f"count(*) FILTER (_takes_{n}) AS _n_{n}, max(_amount_{n}) / sum(_amount_{n}) AS _share_{n}"
-        for n in places
+        *(f"count(*) FILTER (_takes_{n}) AS _n_{n}" for n in places),
+        *(f"max(_amount_{n}) / sum(_amount_{n}) AS _share_{n}" for n in summed),
     ]
     by = ", ".join(names)
     return (

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from catalog.model import Grade
+from catalog.model import Grade, SharingType
 from masking.columns import SourceColumn
 from masking.linkage import Linkage
 from masking.methods import METHODS
@@ -176,20 +176,24 @@ def rendered(report: Report) -> str:
 def _head(report: Report) -> str:
     product, review = report.product, report.product.secrecy_review
     approvals = "；".join(f"{item.department} {item.document}（{item.date}）" for item in product.approvals)
-    kind = "共享" if product.target.kind == "sharing" else "开放"
     lines = [
         f"# {product.title.zh} · {product.title.en}",
         "",
         "脱敏数据产品风险评估报告 · Risk report of a masked product (GB/T 37964, GB/T 42460)。仅供数据局内部使用。",
         "",
         f"- 产品 product: `{product.layer}.{product.code}`，来源 source: `{product.source.layer}.{product.source.table}`",
-        f"- 目标 target: {kind} {product.target.type}，接收方 recipient: {product.recipient}",
+        f"- 目标 target: {_type(product.target.type, product.target.kind)}，接收方 recipient: {product.recipient}",
         f"- 用途 purpose: {product.purpose}",
         f"- 依据 basis: {product.basis}",
         f"- 数源部门审批 approvals: {approvals}",
         f"- 保密审查 secrecy review: {review.document}（{review.date}）",
     ]
     return "\n".join(lines)
+
+
+def _type(kept: SharingType, kind: str) -> str:
+    """A sharing or an opening type in the law's words."""
+    return f"{kept.title if kind == 'sharing' else kept.title.replace('共享', '开放')} {kept}"
 
 
 def _verdict(report: Report) -> str:
@@ -229,8 +233,8 @@ def _columns(report: Report) -> str:
         excuse = product.columns[name].not_quasi
         role = "准标识符" if name in quasi else (f"非准标识符：{excuse}" if excuse else "假名或隐去")
         lines.append(
-            f"| {name} | {source.title.zh} | {source.grade.value} | {source.type_towards(towards)} "
-            f"| {METHODS[mask.method].title.zh} {parameters} | {after} | {role} |"
+            f"| {name} | {source.title.zh} | {source.grade.value} | {_type(source.type_towards(towards), towards)} "
+            f"| {METHODS[mask.method].title.zh} {parameters} | {_type(after, towards)} | {role} |"
         )
     return "\n".join(lines)
 

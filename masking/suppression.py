@@ -88,7 +88,7 @@ def _leave_out(group: _Group) -> None:
 
 def _too_small(group: _Group, number: int, k: int, largest_share: float) -> bool:
     """Whether few take part in a number, or all but few, or one subject has too much of a sum."""
-    taking, share = group.taking_part(number), group.sizes[f"_share_{number}"]
+    taking, share = group.taking_part(number), group.sizes.get(f"_share_{number}")
     few = 0 < taking < k or 0 < group.sizes["_n"] - taking < k
     return few or (share is not None and share > largest_share)
 

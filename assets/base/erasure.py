@@ -6,7 +6,7 @@ anew from the standard tables, and needs no erasing. The tables must have been b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import polars as pl
@@ -21,6 +21,11 @@ from lake.ledger import Push
 from lake.locks import writing
 
 _WHOSE, _SAID, _TOUCHED = "_whose", "_said", "_touched"
+#: Columns that a row has from other pushes than the one it names: by table, of which resources, and which.
+_CARRIED: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "division": (("division_boundary",), ("geometry",)),
+    "address": (("place_name", "point_of_interest", "building"), ("longitude", "latitude")),
+}
 
 
 def erase(context: Context, push: Push, rows: pl.DataFrame) -> int:
@@ -33,6 +38,7 @@ def erase(context: Context, push: Push, rows: pl.DataFrame) -> int:
             gone += _erase_states(context, base, told, push.received_at)
             gone += _erase_ids(context, base, told, push.received_at)
     gone += _erase_states_of_push(context, push)
+    gone += _erase_carried(context, push)
     return gone + _erase_addresses(context)
 
 
@@ -99,6 +105,22 @@ def _erase_states_of_push(context: Context, push: Push) -> int:
         if "source_push" in states.collect_schema():
             struck = states.filter(source_push=push.id).select(*key, FROM)
             gone += _strike(context, name, key, struck.collect())
+    return gone
+
+
+def _erase_carried(context: Context, push: Push) -> int:
+    """Strike the states, recorded since the push came, that carry in these columns what nothing says now: which push each
+    of them is from is not kept, so that a state more may go than need be."""
+    gone, keys = 0, history.keyed_tables(context.catalogue)
+    for table, (resources, columns) in _CARRIED.items():
+        name, key = table + history.SUFFIX, keys[table]
+        if push.resource not in resources or not context.lake.exists("base", name):
+            continue
+        carrying = pl.any_horizontal(pl.col(column).is_not_null() for column in columns)
+        states = context.lake.scan("base", name).filter(pl.col(FROM) >= push.received_at, carrying)
+        now = context.lake.scan("base", table).select(*key, *columns)
+        struck = states.join(now, on=[*key, *columns], how="anti", nulls_equal=True).select(*key, FROM)
+        gone += _strike(context, name, key, struck.collect())
     return gone
 
 

@@ -379,6 +379,12 @@ CONDITIONS: Mapping[Kind, Mapping[str, str]] = {
     Kind.PHONE: {"exact": _EXACT, "near": f"$_tail_l = $_tail_r OR ({_SLIPS} <= 1)"},
     Kind.SEX: {"exact": _EXACT},
     Kind.CODE: {"exact": _EXACT, "near": f"{_SLIPS} <= 1", "two": f"{_SLIPS} <= 2"},
+    Kind.CREDIT_CODE: {
+        "exact": _EXACT,
+        "near": f"{_SLIPS} <= 1",
+        "inside": "$_organisation_l = $_organisation_r",
+        "two": f"{_SLIPS} <= 2",
+    },
     Kind.NUMBER: {
         "exact": _EXACT,
         "close": f"{_APART} <= 0.01 * {_LARGER}",

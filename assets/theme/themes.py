@@ -26,7 +26,7 @@ from catalog.load import Catalogue, CatalogueError, Fault, Place, validate
 from catalog.model import Code, Declaration, Frequency, Text, Title
 from lake.locks import writing
 from masking.columns import declared_tables
-from masking.groups import UngroupedError, loosened_columns, read_groups
+from masking.groups import SOURCE, UngroupedError, loosened_columns, read_groups
 from masking.lineage import Tables, UntraceableError
 from masking.policy import load_policy
 from masking.suppression import suppress
@@ -190,10 +190,11 @@ def build(context: Context, theme: Theme) -> Built:
     with duckdb.connect(config=SETTINGS) as connection:
         _set_date(connection)
         expose(connection, context, theme.reads)
-        result = connection.execute(theme.sql).pl()
         notes: dict[str, int | float | str] = {}
         if theme.header.subject:
-            result, notes = _only_large(connection, context, theme, theme.header.subject, result)
+            result, notes = _only_large(connection, context, theme, theme.header.subject)
+        else:
+            result = connection.execute(theme.sql).pl()
         connection.register("this", result.to_arrow(compat_level=pl.CompatLevel.oldest()))
         for test in theme.header.tests:
             failing = len(connection.execute(test.sql).fetchall())
@@ -209,7 +210,6 @@ def _only_large(
     context: Context,
     theme: Theme,
     subject: str,
-    result: pl.DataFrame,
 ) -> tuple[pl.DataFrame, dict[str, int | float | str]]:
     """What the policy lets be seen of a table of groups: it is what the columns' looser types rest on."""
     faults: list[Fault] = []
@@ -217,10 +217,13 @@ def _only_large(
     if policy is None:
         raise CatalogueError(faults)
     inputs = inputs_of(theme, declared_tables(context.catalogue))
+    groups = read_groups(theme.sql, subject, inputs)
+    if groups.source:
+        connection.execute(f"CREATE TEMP TABLE {SOURCE} AS {groups.source}")
+    result = connection.execute(groups.result).pl()
     lifted = loosened_columns(theme.sql, subject, result.schema, inputs, theme.header.columns, policy)
     if not lifted.lines:
         return result, {}
-    groups = read_groups(theme.sql, subject, inputs)
     sizes = connection.execute(groups.sizes).pl()
     left = suppress(result, groups, sizes, lifted.k, lifted.largest_share)
     return left.rows, {

@@ -109,12 +109,12 @@ def _values(element: str, where: str, tag: int, sharing: SharingType) -> list[An
         return [f"编号{where}·{subject:02d}" for subject in range(SUBJECTS)]
     if element == "licence_id":
         return _licence_ids(tag)
-    if element == "credit_code" and sharing is not SharingType.UNCONDITIONAL:
-        return _credit_codes(tag)
+    if element == "credit_code":
+        # public ones are the same in every resource: they join
+        return _credit_codes(0 if sharing is SharingType.UNCONDITIONAL else tag)
     if element in _UNIQUE and sharing is not SharingType.UNCONDITIONAL:
         return [_UNIQUE[element](tag)] * SUBJECTS
     alike: dict[str, Any] = {
-        "credit_code": "91441802617971616D",
         "organisation_code": "617971616",
         "registration_no": "441800000000017",
         "licence_type_code": "11100000MB0143028R001",
@@ -143,7 +143,7 @@ def _values(element: str, where: str, tag: int, sharing: SharingType) -> list[An
 
 
 def _credit_codes(tag: int) -> list[str]:
-    """Valid codes of this column's own."""
+    """Twelve valid codes."""
     bodies = pl.Series([f"914418026179{tag:03d}{subject:02d}" for subject in range(SUBJECTS)])
     return (bodies + credit_check(bodies)).to_list()
 

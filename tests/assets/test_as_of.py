@@ -38,7 +38,7 @@ def history(*states: tuple[str, str, int, datetime, datetime | None]) -> pl.Lazy
 
 
 def known(states: pl.LazyFrame) -> list[tuple[object, ...]]:
-    return masked_states(states, "id", shown(), KEY).collect().rows()
+    return masked_states(states, ["id"], shown(), KEY).collect().rows()
 
 
 def test_what_is_hidden_leaves_no_trace_of_its_changes() -> None:
@@ -84,7 +84,7 @@ def test_every_days_end_shows_what_the_full_history_shows_under_the_masks(
     full = history(
         *(("a", name, 1, begun, end) for (begun, name), end in zip(instants, ends, strict=True) if name)
     )
-    masked = masked_states(full, "id", shown(), KEY).collect()
+    masked = masked_states(full, ["id"], shown(), KEY).collect()
     for number in range(18):
         day = date(2026, 3, 2) + number * DAY
         end_of_day = datetime(day.year, day.month, day.day, 16, tzinfo=UTC)

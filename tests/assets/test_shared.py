@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets import analyst, base, releases, shared, theme
+from assets import analyst, as_of, base, releases, shared, theme
 from assets.build import Build, Built, Context
 from catalog.load import Catalogue, load
 from catalog.model import SharingType
@@ -99,9 +99,9 @@ def test_a_canary_is_found_encoded_and_hashed() -> None:
 
 def test_nothing_leaks(context: Context, recipes: list[Build], city: tuple[Path, list[Canary]]) -> None:
     built = run(context, recipes)
-    assert all(context.lake.rows(*table) for table in built if table != ("shared", "subsidy_by_county")), (
-        built
-    )
+    # the city's organisations have no address in a town, so there is none to be counted
+    counts = {("shared", "subsidy_by_county"), ("open", "business_environment")}
+    assert all(context.lake.rows(*table) for table in built if table not in counts), built
     assert context.lake.rows("role/analyst", "base__person") == SUBJECTS
     assert leaks(context, city[1]) == []
 
@@ -189,12 +189,15 @@ def unknown_columns_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def views_over_full_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A role's views point at the full tables."""
-    monkeypatch.setattr(
-        analyst,
-        "_role_view",
-        lambda context, _code, table, title, _columns: analyst._full_view(context, table, title, {}),
-    )
+    """A role's views point at the full tables, save histories, which macros read by other names than the full ones."""
+    original = analyst._role_view
+
+    def view(context: Context, code: str, table: Any, title: Any, columns: Any) -> analyst.View:
+        if as_of.table_of(table[1]):
+            return original(context, code, table, title, columns)
+        return analyst._full_view(context, table, title, {})
+
+    monkeypatch.setattr(analyst, "_role_view", view)
 
 
 BREAKS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {

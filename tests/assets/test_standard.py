@@ -309,6 +309,16 @@ def test_a_trial_comes_after_everything_of_its_date(make: Callable[..., Bench], 
     assert "3" in outcome.reason.zh
 
 
+def test_a_trial_of_nothing_says_so(make: Callable[..., Bench], tmp_path: Path) -> None:
+    bench = make()
+    path = tmp_path / "none.csv"
+    path.touch()
+    outcome = rehearse(bench.context, bench.entry, path, date(2026, 1, 1)).outcome
+    assert outcome.state is PushState.REFUSED
+    assert outcome.reason
+    assert "zero bytes" in outcome.reason.en
+
+
 def test_what_a_row_says_last_counts_and_the_others_are_kept_with_the_reason(
     make: Callable[..., Bench],
 ) -> None:

@@ -15,11 +15,11 @@ from catalog.load import load
 from lake.home import Home
 from lake.ledger import PushState, open_ledger
 from lake.tables import Lake
+from pipelines import data_docs
 from pipelines.dashboard import visits
 from pipelines.gateway import app as gateway
 from pipelines.instance import instance
 from pipelines.remote import app as remote
-from quality import data_docs
 from tests.assets.city_of_canaries import Canary, confidential
 from tests.assets.readable import found, readable_bytes
 from tests.pipelines.way_in import (
@@ -92,9 +92,7 @@ def test_a_department_finds_its_own_rows_in_its_worklist_and_nobody_elses(attack
 
 
 def test_data_docs_beyond_the_bureau_hold_no_value(attacked: Attacked) -> None:
-    assert (
-        found(attacked.canaries, data_docs_for_departments(attacked.context.catalogue, attacked.home)) == []
-    )
+    assert found(attacked.canaries, data_docs_for_departments(attacked.context)) == []
 
 
 def test_remote_answers_hold_what_the_role_may_see(attacked: Attacked) -> None:
@@ -128,9 +126,9 @@ def test_data_docs_that_name_a_file_are_found(attacked: Attacked, monkeypatch: p
     name = next(canary for canary in attacked.canaries if canary.column == "文件名")
     page = data_docs.page
     monkeypatch.setattr(
-        data_docs, "page", lambda result, heading: page(result, f"{heading} {name.value}.csv")
+        data_docs, "page", lambda found, heading, **how: page(found, f"{heading} {name.value}.csv", **how)
     )
-    docs = data_docs_for_departments(attacked.context.catalogue, attacked.home)
+    docs = data_docs_for_departments(attacked.context)
     assert found(attacked.canaries, docs) == [name]
 
 

@@ -24,13 +24,12 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from assets.build import Context
-from catalog.load import Catalogue
 from catalog.model import Entry, Way
 from lake import tokens
 from lake.home import Home
 from lake.landing import receive
 from lake.ledger import Ledger, open_ledger
-from pipelines import verdicts
+from pipelines import data_docs
 from pipelines.dashboard import app as dashboard
 from pipelines.dashboard.accounts import Role, open_accounts
 from pipelines.definitions import assemble
@@ -38,9 +37,6 @@ from pipelines.gateway import app as gateway
 from pipelines.remote import app as remote
 from pipelines.remote.readers import open_readers
 from pipelines.running import run, select
-from quality import data_docs
-from quality.plan import compile_entry
-from quality.results import results
 from tests.assets.city_of_canaries import Canary, canaries_of, confidential, rows_of
 from tests.assets.readable import arrow_bytes, readable_bytes, unpacked
 
@@ -76,7 +72,8 @@ def attack(context: Context) -> Attacked:
     with listening() as lines:
         definitions = assemble(context)
         wanted = ("standard", "quarantine", "base", "theme", "shared", "open", "role", "ops")
-        run(home, definitions, select(definitions, wanted), lines.append)
+        summary = run(home, definitions, select(definitions, wanted), lines.append)
+    assert summary.success, summary.failed
     return Attacked(context, canaries, "\n".join(lines))
 
 
@@ -245,14 +242,11 @@ async def _asked_of_the_query_server(context: Context) -> bytes:
     return b"\n".join(said)
 
 
-def data_docs_for_departments(catalogue: Catalogue, home: Home) -> bytes:
-    """Great Expectations' pages of every resource's last push, as they are shown outside the bureau."""
-    ledger, pages = open_ledger(home), list[str]()
-    for entry in confidential(catalogue):
-        evidence = verdicts.evidence_of(ledger, entry)
-        assert evidence
-        pages.append(data_docs.page(results(compile_entry(entry), evidence), entry.title.zh))
-    return "\n".join(pages).encode()
+def data_docs_for_departments(context: Context) -> bytes:
+    """Great Expectations' pages of every push, as they are shown outside the bureau."""
+    ledger, resources = open_ledger(context.home), confidential(context.catalogue)
+    pushes = [push for entry in resources for push in ledger.history(entry.code)]
+    return "\n".join(data_docs.docs_page(context, push) for push in pushes).encode()
 
 
 @asynccontextmanager

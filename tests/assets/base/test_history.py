@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from assets import base
 from assets.analyst import builds as analyst_builds
+from assets.base.erasure import erase
 from assets.base.history import FROM, TO, as_of, keyed_tables, record
 from assets.build import Context
 from catalog.load import Catalogue
+from catalog.model import Way
+from lake.ledger import Push
 from tests.assets.small_lake import open_lake, put, resident
 
 START = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -105,3 +108,31 @@ def test_the_bureau_asks_a_day_in_one_line_and_a_role_knows_days_and_no_instant(
         assert connection.sql("from base.person_as_of('2020-01-01')").fetchall() == []
         own = set(connection.sql("from base.person_history").columns) - set(columns)
         assert own == {"known_since", "known_until"}
+
+
+def test_a_purged_boundary_leaves_the_history_of_divisions(empty_lake: Context) -> None:
+    """A division's row names the push of its code; its boundary came with another."""
+    purged = Push(
+        id="p1",
+        resource="division_boundary",
+        department="natural_resources",
+        way=Way.FILE,
+        filename="a.geojson",
+        format="geojson",
+        size=1,
+        digest="0" * 64,
+        data_date=START.date(),
+        received_at=START + timedelta(hours=1),
+        entry_version=1,
+    )
+    for number, shape in enumerate((None, b"shape", b"shape", None)):
+        rows = {"code": ["441802"], "name": ["清城区"], "geometry": [shape], "source_push": ["p0"]}
+        frame = pl.DataFrame(rows, schema_overrides={"geometry": pl.Binary})
+        empty_lake.lake.publish("base", "division", frame, key=["code"])
+        record(empty_lake, "division", ["code"], START + number * DAY)
+    assert erase(empty_lake, purged, pl.DataFrame()) == 1
+    kept = empty_lake.lake.scan("base", "division_history").sort(FROM).collect()
+    assert kept.select("geometry", FROM, TO).rows() == [
+        (None, START, START + 3 * DAY),
+        (None, START + 3 * DAY, None),
+    ]

@@ -17,6 +17,7 @@ from lake.ledger import open_ledger
 from pipelines.alerts import alert
 from pipelines.graph import asset_key
 from pipelines.reminders import overdue_corrections, remind
+from pipelines.running import active_runs
 
 #: A set of pushes whose runs failed this often waits for a person instead of being tried for ever.
 MAX_FAILURES = 3
@@ -129,13 +130,7 @@ def downstream(keys: AbstractSet[dg.AssetKey], steps: Sequence[Step]) -> set[dg.
 
 def _reason_to_wait(instance: dg.DagsterInstance, digest: str) -> str | None:
     """Why no run should start now: one is under way, or these very pushes have failed too often."""
-    active = [
-        dg.DagsterRunStatus.QUEUED,
-        dg.DagsterRunStatus.STARTING,
-        dg.DagsterRunStatus.STARTED,
-        dg.DagsterRunStatus.NOT_STARTED,
-    ]
-    if instance.get_runs(dg.RunsFilter(statuses=active), limit=1):
+    if active_runs(instance):
         return "已有运行在进行 · a run is under way"
     failed = instance.get_runs(
         dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={PUSHES_TAG: digest}), limit=MAX_FAILURES

@@ -14,19 +14,12 @@ from lake.home import Home
 from lake.purges import PurgeError, Purges, Tombstone
 from pipelines.dashboard.accounts import Role, open_accounts
 from pipelines.instance import instance
-from pipelines.running import progress_logger
+from pipelines.running import active_runs, progress_logger, this_process
 
 JOB = "purge"
 PURGES_TAG = "citylake/purges"
 #: What failed this often waits for a person; failed runs tell the webhook.
 MAX_FAILURES = 3
-_ACTIVE = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 def officer(home: Home, name: str, password: str) -> str:
@@ -47,12 +40,13 @@ def officer(home: Home, name: str, password: str) -> str:
 def confirm(context: Context, push_id: str, *, by: str, say: purge.Say) -> Tombstone:
     """The second officer's word, and the purge itself, as a run of its own: while it lasts, no other run starts."""
     held = instance(context.home)
-    if held.get_runs(dg.RunsFilter(statuses=_ACTIVE), limit=1):
+    if active_runs(held):
         raise PurgeError("已有运行在进行，请在其结束后再确认 · a run is under way: confirm when it is over")
     stone = Purges(context.home).confirm(push_id, by=by)
     if not stone.done_at:
         config: dict[str, Any] = {"loggers": {"progress": {}}}
-        purge_job(context, say).execute_in_process(instance=held, run_config=config)
+        job = purge_job(context, say)
+        job.execute_in_process(instance=held, run_config=config, tags=this_process())
     return Purges(context.home).of(push_id)
 
 
@@ -91,7 +85,7 @@ def purge_sensor(city: Context) -> dg.SensorDefinition:
         waiting = Purges(city.home).unfinished()
         if not waiting:
             return dg.SkipReason("没有未完成的清除 · no purge is unfinished")
-        if tick.instance.get_runs(dg.RunsFilter(statuses=_ACTIVE), limit=1):
+        if active_runs(tick.instance):
             return dg.SkipReason("已有运行在进行 · a run is under way")
         tags = {PURGES_TAG: " ".join(stone.push[-16:] for stone in waiting)[:255]}
         failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags=tags)

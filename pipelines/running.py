@@ -7,8 +7,10 @@ through the daemon and never through here.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import dagster as dg
 
@@ -16,6 +18,15 @@ from catalog.errors import MendableError
 from lake.home import Home
 from pipelines.instance import instance
 
+#: Which process a run is in, of those that no daemon launched.
+PROCESS_TAG = "citylake/process"
+_ACTIVE = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 LAYER_ORDER = ("standard", "quarantine", "base", "theme", "shared", "open", "role", "ops")
 
 
@@ -31,6 +42,41 @@ class RunSummary:
     success: bool
     made: Sequence[str]
     failed: Mapping[str, str]
+
+
+def this_process() -> dict[str, str]:
+    """The tag of a run that lives in this process and dies with it."""
+    return {PROCESS_TAG: _process(os.getpid()) or ""}
+
+
+def active_runs(held: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
+    """The runs that are queued or under way. A run whose process is no more (killed, the power gone) would be so for ever,
+    and nothing else would start: it is recorded as failed."""
+    living = []
+    for run_ in held.get_runs(dg.RunsFilter(statuses=_ACTIVE)):
+        process = run_.tags.get(PROCESS_TAG)
+        if not process or _process(int(process.partition("-")[0])) == process:
+            living.append(run_)
+        else:
+            held.report_run_failed(run_, "进程已不存在 · its process is no more")
+    return living
+
+
+def _process(pid: int) -> str | None:
+    """A process by its number and when it began, as numbers come again; None where it is no more."""
+    if not Path("/proc/self/stat").exists():  # no Linux: then its number alone
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return None
+        except PermissionError:
+            pass
+        return str(pid)
+    try:
+        began = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    except OSError:
+        return None
+    return f"{pid}-{began}"
 
 
 def select(definitions: dg.Definitions, words: Sequence[str]) -> list[dg.AssetKey]:
@@ -78,6 +124,7 @@ def run(
         instance=instance(home),
         raise_on_error=False,
         run_config={"loggers": {"progress": {}}},
+        tags=this_process(),
     )
     made = [
         "/".join(event.asset_key.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lake.ledger import PushState
 from lake.purges import PurgeError, Purges
 from pipelines import purging
 from pipelines.dashboard.accounts import Role, new_account, open_accounts
+from pipelines.running import PROCESS_TAG, active_runs, this_process
 from tests.assets.office import Office, office
 
 PASSWORD = "correct horse battery staple"
@@ -60,6 +62,22 @@ def test_a_purge_is_a_run_of_its_own_and_waits_for_no_other(here: Office) -> Non
         assert purging.confirm(here.context, push.id, by="li", say=lambda _: None).done_at
         assert [run.job_name for run in instance.get_runs()] == ["purge"]
     assert here.ledger.get(push.id).state is PushState.PURGED
+
+
+def test_a_run_whose_process_was_killed_holds_up_nothing(here: Office) -> None:
+    push = here.ledger.history("sample")[0]
+    with dg.DagsterInstance.ephemeral() as instance, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(purging, "instance", lambda _: instance)
+        job, started = purging.purge_job(here.context), dg.DagsterRunStatus.STARTED
+        dead = instance.create_run_for_job(job, status=started, tags={PROCESS_TAG: f"{os.getpid()}-1"})
+        alive = instance.create_run_for_job(job, status=started, tags=this_process())
+        assert [run.run_id for run in active_runs(instance)] == [alive.run_id]
+        instance.delete_run(alive.run_id)
+        purge.request(here.context, push.id, reason="wrong", by="zhang")
+        assert purging.confirm(here.context, push.id, by="li", say=lambda _: None).done_at
+        killed = instance.get_run_by_id(dead.run_id)
+        assert killed
+        assert killed.status is dg.DagsterRunStatus.FAILURE
 
 
 def test_the_daemon_finishes_what_was_agreed_to(here: Office) -> None:

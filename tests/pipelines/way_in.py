@@ -24,6 +24,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from assets.build import Context
+from catalog.base_model import load_bases
 from catalog.model import Entry, Way
 from lake import tokens
 from lake.home import Home
@@ -189,6 +190,7 @@ def addresses(context: Context) -> Iterator[str]:
         "/departments/{code}": catalogue.departments,
         "/resources/{code}": resources,
         "/receipts/{push_id}": pushes,
+        "/bases/{code}": list(load_bases(catalogue)),
     }
     for route in chain.from_iterable(module.router.routes for module in dashboard.PAGES):
         if (
@@ -201,7 +203,8 @@ def addresses(context: Context) -> Iterator[str]:
         if parameter is None:
             yield route.path
             continue
-        filled = next(values for start, values in fillings.items() if route.path.startswith(start))
+        # an address of another kind is an error here, so that none goes unattacked
+        (filled,) = (values for start, values in fillings.items() if route.path.startswith(start))
         yield from (route.path.replace(parameter[0], value) for value in filled)
 
 

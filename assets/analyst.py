@@ -10,31 +10,32 @@ after that.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-import duckdb
 import polars as pl
 
-from assets import base, shared
+from assets import as_of, base, shared
 from assets.base import history, life
 from assets.build import Build, Built, Context, TableName
 from assets.shared import key_of, load_lawful
 from assets.snapshots import hold, read_files
 from assets.theme import themes
-from assets.theme.themes import Theme, read_themes
-from catalog.errors import MendableError
+from assets.theme.themes import read_themes
+from assets.theme.types import column_types
+from assets.view_file import View, replace_file
 from catalog.load import Catalogue
-from catalog.model import SharingType, Title
-from lake.hashes import ROW_HASH
+from catalog.model import Dimension, SharingType, Title
 from lake.home import Home
 from lake.locks import writing
 from lake.tables import Commit, Lake
-from masking.columns import SourceColumn, declared_tables
-from masking.compile import RoleColumn, masked, role_columns
-from masking.lineage import Tables, query_columns
+from masking.columns import declared_tables
+from masking.compile import RoleColumn, in_county, masked, places, role_columns
+from masking.counts import without_small
+from masking.lineage import Tables
 from masking.methods import METHODS
+from masking.policy import Policy
 from masking.product import Masking
 from masking.roles import ALL_INSTITUTIONS, Role
 from quality.clock import today
@@ -43,6 +44,9 @@ CATALOGUE: TableName = ("ops", "catalogue")
 FRESHNESS: TableName = ("ops", "freshness")
 #: Layers whose tables a role may have a masked copy of.
 ROLE_LAYERS = ("base", "theme")
+#: What ``ops.freshness`` counts.
+ROW_COUNTS = ("rows_standard", "rows_quarantined")
+SHARES = ("quality", *(dimension.value for dimension in Dimension))
 BUREAU_LAYERS = ("standard", "quarantine", "base", "theme", "shared", "open", "ops")
 ROLE_FOLDER_MODE = 0o750
 
@@ -51,27 +55,6 @@ HOW_TO_ASK = {
     SharingType.CONDITIONAL: "有条件共享：通过一网共享平台向数源部门提出申请，两个工作日内答复（第二十四条）",
     SharingType.NONE: "不予共享：可向数源部门提出核实、比对需求（第二十四条）",
 }
-
-
-class OpenLogError(MendableError, RuntimeError):
-    """Somebody has the file open for writing; replacing it would lose what they wrote or mix two files."""
-
-    def __init__(self, log: Path) -> None:
-        super().__init__(
-            f"{log.name} lies beside the file: close what writes to it, remove the log, and run again"
-        )
-
-
-@dataclass(frozen=True)
-class View:
-    """One view: where it stands, the Parquet files under it, its shape, and what people are told of it."""
-
-    schema: str
-    name: str
-    files: Sequence[Path]
-    shape: pl.Schema
-    comment: str
-    columns: Mapping[str, str]
 
 
 def builds(catalogue: Catalogue) -> list[Build]:
@@ -103,8 +86,11 @@ def _role_build(
 ) -> Build:
     tables = [table for table in titles if table[0] in ROLE_LAYERS and role.covers(*table)]
     return Build(
-        makes=(("ops", f"{code}_views"), *((f"role/{code}", stored_name(table)) for table in tables)),
-        reads=(*tables, *(table for table in titles if table[0] == "shared"), CATALOGUE),
+        makes=(
+            ("ops", f"{code}_views"),
+            *((f"role/{code}", stored_name(table)) for table in (*tables, FRESHNESS)),
+        ),
+        reads=(*tables, *(table for table in titles if table[0] == "shared"), CATALOGUE, FRESHNESS),
         title=role.title,
         description=f"为该角色脱敏的表和 {code}.duckdb。{role.purpose}（{role.approval}，至 {role.ends}）\n\n"
         "Tables masked for the role, and its DuckDB file.",
@@ -176,38 +162,50 @@ def build_role(
     folder.chmod(ROLE_FOLDER_MODE)
     if not role.runs_on(today()):
         return _end(context, code, titles)
-    known = known_columns(context, declared)
+    known = known_columns(context, declared, masking.policy)
     commits: dict[TableName, Commit] = {}
-    views, seen = [], list[dict[str, str]]()
+    views, seen, macros = [], list[dict[str, str]](), list[str]()
     for table in titles:
         if table[0] not in ROLE_LAYERS or not role.covers(*table) or not context.lake.exists(*table):
             continue
+        # a history is seen as the table itself is
+        of = as_of.table_of(table[1]) if table[0] == "base" else None
+        subject = table if of is None else ("base", of)
         columns = role_columns(
-            role, masking.policy, table, known.get(table, {}), schema_of(context.lake, table)
+            role, masking.policy, subject, known.get(subject, {}), schema_of(context.lake, table)
         )
-        if not columns:
+        # to a role of one county a table shows nothing that does not say in which county each row is
+        if not columns or (role.division and not places(columns)):
             continue
         commits[f"role/{code}", stored_name(table)] = _mask_table(context, code, masking, table, columns)
         views.append(_role_view(context, code, table, titles[table], columns))
-        seen += [_described(table, column) for column in columns]
+        seen += [_described(table, column, role) for column in columns]
+        if of is not None:
+            seen += _described_days(table, role)
+            macros.append(as_of.role_macro(of))
     views += [
         _full_view(context, table, titles[table]) for table in _products_for(context, masking, code, titles)
     ]
-    views += [
-        _full_view(context, table, None) for table in (CATALOGUE, FRESHNESS) if context.lake.exists(*table)
-    ]
+    if context.lake.exists(*CATALOGUE):
+        views.append(_full_view(context, CATALOGUE, None))
+    if context.lake.exists(*FRESHNESS):
+        stored = (f"role/{code}", stored_name(FRESHNESS))
+        commits[stored] = _publish_freshness(
+            context, stored, masking.policy.threshold("sharing", role.sees).k
+        )
+        views.append(replace(_full_view(context, stored, None), schema=FRESHNESS[0], name=FRESHNESS[1]))
     tightened = _tightened(context, code, seen)
     commits["ops", f"{code}_views"] = _publish_views(context, code, seen)
     views.append(_full_view(context, ("ops", f"{code}_views"), None))
     hold(context.home, role_file(context.home, code))
-    replace_file(role_file(context.home, code), views, context.home.work)
+    replace_file(role_file(context.home, code), views, context.home.work, macros)
     read = read_files(context.home)
     _forget_superseded(context, code, commits, () if tightened else read)
     forget_products(context, read)
     return Built(commits, {"views": len(views), "columns": len(seen)})
 
 
-def known_columns(context: Context, declared: Tables) -> Tables:
+def known_columns(context: Context, declared: Tables, policy: Policy) -> Tables:
     """What is declared of the columns of standard and base tables, and derived of the themes built from
     them."""
     tables = dict(declared)
@@ -215,14 +213,9 @@ def known_columns(context: Context, declared: Tables) -> Tables:
     for theme in themes:
         code = theme.header.code
         if context.lake.exists("theme", code):
-            tables["theme", code] = _theme_columns(context, theme, tables)
+            shape = schema_of(context.lake, ("theme", code))
+            tables["theme", code] = column_types(theme, shape, tables, policy)
     return tables
-
-
-def _theme_columns(context: Context, theme: Theme, tables: Tables) -> dict[str, SourceColumn]:
-    shape = schema_of(context.lake, ("theme", theme.header.code))
-    inputs = {table: tables[table] for table in theme.reads if table in tables}
-    return query_columns(theme.sql, shape, inputs, theme.header.columns)
 
 
 def schema_of(lake: Lake, table: TableName) -> pl.Schema:
@@ -233,16 +226,21 @@ def schema_of(lake: Lake, table: TableName) -> pl.Schema:
 def _mask_table(
     context: Context, code: str, masking: Masking, table: TableName, columns: Sequence[RoleColumn]
 ) -> Commit:
-    key = key_of(context, masking, code)
-    rows = context.lake.scan(*table).select(masked(seen.column, seen.mask, key) for seen in columns)
+    key, stored = key_of(context, masking, code), context.lake.scan(*table)
     # rows lie in an order that only visible values decide: the source's order would tell what is hidden
     order = sorted((seen.column.name for seen in columns), key=lambda name: not _is_token(name, columns))
+    of = as_of.table_of(table[1]) if table[0] == "base" else None
+    if of is None:
+        rows = stored.select(masked(seen.column, seen.mask, key) for seen in columns)
+    else:
+        entity = history.keyed_tables(context.catalogue)[of]
+        rows, order = as_of.masked_states(stored, entity, columns, key), [*order, *as_of.DAYS]
     name = stored_name(table)
     with writing(context.home, f"role.{code}.{name}"):
         return context.lake.publish(
             f"role/{code}",
             name,
-            rows.sort(order, nulls_last=True),
+            rows.filter(in_county(masking.roles[code], columns)).sort(order, nulls_last=True),
             key=order,
             statistics=[seen.column.name for seen in columns if seen.mask.method == "keep"],
         )
@@ -260,9 +258,9 @@ def _role_view(
         seen.column.name: f"{seen.column.title.zh} · {seen.column.title.en}" + _mask_comment(seen)
         for seen in columns
     }
-    return View(
-        *table, context.lake.files(*stored), schema_of(context.lake, stored), _comment(title), comments
-    )
+    shape = schema_of(context.lake, stored)
+    comments |= {name: _comment(title) for name, title in as_of.DAYS.items() if name in shape}
+    return View(*table, context.lake.files(*stored), shape, _comment(title), comments)
 
 
 def _mask_comment(seen: RoleColumn) -> str:
@@ -270,16 +268,32 @@ def _mask_comment(seen: RoleColumn) -> str:
     return "" if method.name == "keep" else f"（{method.title.zh} {method.title.en}）"
 
 
-def _described(table: TableName, seen: RoleColumn) -> dict[str, str]:
+def _described(table: TableName, seen: RoleColumn, role: Role) -> dict[str, str]:
     method = METHODS[seen.mask.method]
+    cut = f"，仅 {role.division}" if role.division and places([seen]) else ""
     return {
         "schema": table[0],
         "view": table[1],
         "column": seen.column.name,
         "title": seen.column.title.zh,
-        "mask": method.title.zh,
+        "mask": method.title.zh + cut,
         "sharing": seen.type.title,
     }
+
+
+def _described_days(table: TableName, role: Role) -> list[dict[str, str]]:
+    """The two columns that only a history has."""
+    shared = {"schema": table[0], "view": table[1], "sharing": role.sees.title}
+    return [
+        shared | {"column": name, "title": title.zh, "mask": "按日"} for name, title in as_of.DAYS.items()
+    ]
+
+
+def _publish_freshness(context: Context, stored: TableName, k: int) -> Commit:
+    """How fresh every resource is, with small counts written as such: also of resources that the role may not see."""
+    rows = without_small(context.lake.scan(*FRESHNESS), ROW_COUNTS, SHARES, k)
+    with writing(context.home, ".".join(stored).replace("/", ".")):
+        return context.lake.publish(*stored, rows, key=["resource"])
 
 
 def _publish_views(context: Context, code: str, seen: Sequence[Mapping[str, str]]) -> Commit:
@@ -333,7 +347,11 @@ def build_bureau(context: Context, titles: Mapping[TableName, Title], declared: 
     frame = pl.DataFrame(rows, schema=dict.fromkeys(("schema", "view", "column", "title"), pl.String))
     commit = context.lake.publish(*own, frame, key=["schema", "view", "column"])
     views.append(_full_view(context, own, None))
-    macros = [_as_of(name) for layer, name in present if layer == "base" and name.endswith(history.SUFFIX)]
+    macros = [
+        as_of.full_macro(table)
+        for layer, name in present
+        if layer == "base" and (table := as_of.table_of(name)) is not None
+    ]
     macros += life.macros(context)
     hold(context.home, context.home.bureau)
     replace_file(context.home.bureau, views, context.home.work, macros)
@@ -354,69 +372,6 @@ def _column_comments(context: Context, declared: Tables) -> dict[TableName, Mapp
 def _entry_title(context: Context, table: TableName) -> Title | None:
     entry = context.catalogue.entries.get(table[1])
     return entry.title if entry and table[0] in ("standard", "quarantine") else None
-
-
-def _as_of(name: str) -> str:
-    """``base.person_as_of(date)``: what we knew at the end of a day in the city (UTC+8, without summer time)."""
-    macro, midnight = name.removesuffix(history.SUFFIX) + "_as_of", "epoch_us(day::DATE + INTERVAL 16 HOUR)"
-    begun = f"epoch_us({history.FROM}) < {midnight}"
-    open_then = f"({history.TO} IS NULL OR epoch_us({history.TO}) >= {midnight})"
-    ours = f"{history.FROM}, {history.TO}, {ROW_HASH}"
-    rows = f"FROM base.{_name(name)} SELECT * EXCLUDE ({ours}) WHERE {begun} AND {open_then}"
-    return f"CREATE MACRO base.{_name(macro)}(day) AS TABLE {rows}"
-
-
-def replace_file(target: Path, views: Sequence[View], work: Path, macros: Sequence[str] = ()) -> None:
-    """Build a DuckDB file of views (and macros over them) aside, and put it in the target's place in one step.
-
-    Whoever has the old file open keeps it; a new connection sees the whole new one. Raises
-    :class:`OpenLogError`."""
-    log = target.with_name(target.name + ".wal")
-    if log.exists():
-        raise OpenLogError(log)
-    work.mkdir(parents=True, exist_ok=True)
-    draft = work / f"{target.name}.draft"
-    draft.unlink(missing_ok=True)
-    with duckdb.connect(str(draft)) as connection:
-        # one transaction: hundreds of comments, each committed by itself, would take seconds
-        connection.begin()
-        for view in views:
-            _create(connection, view)
-        for macro in macros:
-            connection.execute(macro)
-        connection.commit()
-    draft.chmod(0o640)
-    draft.replace(target)
-
-
-def _create(connection: duckdb.DuckDBPyConnection, view: View) -> None:
-    name = f"{_name(view.schema)}.{_name(view.name)}"
-    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_name(view.schema)}")
-    connection.execute(f"CREATE VIEW {name} AS {_query(connection, view)}")
-    connection.execute(f"COMMENT ON VIEW {name} IS {_text(view.comment)}")
-    for column, comment in view.columns.items():
-        connection.execute(f"COMMENT ON COLUMN {name}.{_name(column)} IS {_text(comment)}")
-
-
-def _query(connection: duckdb.DuckDBPyConnection, view: View) -> str:
-    """Plain ``read_parquet`` over absolute paths: no extension is needed, and pruning reaches the files."""
-    if view.files:
-        paths = ", ".join(_text(str(path.absolute())) for path in view.files)
-        return f"FROM read_parquet([{paths}])"
-    empty = view.shape.to_frame().to_arrow(compat_level=pl.CompatLevel.oldest())
-    types = connection.from_arrow(empty).types
-    columns = ", ".join(
-        f"CAST(NULL AS {dtype}) AS {_name(name)}" for name, dtype in zip(view.shape, types, strict=True)
-    )
-    return f"SELECT {columns} WHERE false"
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _tightened(context: Context, code: str, seen: Sequence[Mapping[str, str]]) -> bool:

@@ -7,25 +7,36 @@ who sees the table is decided in ``analyst``. It holds counts, dates and states,
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 import polars as pl
 
 from assets.build import Build, Built, Context, TableName
-from assets.push_scores import judged_scores
+from assets.push_scores import newest_judged
 from catalog.load import Catalogue
 from catalog.model import Dimension, Entry, Title
 from lake.ledger import Push, PushState, open_ledger
 from lake.locks import writing
-from lake.promises import Excuse, excuse_of, open_promises
+from lake.promises import Excuse, Outage, excuse_of, open_promises
 from lake.tables import Commit, Lake
 from quality.clock import CITY_TIME
-from quality.freshness import Outcome, Received, State, Verdict, judge, outcomes
+from quality.freshness import (
+    UNCHANGED_PERIODS,
+    Outcome,
+    Received,
+    State,
+    Verdict,
+    judge,
+    outcomes,
+    unchanged_periods,
+)
 from quality.plan import Plan, compile_entry
 from quality.score import overall
 from quality.terms import Terms, load_terms
 
+#: A resource fails where a smaller share than this of its newest rows passed.
+FAILING_BELOW = 0.95
 #: A push counts for the clocks from its receipt, unless it was refused or withdrawn.
 COUNTING = (PushState.APPLIED, PushState.HELD, PushState.RECEIVED)
 FRESHNESS: TableName = ("ops", "freshness")
@@ -50,6 +61,7 @@ class Duties:
     starts: Mapping[str, date]
     opened: date | None
     accepted: Sequence[Excuse] = ()
+    outages: Sequence[Outage] = ()
 
     def since(self, entry: Entry) -> date | None:
         """From when a resource owes anything: the day recorded for it, else the day its entry was published, but not
@@ -85,6 +97,19 @@ class ResourceState:
     rows_quarantined: int
     quality: float | None
     dimensions: dict[Dimension, float | None]
+    #: For how many periods in a row the content has been the same.
+    unchanged_periods: int = 0
+
+    @property
+    def failing(self) -> bool:
+        """Whether its newest push was refused, or too many of its rows were."""
+        bad = self.quality is not None and self.quality < FAILING_BELOW
+        return bad or self.last_push_state is PushState.REFUSED
+
+    @property
+    def stale_content(self) -> bool:
+        """Whether the content has not changed for so long that the department is to be asked."""
+        return self.unchanged_periods >= UNCHANGED_PERIODS
 
 
 def builds(catalogue: Catalogue) -> list[Build]:
@@ -116,13 +141,15 @@ def resource_states(
 
 
 def duties_of(context: Context) -> Duties:
-    """What the city's policy and the record of promises say now."""
+    """What the city's policy and the record of promises say now; days on which we could not receive are no working days."""
     promises, first = open_promises(context.home), open_ledger(context.home).opened()
+    outages = promises.outages()
     return Duties(
-        load_terms(context.catalogue.root),
+        load_terms(context.catalogue.root).without(day for outage in outages for day in outage.days),
         promises.starts(),
         first.astimezone(CITY_TIME).date() if first else None,
         [excuse for excuse in promises.excuses() if excuse.accepted],
+        outages,
     )
 
 
@@ -194,7 +221,7 @@ def freshness_rows(states: list[ResourceState]) -> pl.DataFrame:
         "last_push_state": pl.String(),
         "data_date": pl.Date(),
         "next_due": pl.Date(),
-        **dict.fromkeys(("working_days_late", "data_age_days"), pl.Int64()),
+        **dict.fromkeys(("working_days_late", "data_age_days", "unchanged_periods"), pl.Int64()),
         "calendar_known": pl.Boolean(),
         **dict.fromkeys(("rows_standard", "rows_quarantined"), pl.Int64()),
         "quality": pl.Float64(),
@@ -217,7 +244,8 @@ def state_of(
 ) -> ResourceState:
     """One resource at an instant, from all its pushes in the order they came, its row counts, and what it owes by."""
     counted = [push for push in pushes if push.state in COUNTING]
-    fresh = judge(entry.frequency, _received(pushes), now, duties.terms, duties.since(entry))
+    received = _received(pushes)
+    fresh = judge(entry.frequency, received, now, duties.terms, duties.since(entry))
     applied = [push for push in pushes if push.state is PushState.APPLIED]
     plan, last = compile_entry(entry), pushes[-1] if pushes else None
     rows = applied[-1].rows or 0 if applied else 0
@@ -238,19 +266,45 @@ def state_of(
         rows_quarantined=rows_now[1],
         quality=overall(plan, rows, applied[-1].accepted if applied else None),
         dimensions=newest_scores(plan, applied),
+        unchanged_periods=unchanged_periods(entry.frequency, received),
+    )
+
+
+def judged_anew(
+    state: ResourceState, entry: Entry, pushes: Sequence[Push], now: datetime, duties: Duties
+) -> ResourceState:
+    """A resource at another instant or by other duties, where nothing was pushed since: all but its freshness stands."""
+    counted = [push for push in pushes if push.state in COUNTING]
+    newest = max(counted, key=lambda push: (push.data_date, push.received_at), default=None)
+    received = _received([newest] if newest else [])
+    fresh = judge(entry.frequency, received, now, duties.terms, duties.since(entry))
+    return replace(
+        state,
+        state=fresh.state,
+        next_due=fresh.next_due,
+        working_days_late=fresh.working_days_late,
+        data_age_days=fresh.data_age_days,
+        calendar_known=fresh.calendar_known,
     )
 
 
 def newest_scores(plan: Plan, applied: Sequence[Push]) -> dict[Dimension, float | None]:
     """The scores of the newest of these pushes that brought rows."""
-    scored = judged_scores(plan, applied)
-    return dict(scored[-1][1]) if scored else dict.fromkeys(Dimension)
+    newest = newest_judged(plan, applied)
+    return dict(newest[1]) if newest else dict.fromkeys(Dimension)
 
 
 def _received(pushes: Sequence[Push]) -> list[Received]:
     """The pushes that count, as the clocks see them."""
     return [
-        Received(push.received_at, push.data_date, push.state is PushState.HELD)
+        Received(push.received_at, push.data_date, push.state is PushState.HELD, _content(push))
         for push in pushes
         if push.state in COUNTING
     ]
+
+
+def _content(push: Push) -> frozenset[str]:
+    """Equal bytes say the same, and so do other bytes after which the table stands at the version it had."""
+    if not push.rows:
+        return frozenset()
+    return frozenset({push.digest, *([f"version {push.version}"] if push.version is not None else [])})

@@ -16,9 +16,11 @@ import polars as pl
 from assets.build import Build, Built, Context, TableName
 from assets.shared import (
     Tables,
+    as_published,
     grant_over,
-    key_of,
+    held_together,
     load_lawful,
+    product_key,
     source_rows,
     threshold_of,
     told_apart_together,
@@ -28,6 +30,7 @@ from catalog.load import Catalogue
 from catalog.model import Title
 from lake.home import Home
 from lake.locks import writing
+from masking.coarsening import differences
 from masking.columns import SourceColumn, declared_tables
 from masking.compile import SUBJECT, product_rows
 from masking.keys import RecipientKey
@@ -43,7 +46,7 @@ def builds(catalogue: Catalogue) -> list[Build]:
     """One recipe over all products: it follows their publication."""
     masking = load_lawful(catalogue)
     products = [declared.product for declared in masking.products.values()]
-    tables, bases = declared_tables(catalogue), load_bases(catalogue)
+    tables, bases = masking.tables, load_bases(catalogue)
     return [
         Build(
             makes=(PRODUCT_RISK,),
@@ -68,7 +71,10 @@ def build(
 ) -> Built:
     """Measure every product, write its report, and make the table equal the measures."""
     measured = [report_on(context, product, masking, tables) for product in products]
-    reports = [replace(report, joined=_joined(report, measured)) for report, _ in measured]
+    reports = [
+        replace(report, joined=_joined(report, measured, held_together(report.product, masking, tables)))
+        for report, _ in measured
+    ]
     _write(context.home, {report.product.code: rendered(report) for report in reports})
     rows = pl.DataFrame([as_row(report) for report in reports], schema=ROW_SCHEMA)
     with writing(context.home, ".".join(PRODUCT_RISK)):
@@ -89,8 +95,9 @@ def report_on(
 ) -> tuple[Report, pl.LazyFrame]:
     """The product as it would be published now, measured, and attacked where a base database knows its people; and its
     rows with their subjects."""
+    declared, product = product, as_published(context, product, masking, tables)
     sources = tables[product.source.layer, product.source.table]
-    key = key_of(context, masking, product.recipient)
+    key = product_key(context, masking, product)
     masked = product_rows(product, sources, source_rows(context, product, sources), key)
     quasi = product.quasi_identifiers(sources)
     others = [name for name, column in product.columns.items() if column.not_quasi]
@@ -100,10 +107,13 @@ def report_on(
     report, kept = assess(product, sources, masking.policy, threshold_of(product, masking), rows, left_out)
     ended = grant_over(product, masking)
     linkage = _linkage(context, product, sources, kept, key) if product.subject else None
-    return replace(report, refusal=ended or report.refusal, linkage=linkage), kept
+    coarser = differences(declared, product)
+    return replace(report, refusal=ended or report.refusal, linkage=linkage, coarser=coarser), kept
 
 
-def _joined(report: Report, measured: Sequence[tuple[Report, pl.LazyFrame]]) -> Joined | None:
+def _joined(
+    report: Report, measured: Sequence[tuple[Report, pl.LazyFrame]], together: Sequence[Product]
+) -> Joined | None:
     """All that the product's recipient holds of the same subjects; None where it holds no rows of them."""
     if not _by_subject(report):
         return None
@@ -111,7 +121,7 @@ def _joined(report: Report, measured: Sequence[tuple[Report, pl.LazyFrame]]) -> 
         [
             (rows, other.product.quasi_identifiers(other.sources))
             for other, rows in measured
-            if _by_subject(other) and _subjects(other) == _subjects(report)
+            if _by_subject(other) and other.product.code in {product.code for product in together}
         ]
     )
 
@@ -119,11 +129,6 @@ def _joined(report: Report, measured: Sequence[tuple[Report, pl.LazyFrame]]) -> 
 def _by_subject(report: Report) -> bool:
     """Whether rows of people are published, not groups or nothing."""
     return report.risk is not None and report.refusal is None and report.product.form == "rows"
-
-
-def _subjects(report: Report) -> tuple[str, str]:
-    """To whom a product goes, and about which kind of subject: products equal in both can be joined."""
-    return report.product.recipient, report.sources[report.product.subject or ""].domain
 
 
 def _linkage(

@@ -30,6 +30,17 @@ def judged_scores(plan: Plan, history: Sequence[Push]) -> list[tuple[Push, Score
     return found
 
 
+def newest_judged(plan: Plan, history: Sequence[Push]) -> tuple[Push, Scores] | None:
+    """The last of :func:`judged_scores`, without working out all those before it; None where nothing was judged."""
+    judged = [push for push in history if push.state in JUDGED and not push.unchanged]
+    if not judged:
+        return None
+    *before, push = judged
+    earlier = [counts_of(each) for each in before if each.state is PushState.APPLIED]
+    counts = counts_of(push)
+    return push, push_scores(plan, counts, expected(plan, earlier, counts))
+
+
 def counts_of(push: Push) -> Counts:
     """What the ledger keeps of a judged push."""
     failures = push.failures or {}

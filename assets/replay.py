@@ -17,6 +17,7 @@ from assets.standard import make_tables, reapply
 from assets.surroundings import Surroundings, other_tables, released_contents
 from catalog.errors import MendableError
 from catalog.model import Entry
+from lake.entries import Entries, digest_of
 from lake.hashes import ROW_HASH
 from lake.home import Home
 from lake.ledger import Decision, Ledger, Push, PushState, open_ledger
@@ -49,46 +50,107 @@ class Difference:
 
 @dataclass(frozen=True)
 class Replayed:
-    """What a replay found: the pushes it applied, those that had come under another version of the entry, and both
-    tables' differences."""
+    """What a replay found: the pushes it applied, those that had been read under another entry than the one of now, and
+    both tables' differences; and columns that only the held standard table has, or only the rebuilt one."""
 
     resource: str
     pushes: int
     other_versions: tuple[str, ...]
     differences: tuple[Difference, ...]
+    lost: tuple[str, ...] = ()
+    gained: tuple[str, ...] = ()
+
+    @property
+    def none(self) -> bool:
+        """Whether what is there is what landing makes of it."""
+        return not (self.lost or self.gained) and all(difference.none for difference in self.differences)
 
 
 def replay(
-    context: Context, resource: str, *, write: bool = False, on_push: Callable[[Push], None] | None = None
+    context: Context,
+    resource: str,
+    *,
+    write: bool = False,
+    as_current: bool = False,
+    on_push: Callable[[Push], None] | None = None,
 ) -> Replayed:
     """Rebuild a resource's two tables aside from landing, compare, and with ``write`` put them in place.
 
-    Every push is read by the entry as it is now; ``other_versions`` names those that came under another one.
-    Raises ``UnknownResourceError`` and what storage raises."""
+    Every push is read by the entry under which it was read before; ``as_current``: by the entry as it is now.
+    Raises ``UnknownResourceError``, ``EntryGoneError`` and what storage raises."""
     entry = context.catalogue.entry(resource)
-    ledger = open_ledger(context.home)
+    ledger, entries = open_ledger(context.home), Entries(context.home)
     pushes = applied_pushes(ledger, resource)
     places = _places_of_refusals(pushes)
-    tables = other_tables(context.lake, entry)
     with writing(context.home, f"standard.{resource}"), scratch_folder(context.home.work) as work:
         anew = replace(context, lake=Lake(work))
-        make_tables(context, entry)
-        make_tables(anew, entry)
         for push in pushes:
             if on_push:
                 on_push(push)
+            as_read = entry if as_current else entries.of(push, entry)
+            make_tables(anew, as_read)
+            tables = other_tables(context.lake, as_read)
             around = Surroundings(tables, released=released_contents(context, ledger, push))
-            reapply(anew, push, entry, around, refusals=places[push.id] == push.id)
-        differences = {layer: _difference(context, anew, entry, layer) for layer in REBUILT}
-        for layer, difference in differences.items():
-            if write and not difference.none:
-                rows = anew.lake.scan(layer, resource)
-                context.lake.publish(layer, resource, rows, key=["_push", "_row"])
-        for push in pushes:
-            if write and places[push.id] != push.refusals:
-                ledger.point(push.id, None if places[push.id] == push.id else places[push.id])
-    other = tuple(push.id for push in pushes if push.entry_version != entry.version)
-    return Replayed(resource, len(pushes), other, tuple(differences.values()))
+            reapply(anew, push, as_read, around, refusals=places[push.id] == push.id)
+        if not pushes:
+            make_tables(anew, entry)
+        if not all(context.lake.exists(layer, resource) for layer in REBUILT):
+            make_tables(context, entry)
+        if not as_current:
+            # columns that an entry declared before anything was read by it are there, and empty
+            for layer in REBUILT:
+                anew.lake.create(layer, resource, context.lake.scan(layer, resource).collect_schema())
+        found = _compared(context, anew, entry, pushes)
+        if write:
+            _put_in_place(context, anew, found, pushes)
+            for push in pushes:
+                if places[push.id] != push.refusals:
+                    ledger.point(push.id, None if places[push.id] == push.id else places[push.id])
+    return found
+
+
+def _compared(context: Context, anew: Context, entry: Entry, pushes: Sequence[Push]) -> Replayed:
+    held, rebuilt = (each.lake.scan("standard", entry.code).collect_schema() for each in (context, anew))
+    now = digest_of(entry)
+    # what came before digests were kept is known by the version alone
+    other = tuple(
+        push.id
+        for push in pushes
+        if (push.entry_digest != now if push.entry_digest else push.entry_version != entry.version)
+    )
+    return Replayed(
+        entry.code,
+        len(pushes),
+        other,
+        tuple(_difference(context, anew, entry, layer) for layer in REBUILT),
+        lost=tuple(name for name in held if name not in rebuilt),
+        gained=tuple(name for name in rebuilt if name not in held),
+    )
+
+
+def _put_in_place(context: Context, anew: Context, found: Replayed, pushes: Sequence[Push]) -> None:
+    wider = bool(found.lost or found.gained)
+    for layer, difference in zip(REBUILT, found.differences, strict=True):
+        if wider or not difference.none or _names_others(context.lake, layer, found.resource, pushes):
+            rows = anew.lake.scan(layer, found.resource)
+            context.lake.publish(layer, found.resource, rows, key=["_push", "_row"])
+
+
+def read_as_current(
+    context: Context,
+    resource: str,
+    *,
+    reason: str,
+    by: str,
+    on_push: Callable[[Push], None] | None = None,
+) -> Replayed:
+    """Read every push of a resource anew by the entry as it is now, and let that stand: recorded for ever of each push
+    that had been read under another. Raises what :func:`replay` raises."""
+    entry, ledger = context.catalogue.entry(resource), open_ledger(context.home)
+    done = replay(context, resource, write=True, as_current=True, on_push=on_push)
+    others = [ledger.get(push_id) for push_id in done.other_versions]
+    ledger.reread(others, entry.version, Entries(context.home).keep(entry), reason=reason, by=by)
+    return done
 
 
 def withdraw(context: Context, push_id: str, *, reason: str, by: str) -> Replayed:
@@ -98,14 +160,21 @@ def withdraw(context: Context, push_id: str, *, reason: str, by: str) -> Replaye
     :class:`WithdrawalError` for a push that was refused, and ``UnknownPushError``."""
     ledger = open_ledger(context.home)
     push = ledger.get(push_id)
-    if push.state is PushState.REFUSED:
+    if push.state in (PushState.REFUSED, PushState.PURGED):
         raise _nothing_to_withdraw(push)
-    # a reading that found the table as this push had it says what is now taken back, and nothing else
-    readings = [repeat for repeat in ledger.repeats_of(push.id) if repeat.unchanged]
-    for each in (*readings, push):
-        if each.state is not PushState.WITHDRAWN:
-            ledger.withdraw(each.id, reason=reason, by=by)
+    take_readings_back(ledger, push, reason=reason, by=by)
+    if push.state is not PushState.WITHDRAWN:
+        ledger.withdraw(push.id, reason=reason, by=by)
     return replay(context, push.resource, write=True)
+
+
+def take_readings_back(ledger: Ledger, push: Push, *, reason: str, by: str) -> None:
+    """Withdraw the readings that found the table as this push had it.
+
+    They say what is now taken back, and nothing else."""
+    for repeat in ledger.repeats_of(push.id):
+        if repeat.unchanged and repeat.state is not PushState.WITHDRAWN:
+            ledger.withdraw(repeat.id, reason=reason, by=by)
 
 
 def take_back(home: Home, push: Push, *, reason: str, by: str) -> bool:
@@ -123,7 +192,7 @@ def take_back(home: Home, push: Push, *, reason: str, by: str) -> bool:
                 return True
     except TableBusyError:
         state = PushState.APPLIED  # it may be by the time the run that holds the table is over
-    if state is PushState.REFUSED:
+    if state in (PushState.REFUSED, PushState.PURGED):
         raise _nothing_to_withdraw(push)
     if state is PushState.APPLIED:
         ledger.ask_withdrawal(push.id, reason=reason, by=by)
@@ -133,12 +202,13 @@ def take_back(home: Home, push: Push, *, reason: str, by: str) -> bool:
 def withdrawals_asked(ledger: Ledger) -> list[tuple[Push, Decision]]:
     """The pushes that departments ask to take back, and whose rows still stand, with what they said."""
     asked = [(ledger.get(decision.push), decision) for decision in ledger.decisions("ask_withdrawal")]
-    over = (PushState.WITHDRAWN, PushState.REFUSED)
+    over = (PushState.WITHDRAWN, PushState.REFUSED, PushState.PURGED)
     return [(push, decision) for push, decision in asked if push.state not in over]
 
 
 def _nothing_to_withdraw(push: Push) -> WithdrawalError:
-    msg = f"推送 {push.id} 已退回，没有入库，无需撤回 · push {push.id} was refused: there is nothing to withdraw"
+    how = "was refused" if push.state is PushState.REFUSED else "has been purged"
+    msg = f"推送 {push.id} {push.state.title}，没有入库，无需撤回 · push {push.id} {how}: there is nothing to withdraw"
     return WithdrawalError(msg)
 
 
@@ -148,6 +218,12 @@ def applied_pushes(ledger: Ledger, resource: str) -> list[Push]:
         push for push in ledger.history(resource) if push.state is PushState.APPLIED and not push.unchanged
     ]
     return sorted(applied, key=lambda push: (push.data_date, push.sequence))
+
+
+def _names_others(lake: Lake, layer: str, resource: str, pushes: Sequence[Push]) -> bool:
+    """Whether a table says of a row that it came with a push that no longer counts, though another says the same."""
+    elsewhere = lake.scan(layer, resource).filter(~pl.col("_push").is_in([push.id for push in pushes]))
+    return not elsewhere.select("_push").head(1).collect().is_empty()
 
 
 def _places_of_refusals(pushes: Sequence[Push]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Masked products: ``shared.<product>`` for institutions, ``open.<product>`` for the public.
 
-Here belongs the order of the steps: mask, measure, leave small groups out, publish, remove what was
-superseded. What may be published at all was decided when the declarations loaded (``masking.product``); a
+Here belongs the order of the steps: mask, measure, leave small groups out, wait while too few have changed, publish,
+remove what was superseded. What may be published at all was decided when the declarations loaded (``masking.product``); a
 product whose groups are too small is emptied, and its notes say why. Neither older versions nor their
 statistics stay beside a masked table.
 """
@@ -13,11 +13,14 @@ from collections.abc import Mapping
 import polars as pl
 
 from assets.build import Build, Built, Context, TableName
+from assets.releases import reason_to_wait, record_release
 from assets.snapshots import read_files
+from assets.theme.types import grouped_columns
 from catalog.load import Catalogue, CatalogueError
 from lake.keys import master_key
 from lake.locks import writing
-from masking.columns import SourceColumn, declared_tables
+from masking.coarsening import coarsened, differences
+from masking.columns import SourceColumn
 from masking.compile import SUBJECT, order, product_rows
 from masking.keys import RecipientKey, recipient_key
 from masking.policy import Threshold
@@ -34,7 +37,7 @@ _TOKENS = ("pseudonym", "format_preserving")
 
 def load_lawful(catalogue: Catalogue) -> Masking:
     """The catalogue's policy, roles and products; raises :class:`CatalogueError` where one would leak."""
-    masking, faults = load_masking(catalogue)
+    masking, faults = load_masking(catalogue, grouped_columns)
     if masking is None or faults:
         raise CatalogueError(faults)
     return masking
@@ -43,8 +46,7 @@ def load_lawful(catalogue: Catalogue) -> Masking:
 def builds(catalogue: Catalogue) -> list[Build]:
     """One recipe for each declared product; raises :class:`CatalogueError` where one would leak."""
     masking = load_lawful(catalogue)
-    tables = declared_tables(catalogue)
-    return [_build(declared.product, masking, tables) for declared in masking.products.values()]
+    return [_build(declared.product, masking, masking.tables) for declared in masking.products.values()]
 
 
 def _build(product: Product, masking: Masking, tables: Tables) -> Build:
@@ -69,10 +71,31 @@ def key_of(context: Context, masking: Masking, recipient: str) -> RecipientKey:
     return recipient_key(master_key(context.home), recipient, masking.key_version(recipient))
 
 
+def product_key(context: Context, masking: Masking, product: Product) -> RecipientKey:
+    """The key of the product's recipient; one of the product's own where the grant asks for it."""
+    own = product.code if masking.by_itself(product) else None
+    version = masking.key_version(product.recipient)
+    return recipient_key(master_key(context.home), product.recipient, version, own)
+
+
 def threshold_of(product: Product, masking: Masking) -> Threshold:
     """The policy's threshold for the product's target, with the product's own k where it asks for more."""
     threshold = masking.policy.threshold(product.target.kind, product.target.type)
     return threshold.model_copy(update={"k": product.k or threshold.k})
+
+
+def as_published(context: Context, product: Product, masking: Masking, tables: Tables) -> Product:
+    """The product as coarse as its groups need, within what it declares."""
+    if not product.subject:
+        return product
+    sources = tables[_source(product)]
+    source, key = source_rows(context, product, sources), product_key(context, masking, product)
+
+    def rows(candidate: Product) -> pl.LazyFrame:
+        masked = product_rows(candidate, sources, source, key)
+        return masked.select(*candidate.quasi_identifiers(sources), SUBJECT)
+
+    return coarsened(product, sources, threshold_of(product, masking), rows)
 
 
 def grant_over(product: Product, masking: Masking) -> str | None:
@@ -87,9 +110,10 @@ def held_together(product: Product, masking: Masking, tables: Tables) -> list[Pr
     """The products whose rows the recipient can join with this one's by their pseudonyms, this one among them; none
     where it publishes no rows of subjects."""
 
-    def joins(other: Product) -> tuple[str, str] | None:
+    def joins(other: Product) -> tuple[str, ...] | None:
         by_subject = other.subject if other.form == "rows" else None
-        return (other.recipient, tables[_source(other)][by_subject].domain) if by_subject else None
+        alone = (other.code,) if masking.by_itself(other) else ()
+        return (other.recipient, tables[_source(other)][by_subject].domain, *alone) if by_subject else None
 
     mine = joins(product)
     return [
@@ -105,9 +129,10 @@ def told_apart_together(
     Each of the products leaves out the same people, since each finds them from the same sources. A product that is
     withheld for its own small groups is not held, and does not count."""
     held = []
-    for other in held_together(product, masking, tables):
+    for declared in held_together(product, masking, tables):
+        other = as_published(context, declared, masking, tables)
         sources, threshold = tables[_source(other)], threshold_of(other, masking)
-        key, quasi = key_of(context, masking, other.recipient), other.quasi_identifiers(sources)
+        key, quasi = product_key(context, masking, other), other.quasi_identifiers(sources)
         masked = product_rows(other, sources, source_rows(context, other, sources), key)
         rows = masked.select(*quasi, SUBJECT).collect(engine="streaming").lazy()
         if not grant_over(other, masking) and measure(rows, quasi, threshold.k)[0].refusal(threshold) is None:
@@ -119,32 +144,51 @@ def publish_product(context: Context, product: Product, masking: Masking, tables
     """Mask the source's rows and make the product's table equal them.
 
     It is empty where the groups are too small, or once the recipient's grant is over."""
-    sources = tables[_source(product)]
-    source = source_rows(context, product, sources)
-    rows = product_rows(product, sources, source, key_of(context, masking, product.recipient))
+    declared, product = product, as_published(context, product, masking, tables)
+    sources, threshold = tables[_source(product)], threshold_of(product, masking)
+    key = product_key(context, masking, product)
+    rows = product_rows(product, sources, source_rows(context, product, sources), key)
     notes: dict[str, int | float | str] = {}
     if product.subject:
         # the group sizes are needed before the rows can be chosen: masking once is cheaper than twice
         rows = rows.collect(engine="streaming").lazy()
         left_out = told_apart_together(context, product, masking, tables)
-        rows, notes = _only_large(product, sources, rows, threshold_of(product, masking), left_out)
+        rows, notes = _only_large(product, sources, rows, threshold, left_out)
+        for name, (before, after) in differences(declared, product).items():
+            notes[f"coarser than declared: {name}"] = f"{before} → {after}"
     ended = grant_over(product, masking)
     if ended:
         rows, notes = rows.clear(), {"not published": ended}
-    keys = list(order(product, sources))
-    with writing(context.home, f"{product.layer}.{product.code}"):
-        commit = context.lake.publish_pieces(
-            product.layer,
-            product.code,
-            rows.sort(keys, nulls_last=True).collect(engine="streaming"),
-            by=_told_by(product, sources),
-            statistics=_visible_unmasked(product, sources),
-            description=f"{product.title.zh} · {product.title.en}",
-        )
+    table, new = (product.layer, product.code), rows.collect(engine="streaming")
+    withheld = "not published" in notes
+    waits = None if withheld else reason_to_wait(context, product, new, threshold.k, _pseudonym(product), key)
+    with writing(context.home, ".".join(table)):
+        if waits:
+            commit, notes = context.lake.unchanged(*table), notes | {"waiting": waits}
+        else:
+            commit = context.lake.publish_pieces(
+                *table,
+                new.drop(SUBJECT, strict=False).sort(list(order(product, sources)), nulls_last=True),
+                by=_told_by(product, sources),
+                statistics=_visible_unmasked(product, sources),
+                description=f"{product.title.zh} · {product.title.en}",
+            )
+            record_release(context, product, threshold.k, key)
         # roles' files of views point at what was there before, until they are replaced in their turn
-        keep = () if ended else read_files(context.home)
-        context.lake.forget(product.layer, product.code, keep)
-    return Built({(product.layer, product.code): commit}, {"recipient": product.recipient, **notes})
+        context.lake.forget(*table, () if ended else read_files(context.home))
+    return Built({table: commit}, {"recipient": product.recipient, **notes})
+
+
+def _pseudonym(product: Product) -> str | None:
+    """The column that names the subjects by their pseudonyms; None where there is none."""
+    return next(
+        (
+            name
+            for name, column in product.columns.items()
+            if column.method in _TOKENS and product.source_name(name) == product.subject
+        ),
+        None,
+    )
 
 
 def source_rows(context: Context, product: Product, sources: Mapping[str, SourceColumn]) -> pl.LazyFrame:
@@ -162,8 +206,8 @@ def _only_large(
     threshold: Threshold,
     left_out: pl.DataFrame | None,
 ) -> tuple[pl.LazyFrame, dict[str, int | float | str]]:
-    """The rows (or groups) that may be seen, and the measures: none where too many would have to be left
-    out."""
+    """The rows (with their subjects) or groups that may be seen, and the measures: none where too many would have to be
+    left out."""
     quasi = product.quasi_identifiers(sources)
     risk, large = measure(rows, quasi, threshold.k, left_out)
     refusal = risk.refusal(threshold)
@@ -171,7 +215,7 @@ def _only_large(
         shown = large.lazy().select(*quasi, pl.col("_subjects").cast(pl.Int64).alias(COUNT_COLUMN))
     else:
         remaining = rows if left_out is None else without(rows, left_out)
-        shown = only_large_groups(remaining, quasi, large).drop(SUBJECT)
+        shown = only_large_groups(remaining, quasi, large)
     return (shown.clear() if refusal else shown), _notes(risk, refusal)
 
 

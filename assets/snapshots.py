@@ -64,3 +64,9 @@ def _under(files: Iterable[Path]) -> set[Path]:
         with duckdb.connect(str(file), read_only=True) as connection:
             found |= {Path(path) for (path,) in connection.execute(_PATHS).fetchall()}
     return found
+
+
+def let_go(home: Home) -> None:
+    """Remove every replaced file, whoever has it open: what it leads to has been destroyed."""
+    for file in _folder(home).glob("*.duckdb"):
+        file.unlink(missing_ok=True)

@@ -20,11 +20,14 @@ from assets.build import Context
 from assets.ingest.decoding import scratch_folder
 from assets.ingest.operations import DELETED, prepared
 from assets.ingest.readers import Reading, UnreadableError, read
+from assets.out_of_order import overtaken
+from assets.repetition import Said, remarks, repeated_push
 from assets.returned import record_returned, returned_rows
 from assets.surroundings import Surroundings, content_hash, surroundings
 from catalog.model import Entry, Mode, Severity, Title, Way
-from lake.hashes import ROW_HASH, fingerprint, row_hash
-from lake.landing import format_of, landed_file
+from lake.entries import Entries
+from lake.hashes import ROW_HASH, row_hash
+from lake.landing import EMPTY, format_of, landed_file
 from lake.ledger import Ledger, Push, PushState, new_push_id, open_ledger
 from lake.locks import writing
 from lake.parts import describe_part, new_part
@@ -147,7 +150,7 @@ def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
             outcome = Outcome(push, PushState.REFUSED, reason=refusal.reason)
         else:
             outcome = _apply_reading(context, ledger, push, entry, reading)
-            outcome = replace(outcome, notes=(*_repeated(outcome.same_as), *reading.notes))
+            outcome = replace(outcome, notes=(*remarks(outcome.same_as), *reading.notes))
     ledger.settle(
         push.id,
         outcome.state,
@@ -160,6 +163,7 @@ def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
         notes=outcome.notes,
         same_as=outcome.same_as,
         findings={code: vars(finding) for code, finding in outcome.findings.items()},
+        read_under=(entry.version, Entries(context.home).keep(entry)),
     )
     for layer in ("standard", "quarantine"):
         shorten_log(context.lake.path(layer, push.resource))
@@ -171,7 +175,8 @@ def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, r
     raw, plan = prepared(entry, reading.frame)
     staged = _stage(lake, push, entry, plan, raw, surroundings(context, ledger, push, entry))
     newer = ledger.applied_after(push)
-    twin = None if newer else _twin(lake, ledger, push, staged)
+    said = Said(staged.rows, staged.kept, staged.refused, staged.accepted, staged.rejected)
+    twin = repeated_push(context, ledger, push, entry, reading.frame, said)
     # what has been let in once, and is what stands, cannot do harm by being sent again
     let_in = twin is not None or ledger.hold_accepted(push.id)
     judged = _judged(lake, push, plan, staged, newer, let_in=let_in)
@@ -182,28 +187,6 @@ def _apply_reading(context: Context, ledger: Ledger, push: Push, entry: Entry, r
     commit = _write(context, push, entry, staged, newer, refusals=twin is None)
     record_returned(context, push, corrected)
     return replace(judged, commit=commit, same_as=twin.refusals if twin else None)
-
-
-def _twin(lake: Lake, ledger: Ledger, push: Push, staged: _Staged) -> Push | None:
-    """The push that spoke just before this one, where it brought the same bytes and they were judged alike."""
-    before = ledger.applied_before(push)
-    if before is None or before.digest != push.digest:
-        return None
-    if (before.rows, before.accepted, before.rejected) != (staged.rows, staged.kept, staged.refused):
-        return None
-    refused = lake.scan("quarantine", push.resource).filter(pl.col("_push") == before.refusals)
-    same = not staged.refused or _refusals(refused) == _refusals(pl.scan_parquet(staged.rejected))
-    return before if same else None
-
-
-def _refusals(rows: pl.LazyFrame) -> tuple[int, int, int]:
-    """What quarantined rows say, whichever push they came with."""
-    return fingerprint(rows.select("_row", "key", "cells", "reasons"))
-
-
-def _repeated(twin: str | None) -> tuple[str, ...]:
-    """The remark on the receipt of a push that says what an earlier one said."""
-    return (f"与推送 {twin} 内容相同 · identical to push {twin}",) if twin else ()
 
 
 def _judged(
@@ -235,6 +218,8 @@ SHOWN_ROWS = 1_000
 def rehearse(context: Context, entry: Entry, path: Path, data_date: date) -> Rehearsal:
     """Judge a file as if it were pushed now for a date (试推): all checks against what is held, and nothing is kept."""
     push = _unregistered(entry, path, data_date)
+    if not path.stat().st_size:
+        return Rehearsal(Outcome(push, PushState.REFUSED, reason=EMPTY))
     with scratch_folder(context.home.work) as work:
         try:
             reading = read(path, entry, work=work)
@@ -279,12 +264,17 @@ def reapply(context: Context, push: Push, entry: Entry, around: Surroundings, *,
 
 
 def landed_rows(
-    context: Context, push: Push, entry: Entry, rows: Sequence[int], tables: Mapping[str, pl.LazyFrame]
+    context: Context,
+    push: Push,
+    entry: Entry,
+    rows: Sequence[int] | None,
+    tables: Mapping[str, pl.LazyFrame],
 ) -> pl.DataFrame:
-    """Some rows of a push as the standard table would hold them, whatever rules they fail."""
+    """Some rows of a push (None: all) as the standard table would hold them, whatever rules they fail."""
     with scratch_folder(context.home.work) as work:
         raw, plan = prepared(entry, read(landed_file(context.home, push), entry, work=work).frame)
-        chosen = let_in(raw.filter(pl.col("_row").is_in(list(rows))), plan, tables)
+        asked = raw if rows is None else raw.filter(pl.col("_row").is_in(list(rows)))
+        chosen = let_in(asked, plan, tables)
         return _with_provenance(chosen, push, entry).collect()
 
 
@@ -500,8 +490,8 @@ def _merge(context: Context, push: Push, entry: Entry, accepted: Path, newer: Se
     table = lake.table("standard", entry.code) if lake.exists("standard", entry.code) else None
     held, part = int(table.count()) if table else 0, describe_part(accepted)
     # a newer snapshot is already the whole truth: an older one is kept in landing and changes nothing
-    overtaken = newer and mode is Mode.SNAPSHOT
-    if overtaken or not (held or part.rows):
+    replaced = newer and mode is Mode.SNAPSHOT
+    if replaced or not (held or part.rows):
         accepted.unlink()
         return Commit(table.version() if table else 0, held, changed=False)
     if not held and not entry.delivery.operation:
@@ -509,7 +499,7 @@ def _merge(context: Context, push: Push, entry: Entry, accepted: Path, newer: Se
         return lake.append_part("standard", entry.code, part, schema, transaction=push.id, table=table)
     rows = pl.read_parquet(accepted)
     if newer and entry.delivery.key:
-        rows = rows.join(_overtaken(context, newer, entry), on=key, how="anti")
+        rows = rows.join(overtaken(context, newer, entry), on=key, how="anti")
     gone = (
         lake.scan("standard", entry.code).select(key).collect().join(rows.select(key), on=key, how="anti")
         if mode is Mode.SNAPSHOT
@@ -521,15 +511,3 @@ def _merge(context: Context, push: Push, entry: Entry, accepted: Path, newer: Se
     commit = lake.change("standard", entry.code, rows, key=key, delete=gone, transaction=push.id, table=table)
     accepted.unlink()
     return commit
-
-
-def _overtaken(context: Context, newer: Sequence[Push], entry: Entry) -> pl.DataFrame:
-    """The keys that newer pushes speak for, read from landing again: an older truth never overwrites a newer one.
-
-    The standard table alone cannot tell, since a newer push with equal content leaves no mark in it. This costs a
-    reading of the newer pushes, and only a push that arrives out of order pays it."""
-    key = list(entry.delivery.key)
-    with scratch_folder(context.home.work) as work:
-        frames = [read(landed_file(context.home, push), entry, work=work).frame for push in newer]
-        keys = [split(*prepared(entry, frame)).accepted.select(key) for frame in frames]
-        return pl.concat(keys).unique().collect(engine="streaming")

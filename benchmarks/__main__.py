@@ -6,13 +6,14 @@ import argparse
 import importlib
 import pkgutil
 import tempfile
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 import benchmarks
-from benchmarks.harness import Comparison, Row, measure, write
+from benchmarks.harness import Comparison, Row, measure, prepare, write
 
 RESULTS = Path(".bench")
 
@@ -40,6 +41,7 @@ def table(rows: list[Row]) -> Table:
         "memory",
         "aim",
         "holds",
+        "values/s (a CPU second)",
     ]
     shown = Table(*headings, header_style="bold")
     for row in rows:
@@ -56,6 +58,7 @@ def table(rows: list[Row]) -> Table:
             _number(row.memory_ratio, 2),
             ", ".join(f"≤ {aim:.2f}{of}" for aim, of in aims if aim is not None) or "side by side",
             {True: "yes", False: "NO", None: "–"}[row.holds],
+            f"{row.per_second:,} ({row.per_busy_second:,})" if row.per_second else "",
         )
     return shown
 
@@ -68,16 +71,22 @@ def main() -> None:
     """Entry point of ``make bench``."""
     known = comparisons()
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("--only", choices=sorted(known), metavar="NAME", help=", ".join(sorted(known)))
+    names = sorted({*known, *(comparison.group for comparison in known.values() if comparison.group)})
+    parser.add_argument("--only", choices=names, metavar="NAME", help=", ".join(names))
     only = parser.parse_args().only
+    wanted = [
+        comparison for comparison in known.values() if only in (None, comparison.name, comparison.group)
+    ]
     rows = []
-    for name, comparison in known.items():
-        if only in (None, name):
-            print(f"{name}: {comparison.runs} runs of each side ...", flush=True)
-            with tempfile.TemporaryDirectory(prefix="citylake-bench-") as folder:
+    for _, members in groupby(wanted, key=lambda comparison: comparison.group or comparison.name):
+        with tempfile.TemporaryDirectory(prefix="citylake-bench-") as folder:
+            for place, comparison in enumerate(members):
+                if place == 0:
+                    prepare(comparison, Path(folder))
+                print(f"{comparison.name}: {comparison.runs} runs of each side ...", flush=True)
                 rows.append(measure(comparison, Path(folder)))
-            write(rows[-1], RESULTS)
-    Console(width=130).print(table(rows))
+                write(rows[-1], RESULTS)
+    Console(width=150).print(table(rows))
 
 
 if __name__ == "__main__":

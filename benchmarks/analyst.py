@@ -12,8 +12,8 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from assets.analyst import View, replace_file
 from assets.theme.themes import SETTINGS
+from assets.view_file import View, replace_file
 from benchmarks.harness import Comparison
 from benchmarks.push import blocks
 from lake.tables import Lake

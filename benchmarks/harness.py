@@ -44,7 +44,8 @@ class Comparison:
     """Ours against another, with the ratio aimed at: ``ours / other <= aim`` (below 1: we must be faster).
 
     Without an aim the two stand side by side. ``memory_aim`` is the same of peak memory, ``peak_aim`` how many MB ours may
-    take whatever the other takes."""
+    take whatever the other takes. Where ours works through so many ``values``, it is said how many that is a second.
+    Comparisons of one ``group`` share what ``prepare`` makes."""
 
     name: str
     against: str
@@ -55,6 +56,8 @@ class Comparison:
     runs: int = RUNS
     memory_aim: float | None = None
     peak_aim: float | None = None
+    values: int | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Row:
     """One printed and written result; seconds and MB are medians of ours, ``ratio`` the median of paired ratios.
 
     ``cpu_ratio`` is the same of processor time: what a machine that does other work at the same time moves least.
+    ``per_second`` are ours by the clock, ``per_busy_second`` by processor time: as many again on each further core.
     Where the peers' environment is not there, what needs it is None."""
 
     name: str
@@ -77,6 +81,8 @@ class Row:
     memory_aim: float | None
     peak_aim: float | None
     holds: bool | None
+    per_second: int | None = None
+    per_busy_second: int | None = None
 
 
 class Sample(NamedTuple):
@@ -87,9 +93,13 @@ class Sample(NamedTuple):
     peak_mb: float
 
 
-def measure(comparison: Comparison, folder: Path) -> Row:
-    """Prepare once, then run the two sides in turn; a pair's ratio is little moved by a machine that drifts."""
+def prepare(comparison: Comparison, folder: Path) -> None:
+    """Make what both sides read."""
     _in_process(comparison.prepare, folder)
+
+
+def measure(comparison: Comparison, folder: Path) -> Row:
+    """Run the two sides in turn; a pair's ratio is little moved by a machine that drifts."""
     if isinstance(comparison.other, Peer) and not comparison.other.installed():
         return _row(comparison, [_in_process(comparison.ours, folder) for _ in range(comparison.runs)], [])
     pairs = [
@@ -123,7 +133,13 @@ def _row(comparison: Comparison, ours: Sequence[Sample], other: Sequence[Sample]
         memory_aim=comparison.memory_aim,
         peak_aim=comparison.peak_aim,
         holds=all(judged) if judged else None,
+        per_second=_rate(comparison.values, [sample.seconds for sample in ours]),
+        per_busy_second=_rate(comparison.values, [sample.cpu_seconds for sample in ours]),
     )
+
+
+def _rate(values: int | None, seconds: Sequence[float]) -> int | None:
+    return None if values is None else round(values / statistics.median(seconds))
 
 
 def _median(values: Sequence[float], digits: int) -> float | None:
@@ -146,7 +162,7 @@ def _in_process(side: Side, folder: Path) -> Sample:
         result: Sample = receiver.recv()
     except EOFError:
         process.join()
-        msg = f"{side.__module__}.{side.__name__} died with exit code {process.exitcode}"
+        msg = f"{side} died with exit code {process.exitcode}"
         raise RuntimeError(msg) from None
     process.join()
     return result

@@ -216,11 +216,19 @@ def count_groups(folder: Path) -> None:
 
 
 COMPARISONS = (
-    Comparison("mask", "the same table copied", 6, mask_table, copy_table, prepare_table),
+    Comparison("mask", "the same table copied", 6, mask_table, copy_table, prepare_table, values=ROWS),
     # hmac.digest makes 0.4 million a second of one core where a million are asked for
-    Comparison("pseudonym", "hmac.digest, value by value", 0.4, pseudonyms, pseudonyms_by_hmac, prepare_ids),
+    Comparison(
+        "pseudonym",
+        "hmac.digest, value by value",
+        0.4,
+        pseudonyms,
+        pseudonyms_by_hmac,
+        prepare_ids,
+        values=PSEUDONYMS,
+    ),
     # value by value makes 130,000 a second where 250,000 are asked for
-    Comparison("ff1", "FF1 value by value", 0.5, format_preserving, ff1_by_value, prepare_ids),
+    Comparison("ff1", "FF1 value by value", 0.5, format_preserving, ff1_by_value, prepare_ids, values=TOKENS),
     Comparison("risk", "one count of the groups", 3, risk, count_groups, prepare_groups),
     Comparison(
         "ff1_ff3", "ff3, 20,000 values", 0.1, format_preserving_sample, Peer("ff3", "encrypt"), prepare_ids

@@ -44,7 +44,7 @@ class Survivorship(StrEnum):
 
     PRIORITY = "priority"  # the first in order that has a value
     LATEST = "latest"  # the one with the latest data date
-    MOST = "most"  # the value that most of them give; of equally many, the latest
+    MOST = "most"  # the value that most of them give; of equally many, that of the first in order
 
 
 class BaseField(Declaration):

@@ -7,7 +7,8 @@ in ``model.py``. Each rule is one small generator in :data:`RULES`. Source: the 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from catalog.elements import ELEMENTS
 from catalog.load import Catalogue, Fault
@@ -250,6 +251,7 @@ def _rules(catalogue: Catalogue, entry: Entry) -> Iterator[Fault]:
     for index, rule in enumerate(entry.rules):
         named = {rule.arguments.get(key) for key in ("column", "column_A", "column_B", "id_column")} - {None}
         named |= set(rule.arguments.get("column_list", ()))
+        named |= set(_condition_columns(rule.arguments.get("row_condition")))
         for name in sorted(str(item) for item in named if item not in entry.columns):
             yield _fault(
                 catalogue,
@@ -258,6 +260,37 @@ def _rules(catalogue: Catalogue, entry: Entry) -> Iterator[Fault]:
                 f"{rule.expectation} names no column: {name}",
                 "correct the name",
             )
+
+
+def _condition_columns(condition: Any) -> Iterator[str]:
+    """The columns that a row condition, in Great Expectations' serialised form, reads."""
+    if isinstance(condition, Mapping):
+        column = condition.get("column")
+        if isinstance(column, Mapping):
+            yield str(column.get("name"))
+        for part in condition.get("conditions", ()):
+            yield from _condition_columns(part)
+
+
+def _institutions(catalogue: Catalogue) -> Iterator[Fault]:
+    """Each department is of its level's division, and answers to a bureau that is there."""
+    place = catalogue.places["departments"]
+
+    def fault(code: str, field: str, problem: str, remedy: str) -> Fault:
+        return Fault(place.file, place.line((code, field)), f"{code}.{field}", problem, remedy)
+
+    for code, each in catalogue.departments.items():
+        county = not each.division.endswith("00")
+        if each.level == "county" and not county:
+            remedy = "state `division`, the county's six digits"
+            yield fault(code, "level", f"of a county, yet {each.division} is none", remedy)
+        if each.level == "city" and county:
+            yield fault(
+                code, "division", f"of the city, yet {each.division} is a county", "state `level: county`"
+            )
+        if "bureau" in each.model_fields_set and each.bureau not in catalogue.departments:
+            remedy = "add it to departments.yaml, or correct it"
+            yield fault(code, "bureau", f"no department {each.bureau!r}", remedy)
 
 
 def _one_source(catalogue: Catalogue) -> Iterator[Fault]:
@@ -308,4 +341,4 @@ RULES: tuple[Callable[[Catalogue, Entry], Iterator[Fault]], ...] = (
     _reserved,
     _rules,
 )
-ACROSS: tuple[Callable[[Catalogue], Iterator[Fault]], ...] = (_one_source, _unique_codes)
+ACROSS: tuple[Callable[[Catalogue], Iterator[Fault]], ...] = (_institutions, _one_source, _unique_codes)

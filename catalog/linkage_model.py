@@ -32,6 +32,7 @@ class Kind(StrEnum):
     PHONE = "phone"
     SEX = "sex"
     CODE = "code"
+    CREDIT_CODE = "credit_code"
     NUMBER = "number"
     CATEGORY = "category"
     TEXT = "text"
@@ -55,6 +56,7 @@ LEVELS: Mapping[Kind, Mapping[str, float]] = {
     Kind.PHONE: {"exact": 0.75, "near": 0.05, "else": 0.2},
     Kind.SEX: {"exact": 0.98, "else": 0.02},
     Kind.CODE: {"exact": 0.88, "near": 0.07, "two": 0.02, "else": 0.03},
+    Kind.CREDIT_CODE: {"exact": 0.83, "near": 0.07, "inside": 0.05, "two": 0.02, "else": 0.03},
     Kind.NUMBER: {"exact": 0.65, "close": 0.1, "alike": 0.1, "else": 0.15},
     Kind.CATEGORY: {"exact": 0.85, "else": 0.15},
     Kind.TEXT: {"exact": 0.5, "similar": 0.2, "alike": 0.15, "else": 0.15},
@@ -68,6 +70,7 @@ FORMS: Mapping[Kind, tuple[str, ...]] = {
     Kind.PHONE: ("exact", "tail"),
     Kind.SEX: ("exact",),
     Kind.CODE: ("exact", "head", "start", "end"),
+    Kind.CREDIT_CODE: ("exact", "head", "start", "end", "organisation"),
     Kind.NUMBER: ("exact",),
     Kind.CATEGORY: ("exact",),
     Kind.TEXT: ("exact", "grams"),
@@ -81,6 +84,7 @@ _FREQUENCIES = {
     Kind.TEXT,
     Kind.PHONE,
     Kind.CODE,
+    Kind.CREDIT_CODE,
     Kind.NUMBER,
 }
 

@@ -80,6 +80,11 @@ class Catalogue:
         """The entries this department is the source of, in code order."""
         return [entry for entry in self.entries.values() if entry.department == department]
 
+    def of_division(self, division: str) -> list[Entry]:
+        """The entries whose source is a department of this division (a county, or the city itself), in code order."""
+        there = {code for code, each in self.departments.items() if each.division == division}
+        return [entry for entry in self.entries.values() if entry.department in there]
+
     @cached_property
     def source_of_item(self) -> dict[str, tuple[str, str]]:
         """Item (``person.name``) → (resource, column) that is its statutory source (Art. 15)."""
@@ -155,7 +160,12 @@ def read_yaml(path: Path, root: Path, faults: list[Fault]) -> tuple[dict[str, An
         return None, Place(name, {})
     twice, place = list(_repeated_keys(node)), Place(name, dict(_lines(node)))
     faults += [Fault(name, line, key, "stands twice", "keep one") for key, line in twice]
-    return None if twice else loader.construct_document(node), place
+    impossible = list(_impossible_values(loader, node))
+    faults += [
+        Fault(name, line, ".".join(path), f"no such value: {problem}", "correct it, or put it in quotes")
+        for path, line, problem in impossible
+    ]
+    return None if twice or impossible else loader.construct_document(node), place
 
 
 def validate(model: type[Model], document: dict[str, Any], place: Place, faults: list[Fault]) -> Model | None:
@@ -196,6 +206,23 @@ def _lines(node: yaml.Node, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             yield from _lines(value, (*path, str(index)))
+
+
+def _impossible_values(
+    loader: Any, node: yaml.Node, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], int, str]]:
+    """Values that look like a date and are none (2027-13-31)."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _impossible_values(loader, value, (*path, str(key.value)))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from _impossible_values(loader, value, (*path, str(index)))
+    elif node.tag == "tag:yaml.org,2002:timestamp":
+        try:
+            loader.construct_object(node)
+        except ValueError as error:
+            yield path, node.start_mark.line + 1, str(error)
 
 
 def _repeated_keys(node: yaml.Node) -> Iterator[tuple[str, int]]:

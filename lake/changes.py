@@ -27,6 +27,7 @@ PIECE_ROWS = 50_000
 _WRITER = "citylake.writer"
 _FILE = "_file:"
 _PIECE = "_piece:"
+_GROUP = "_group:"
 
 
 @dataclass(frozen=True)
@@ -88,30 +89,55 @@ def plan_change(
 
 
 def plan_exchange(
-    table: DeltaTable, folder: Path, coming: pl.DataFrame, leaving: pl.DataFrame, key: list[str]
+    table: DeltaTable, folder: Path, coming: pl.DataFrame, leaving: pl.Expr, order: str
 ) -> Planned | None:
-    """The rows of ``coming`` instead of those with a key in ``leaving``; only files that lose a row are rewritten, and
-    small ones once there are many."""
-    if coming.is_empty() and leaving.is_empty():
-        return None
-    files = files_of(table)
-    losing = set[str]()
-    if leaving.height:
-        paths = [folder / path for path in files["path"]]
-        keys = pl.scan_parquet(paths, include_file_paths=_FILE).select(*key, _FILE)
-        found = keys.join(leaving.lazy(), on=key, how="semi", nulls_equal=True).select(_FILE).unique()
-        losing = {Path(path).name for path in found.collect(engine="streaming")[_FILE]}
-    rewritten = files.filter(pl.col("path").is_in(list(losing)) | _too_many_small())
-    kept = scan_files(table, folder, rewritten["path"]).join(
-        leaving.lazy(), on=key, how="anti", nulls_equal=True
+    """The rows of ``coming`` instead of those that are ``leaving``, file by file; one in which that changes nothing stays.
+
+    Rows of whom a file knows (by the column ``order``) come into it again; those of others into a new one, or the last that
+    is written anyhow. Small files are folded into one once there are many."""
+    fresh, files = conformed(coming.lazy(), schema_of(table)).collect(), _grouped(files_of(table))
+    known = _known_groups(table, folder, files, leaving, order)
+    folded = files.filter(pl.len().over(_GROUP) > 1)[_GROUP].unique().to_list()
+    groups = sorted({*known[_GROUP], *folded})
+    placed = fresh.join(known, on=order, how="left", maintain_order="left").with_columns(
+        pl.col(_GROUP).fill_null(groups[-1] if groups else -1)
     )
-    part = write_part(pl.concat([kept, conformed(coming.lazy(), schema_of(table))]), folder)
-    return Planned(
-        [part] if part.rows else [],
-        removed=[_removed(*file) for file in rewritten.select("path", "size_bytes").iter_rows()],
-        inserted=coming.height,
-        deleted=leaving.height,
-    )
+    parts, removed, inserted, deleted = [], [], 0, 0
+    for group in groups or [-1]:
+        new, mine = placed.filter(pl.col(_GROUP) == group).drop(_GROUP), files.filter(pl.col(_GROUP) == group)
+        held = scan_files(table, folder, mine["path"]).with_columns(leaving.alias(_GROUP)).collect()
+        old = held.filter(_GROUP).drop(_GROUP)
+        arriving = new.join(old, on=new.columns, how="anti", nulls_equal=True).height
+        departing = old.join(new, on=new.columns, how="anti", nulls_equal=True).height
+        if arriving or departing:
+            parts.append(
+                write_part(pl.concat([held.filter(~pl.col(_GROUP)).drop(_GROUP), new]).lazy(), folder)
+            )
+            removed += [_removed(*file) for file in mine.select("path", "size_bytes").iter_rows()]
+            inserted, deleted = inserted + arriving, deleted + departing
+    for part in parts:
+        if not part.rows:
+            part.path.unlink()
+    filled = [part for part in parts if part.rows]
+    return Planned(filled, removed=removed, inserted=inserted, deleted=deleted) if parts else None
+
+
+def _grouped(files: pl.DataFrame) -> pl.DataFrame:
+    """Files with the number of the one file they become when they are rewritten: of small ones, if there are many, one."""
+    number = pl.int_range(pl.len())
+    return files.with_columns(pl.when(_too_many_small()).then(-2).otherwise(number).alias(_GROUP))
+
+
+def _known_groups(
+    table: DeltaTable, folder: Path, files: pl.DataFrame, leaving: pl.Expr, order: str
+) -> pl.DataFrame:
+    """In which group of files the rows lie that are leaving, by their ``order``."""
+    found = [
+        scan_files(table, folder, [path]).filter(leaving).select(order, pl.lit(group, pl.Int64).alias(_GROUP))
+        for path, group in files.select("path", _GROUP).iter_rows()
+    ]
+    nobody = pl.LazyFrame(schema={order: schema_of(table)[order], _GROUP: pl.Int64})
+    return pl.concat([nobody, *found]).unique(order, keep="first", maintain_order=True).collect()
 
 
 def plan_pieces(

@@ -42,6 +42,11 @@ class Home:
         return self.root / "landing"
 
     @property
+    def tombstones(self) -> Path:
+        """One file for each purged content, named by its digest: who had it destroyed, when and why."""
+        return self.landing / ".purged"
+
+    @property
     def lake(self) -> Path:
         """Delta tables: ``lake/<layer>/<name>``."""
         return self.root / "lake"

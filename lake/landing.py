@@ -28,6 +28,7 @@ from lake.ledger import (
     new_push_id,
     same_or_conflict,
 )
+from lake.purges import is_purged
 from quality.clock import today
 
 MAX_BYTES = 20 * 1024**3
@@ -50,9 +51,18 @@ class DigestError(PushRefusedError):
     """The bytes are not those the department says it sent."""
 
 
+class PurgedError(PushRefusedError):
+    """The bytes are those of a push that was purged: whoever offers them keeps no copy here."""
+
+
 #: A push for a day to come would overrule every true one until that day.
 FUTURE = Title(
     zh="数据日期晚于今天，请检查年份和月份", en="the data date is after today: check its year and month"
+)
+#: Sent again by a second press of the button, it would all be there once more.
+PURGED = Title(
+    zh="这份内容已由数据局清除，不再接收；如属误清除，请重新导出后推送，或联系数据局",
+    en="the bureau had this very content destroyed, and it is not taken again: ask the bureau",
 )
 EMPTY = Title(
     zh="文件没有内容（0字节）。本期没有数据时，请推送只有表头的文件（零报告）",
@@ -86,6 +96,8 @@ def receive(
         name = safe_name(filename)
         size, digest = _write(staging / name, chunks, max_bytes)
         _judge(digest, expected_digest)
+        if is_purged(home, digest):
+            raise PurgedError(PURGED)
         push = Push(
             id=push_id,
             resource=entry.code,

@@ -26,12 +26,14 @@ from catalog.errors import MendableError
 from catalog.model import Title, Way
 from lake.home import Home
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 6
 #: What brings each older version of the state to the next: additions only.
 _UPGRADES = {
     1: "ALTER TABLE pushes ADD COLUMN notes JSON",
     2: "ALTER TABLE pushes ADD COLUMN same_as VARCHAR(40)",
     3: "ALTER TABLE pushes ADD COLUMN findings JSON",
+    4: "ALTER TABLE pushes ADD COLUMN entry_digest VARCHAR(64)",
+    5: "CREATE INDEX IF NOT EXISTS pushes_of_content ON pushes (resource, digest)",
 }
 #: How databases say that there is no room; the second is the file through which SQLite's connections see each other.
 _SQLITE_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
@@ -40,13 +42,15 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 class PushState(StrEnum):
-    """Where a push stands. Refused: the file could not be taken. Held: a person must decide."""
+    """Where a push stands. Refused: the file could not be taken. Held: a person must decide. Purged: its bytes and rows
+    were destroyed, and this is all that is left of it."""
 
     RECEIVED = "received"
     APPLIED = "applied"
     HELD = "held"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
+    PURGED = "purged"
 
     @property
     def title(self) -> str:  # type: ignore[override]  # the word on screens, not str.title
@@ -57,6 +61,7 @@ class PushState(StrEnum):
             "held": "待定",
             "refused": "已退回",
             "withdrawn": "已撤回",
+            "purged": "已清除",
         }[self.value]
 
 
@@ -94,7 +99,8 @@ class NewerStateError(LedgerError):
 class Push:
     """One delivery and its receipt. ``id`` sorts by time; ``sequence`` is the order of registration; ``same_as`` names
     the earlier push that said all of it already, and under which its refused rows stand. ``failures`` counts rows by
-    rule; ``findings`` says of each rule over the push as a whole whether it is met (None: it could not be judged)."""
+    rule; ``findings`` says of each rule over the push as a whole whether it is met (None: it could not be judged).
+    ``entry_version`` and ``entry_digest`` are those of the entry under which it was read, until then of that it came under."""
 
     id: str
     resource: str
@@ -121,6 +127,7 @@ class Push:
     notes: Sequence[str] | None = None
     same_as: str | None = None
     findings: Mapping[str, Mapping[str, Any]] | None = None
+    entry_digest: str | None = None
 
     @property
     def refusals(self) -> str:
@@ -185,10 +192,12 @@ _pushes = sa.Table(
     sa.Column("notes", sa.JSON),
     sa.Column("same_as", sa.String(40)),
     sa.Column("findings", sa.JSON),
+    sa.Column("entry_digest", sa.String(64)),
     # a key belongs to one department and resource
     sa.UniqueConstraint("department", "resource", "idempotency_key", name="one_push_per_key"),
     sa.Index("pushes_waiting", "state", "resource"),
     sa.Index("pushes_of_resource", "resource", "data_date"),
+    sa.Index("pushes_of_content", "resource", "digest"),
 )
 _decisions = sa.Table(
     "decisions",
@@ -300,6 +309,15 @@ class Ledger:
         order = (_pushes.c.data_date.desc(), _pushes.c.sequence.desc())
         return self._first(_standing(push.resource) & earlier, *order)
 
+    def same_bytes(self, push: Push) -> Push | None:
+        """The newest applied push of the same resource that brought the very same bytes before this one came."""
+        mine = (
+            _standing(push.resource)
+            & (_pushes.c.digest == push.digest)
+            & (_pushes.c.sequence < push.sequence)
+        )
+        return self._first(mine, _pushes.c.sequence.desc())
+
     def repeats_of(self, push_id: str) -> list[Push]:
         """The pushes that are recorded to say what this one said, in the order they came."""
         return self._select(_pushes.c.same_as == push_id)
@@ -323,8 +341,9 @@ class Ledger:
         notes: Sequence[str] = (),
         same_as: str | None = None,
         findings: Mapping[str, Mapping[str, Any]] | None = None,
+        read_under: tuple[int, str] | None = None,
     ) -> None:
-        """Record what became of a push. Settling it again with the same outcome changes nothing that matters."""
+        """Record what became of a push, and the version and digest of the entry under which it was read. Settling it again with the same outcome changes nothing that matters."""
         values = {
             "state": state.value,
             "rows": rows,
@@ -339,8 +358,19 @@ class Ledger:
             "findings": {code: dict(found) for code, found in (findings or {}).items()},
             "settled_at": datetime.now(UTC),
         }
+        if read_under:
+            values |= dict(zip(("entry_version", "entry_digest"), read_under, strict=True))
         with self.engine.begin() as connection:
             connection.execute(sa.update(_pushes).where(_pushes.c.id == push_id).values(values))
+
+    def reread(self, pushes: Sequence[Push], version: int, digest: str, *, reason: str, by: str) -> None:
+        """Pushes were read anew under another entry, and stand so from now on: recorded of each for ever."""
+        decision = {"kind": "reread", "reason": reason, "by": by, "at": datetime.now(UTC)}
+        with self.engine.begin() as connection:
+            for push in pushes:
+                said = {"entry_version": version, "entry_digest": digest}
+                connection.execute(sa.insert(_decisions).values(push=push.id, **decision))
+                connection.execute(sa.update(_pushes).where(_pushes.c.id == push.id).values(said))
 
     def accept_hold(self, push_id: str, *, reason: str, by: str) -> None:
         """A person lets a held push in: recorded for ever, and the push waits again."""
@@ -368,12 +398,44 @@ class Ledger:
         self.get(push_id)
         self._decide(push_id, "withdraw", reason, by, PushState.WITHDRAWN, settled_at=datetime.now(UTC))
 
+    def purge(self, push_id: str, *, reason: str, by: str) -> None:
+        """Two persons have agreed that nothing of a push shall be left: recorded for ever. Said again, nothing is added;
+        what follows for bytes and tables is ``assets.purge``'s."""
+        if self.get(push_id).state is not PushState.PURGED:
+            self._decide(push_id, "purge", reason, by, PushState.PURGED, settled_at=datetime.now(UTC))
+
+    def scrub(self, push_id: str) -> None:
+        """Clear what a push's row says of its content: names, headers and sums, also from the database's free pages."""
+        cleared = dict.fromkeys(("idempotency_key", "reason_zh", "reason_en", "notes", "findings"))
+        with self.engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA secure_delete=ON")
+            row = sa.update(_pushes).where(_pushes.c.id == push_id)
+            connection.execute(row.values(**cleared, filename="purged"))
+        if self.engine.dialect.name == "sqlite":
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("VACUUM")
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def ask_withdrawal(self, push_id: str, *, reason: str, by: str) -> None:
         """A department asks to take back a push whose rows stand: recorded for ever, and the push stays as it is."""
         if not self.decisions("ask_withdrawal", push_id):
             with self.engine.begin() as connection:
                 asked = {"push": push_id, "kind": "ask_withdrawal", "reason": reason, "by": by}
                 connection.execute(sa.insert(_decisions).values(asked | {"at": datetime.now(UTC)}))
+
+    def sign(self, push_id: str, *, reason: str, by: str) -> None:
+        """A person stands for what a push says: recorded once for each push, and for ever."""
+        if not self.decisions("sign", push_id):
+            with self.engine.begin() as connection:
+                signed = {
+                    "push": push_id,
+                    "kind": "sign",
+                    "reason": reason,
+                    "by": by,
+                    "at": datetime.now(UTC),
+                }
+                connection.execute(sa.insert(_decisions).values(signed))
 
     def hold_accepted(self, push_id: str) -> bool:
         """Whether a person has let this push in."""
@@ -460,7 +522,7 @@ class Ledger:
 
 def open_ledger(home: Home) -> Ledger:
     """The ledger of this home; its tables are made on first use. Raises :class:`NewerStateError`."""
-    return _open(os.environ.get("CITYLAKE_OPERATIONS_URL") or f"sqlite:///{home.operations}")
+    return _open(_url(home))
 
 
 def open_tables(home: Home, metadata: sa.MetaData) -> sa.Engine:
@@ -518,8 +580,31 @@ def _alone(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 def migrate(home: Home) -> str:
     """Bring the state to this version; says what it did."""
+    before = _state_of(_url(home))
     open_ledger(home)
-    return f"状态版本 state version {SCHEMA_VERSION}: 无需迁移 nothing to do"
+    if before in (None, SCHEMA_VERSION):
+        return f"状态版本 state version {SCHEMA_VERSION}: 无需迁移 nothing to do"
+    return f"状态版本 state version {before} → {SCHEMA_VERSION}: 已迁移 migrated"
+
+
+def _url(home: Home) -> str:
+    return os.environ.get("CITYLAKE_OPERATIONS_URL") or f"sqlite:///{home.operations}"
+
+
+def _state_of(url: str) -> int | None:
+    """The version that the state has, before anything is made or changed; None where there is none yet."""
+    engine = sa.create_engine(url)
+    try:
+        with engine.connect() as connection:
+            there = sa.inspect(connection).has_table(_state_version.name)
+            found: int | None = (
+                connection.execute(sa.select(sa.func.max(_state_version.c.version))).scalar()
+                if there
+                else None
+            )
+            return found
+    finally:
+        engine.dispose()
 
 
 def _durable_sqlite(connection: Any, _: object) -> None:

@@ -1,4 +1,5 @@
-"""What is recorded about promised updates besides the pushes: since when they count, excuses, and what followed.
+"""What is recorded about promised updates besides the pushes: since when they count, excuses, our outages, and what
+followed.
 
 Here belong the tables and every statement on them; rows are only ever added, so that a department's case can be told years later.
 When a push is late is decided in ``quality.freshness``, what follows from an excuse in ``assets.operations``.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -19,10 +20,15 @@ from lake.home import Home
 from lake.ledger import UtcDateTime, open_tables
 
 MAX_REASON = 1000
+MOST_OUTAGE_DAYS = 366
 
 
 class ExcuseError(MendableError, ValueError):
     """An excuse, or a ruling on one, that cannot be."""
+
+
+class OutageError(MendableError, ValueError):
+    """An outage that cannot be."""
 
 
 class Step(StrEnum):
@@ -52,6 +58,22 @@ class Excuse:
     def covers(self, resource: str, due: date | None) -> bool:
         """Whether it speaks of this deadline."""
         return due is not None and resource == self.resource and self.due_from <= due <= self.due_to
+
+
+@dataclass(frozen=True)
+class Outage:
+    """Days on which we could not receive: they count against nobody."""
+
+    first: date
+    last: date
+    reason: str
+    by: str
+    at: datetime
+
+    @property
+    def days(self) -> list[date]:
+        """Every day of it."""
+        return [self.first + timedelta(days=place) for place in range((self.last - self.first).days + 1)]
 
 
 @dataclass(frozen=True)
@@ -99,6 +121,16 @@ _rulings = sa.Table(
     sa.Column("ruled_by", sa.String(128), nullable=False),
     sa.Column("ruled_at", UtcDateTime, nullable=False),
 )
+_outages = sa.Table(
+    "outages",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("first", sa.Date, nullable=False),
+    sa.Column("last", sa.Date, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("by", sa.String(128), nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+)
 _measures = sa.Table(
     "late_measures",
     _metadata,
@@ -127,6 +159,26 @@ class Promises:
         query = sa.select(_starts.c.resource, _starts.c.since).order_by(_starts.c.id)
         with self.engine.connect() as connection:
             return {row.resource: row.since for row in connection.execute(query)}
+
+    def outage(self, first: date, last: date, *, reason: str, by: str) -> None:
+        """Record that we could not receive from one day to another, for ever. Raises :class:`OutageError`."""
+        if not 0 <= (last - first).days < MOST_OUTAGE_DAYS:
+            msg = (
+                f"停机须为 1 至 {MOST_OUTAGE_DAYS} 天，止日不早于起日 · an outage has 1 to {MOST_OUTAGE_DAYS} days, and its "
+                "last is not before its first"
+            )
+            raise OutageError(msg)
+        if not reason.strip():
+            msg = "请写明原因 · give the reason"
+            raise OutageError(msg)
+        self._add(_outages, first=first, last=last, reason=reason.strip(), by=by)
+
+    def outages(self) -> list[Outage]:
+        """Every outage recorded, newest first."""
+        columns = [column for column in _outages.columns if column.name != "id"]
+        query = sa.select(*columns).order_by(_outages.c.first.desc(), _outages.c.id.desc())
+        with self.engine.connect() as connection:
+            return [Outage(**row) for row in connection.execute(query).mappings()]
 
     def excuse(
         self, department: str, resource: str, due_from: date, due_to: date, *, reason: str, by: str

@@ -87,7 +87,7 @@ class Lake:
         """Whether the table has at least one version."""
         log = self.path(layer, name) / "_delta_log"
         # the library's own question opens the table, which takes ten times as long
-        return log.is_dir() and any(name.endswith((".json", ".parquet")) for name in os.listdir(log))
+        return log.is_dir() and any(name.endswith((".json", ".parquet")) for name in os.listdir(log))  # noqa: PTH208
 
     def table(self, layer: str, name: str) -> DeltaTable:
         """The Delta table itself; raises :class:`TableMissingError`."""
@@ -233,18 +233,27 @@ class Lake:
         if not self.exists(layer, name):
             self.create(layer, name, schema, description)
         part = write_part(lazy.sort(key), self.path(layer, name), statistics)
+        return self.publish_parts(layer, name, [part], schema)
+
+    def publish_parts(self, layer: str, name: str, parts: Sequence[Part], schema: pl.Schema) -> Commit:
+        """:meth:`publish` of rows that already lie in the table's folder, in these parts."""
+        if not self.exists(layer, name):
+            self.create(layer, name, schema)
+        filled = [part for part in parts if part.rows]
 
         def plan(table: DeltaTable) -> Planned | None:
             held = scan_files(table, self.path(layer, name), files_of(table)["path"])
             same = schema_of(table) == schema and table.version() > 0
-            if same and fingerprint(pl.scan_parquet(part.path)) == fingerprint(held):
+            rows = pl.scan_parquet([part.path for part in parts]) if parts else schema.to_frame().lazy()
+            if same and fingerprint(rows) == fingerprint(held):
                 return None
-            parts = [part] if part.rows else []
-            return Planned(parts, "overwrite", schema=arrow_schema(schema), inserted=part.rows)
+            inserted = sum(part.rows for part in parts)
+            return Planned(filled, "overwrite", schema=arrow_schema(schema), inserted=inserted)
 
         commit = self._commit(layer, name, None, plan)
-        if not commit.changed or not part.rows:
-            part.path.unlink()
+        for part in parts:
+            if not commit.changed or not part.rows:
+                part.path.unlink()
         return commit
 
     def publish_pieces(
@@ -268,6 +277,10 @@ class Lake:
         return self._commit(
             layer, name, None, lambda table: plan_pieces(table, folder, rows, list(by), statistics)
         )
+
+    def unchanged(self, layer: str, name: str) -> Commit:
+        """What a write says that left the table as it is."""
+        return Commit(self.table(layer, name).version(), self.rows(layer, name), changed=False)
 
     def identity(self, layer: str, name: str) -> tuple[str, int] | None:
         """Which table this is, and its version: the two say whether it is the one that was read before; None where
@@ -293,18 +306,23 @@ class Lake:
         return scan_files(table, folder, gone), scan_files(table, folder, come)
 
     def exchange(
-        self, layer: str, name: str, rows: pl.DataFrame, *, held: pl.DataFrame, key: Sequence[str]
+        self,
+        layer: str,
+        name: str,
+        rows: pl.DataFrame,
+        *,
+        whose: pl.Series,
+        also: pl.Expr | None = None,
+        key: str,
     ) -> Commit:
-        """Put ``rows`` in the place of ``held``, which are rows of the table that ``key`` tells apart, in one commit.
+        """Put ``rows`` in the place of those whose ``key`` is among ``whose``, and of those that are ``also`` meant, in one commit.
 
-        Rows that are among both stay where they are; where all are, there is no new version."""
-        columns = rows.columns
-        leaving = held.join(rows, on=columns, how="anti", nulls_equal=True).select(key)
-        coming = rows.join(held, on=columns, how="anti", nulls_equal=True)
+        A file in which nothing changes stays; where all do, there is no new version. Files hold ranges of ``key``."""
+        leaving = pl.col(key).is_in(whose.implode())
+        if also is not None:
+            leaving |= also
         folder = self.path(layer, name)
-        return self._commit(
-            layer, name, None, lambda table: plan_exchange(table, folder, coming, leaving, list(key))
-        )
+        return self._commit(layer, name, None, lambda table: plan_exchange(table, folder, rows, leaving, key))
 
     def forget(self, layer: str, name: str, keep: Collection[Path] = ()) -> None:
         """Remove all but the current version: superseded Parquet files (save those to ``keep``), and the log entries that
@@ -321,6 +339,16 @@ class Lake:
             table.alter.set_table_properties({"delta.logRetentionDuration": "interval 0 seconds"})
             table.create_checkpoint()
             table.cleanup_metadata()
+
+    def expunge(self, layer: str, name: str) -> int:
+        """Remove all but the current version of any table, at once and whoever reads it; returns how many Parquet files
+        went. For what must not be readable any more: elsewhere superseded files keep their time (``lake.upkeep``)."""
+        folder = self.path(layer, name)
+        before = len(list(folder.glob("*.parquet")))
+        self.forget(layer, name)
+        if layer.split("/", 1)[0] not in MASKED_LAYERS:
+            self.table(layer, name).alter.set_table_properties(_CONFIGURATION)
+        return before - len(list(folder.glob("*.parquet")))
 
     def drop(self, layer: str, name: str) -> None:
         """Remove a masked table whole. Full tables are never dropped: their history is evidence."""

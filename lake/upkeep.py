@@ -74,7 +74,7 @@ def shorten_log(folder: Path, age: timedelta = LOG_AGE) -> int:
     read. The caller holds the table's lock: a writer that had been overtaken would else find its number free again."""
     log = folder / "_delta_log"
     # names, and no paths: this is asked at every push, and a log may have thousands of files that are younger than a minute
-    files = [name for name in os.listdir(log) if name[:20].isdigit()] if log.is_dir() else []
+    files = [name for name in os.listdir(log) if name[:20].isdigit()] if log.is_dir() else []  # noqa: PTH208
     checkpoints = sorted(name for name in files if name.endswith(".checkpoint.parquet"))
     if len(files) <= LOG_FILES or len(checkpoints) < 2:
         return 0

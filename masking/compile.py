@@ -19,6 +19,7 @@ from masking.policy import Policy
 from masking.product import Product
 from masking.roles import Role
 
+DIVISION = "division_code"
 #: The subject of each row, carried beside the masked columns until groups are counted, and never written.
 SUBJECT = "_subject"
 
@@ -73,6 +74,24 @@ def role_columns(
         if fits and after.rank >= role.sees.rank:
             seen.append(RoleColumn(column, mask, after))
     return seen
+
+
+def places(seen: Sequence[RoleColumn]) -> list[str]:
+    """Those of the columns, as a role sees them, that say in which county a row is."""
+    return [
+        each.column.name
+        for each in seen
+        if each.column.element == DIVISION and each.mask.method in ("keep", "generalise_division")
+    ]
+
+
+def in_county(role: Role, seen: Sequence[RoleColumn]) -> pl.Expr:
+    """Of its masked rows those that a role may see: all, or where one of the divisions that it sees lies in its county.
+    Rows are chosen by what is seen of them alone, so that none tells more by being there."""
+    if role.division is None:
+        return pl.lit(value=True)
+    there = [pl.col(name).str.starts_with(role.division) for name in places(seen)]
+    return pl.any_horizontal(pl.lit(value=False), *there).fill_null(value=False)
 
 
 def order(product: Product, sources: Mapping[str, SourceColumn]) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Keys: one for each recipient and version, derived from the master key.
+"""Keys: one for each recipient and version, or for each of a recipient's products, derived from the master key.
 
 Here belongs the derivation only. Where the master key is kept is ``lake.keys``' business; what a key is used
 for is in ``methods``. A key never appears in a representation, a log or an error.
@@ -34,14 +34,16 @@ class RecipientKey:
     secret: bytes = field(repr=False)
 
 
-def recipient_key(master: bytes, recipient: str, version: int = 1) -> RecipientKey:
+def recipient_key(
+    master: bytes, recipient: str, version: int = 1, product: str | None = None
+) -> RecipientKey:
     """Derive the recipient's key: one block of SP 800-108's counter mode over HMAC-SM3 (256 bits).
 
-    The recipient's name and the version are the context, told apart by a zero byte that neither contains.
-    Raises :class:`WeakKeyError`."""
+    The recipient's name, the version and (where its grant asks for a key per product) the product are the context,
+    told apart by a zero byte that none contains. Raises :class:`WeakKeyError`."""
     if len(master) < MASTER_KEY_BYTES:
         raise WeakKeyError(len(master))
-    context = recipient.encode() + b"\x00" + str(version).encode()
+    context = b"\x00".join(part.encode() for part in (recipient, str(version), product) if part is not None)
     message = b"\x00\x00\x00\x01" + b"citylake masking" + b"\x00" + context + b"\x00\x00\x01\x00"
     return RecipientKey(recipient, version, hmac_sm3(master, message))
 

@@ -7,7 +7,7 @@ it, and of rows chosen by what is not shared nothing is shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -41,6 +41,8 @@ _PASSING = (
     exp.IgnoreNulls,
 )
 
+#: What names no columns: those it takes, or makes, cannot be told from the SQL.
+_UNNAMED = (exp.Columns, exp.Lateral, exp.Pivot, exp.Summarize, exp.Describe, exp.Command)
 
 _Shape = tuple[str, str, tuple[tuple[str, str], ...]]
 """layer, table, and each column with its dtype"""
@@ -89,13 +91,29 @@ def query_columns(
     deciding = [_declared(origin, tables) for origin in choosers]
     if any(_never_shown(column) for column in deciding):
         return {}
+    shown = _of_values(roots, schema, tables, titles)
+    return {name: _tightened(column, deciding) for name, column in shown.items()}
+
+
+def value_columns(
+    sql: str, schema: pl.Schema, tables: Tables, titles: Mapping[str, str]
+) -> dict[str, SourceColumn]:
+    """As :func:`query_columns`, by the values alone: what chooses the rows is for the caller to judge.
+
+    Raises :class:`UntraceableError`."""
+    return _of_values(_read(sql, tables)[0], schema, tables, titles)
+
+
+def _of_values(
+    roots: Mapping[str, Node], schema: pl.Schema, tables: Tables, titles: Mapping[str, str]
+) -> dict[str, SourceColumn]:
     found = {}
     for name, dtype in schema.items():
         traced = _origins(roots[name], tables) if name in roots else None
         column = _computed(name, dtype, traced) if traced else None
         if column:
             title = Title(zh=titles.get(name, column.title.zh), en=column.title.en)
-            found[name] = _tightened(replace(column, title=title), deciding)
+            found[name] = replace(column, title=title)
     return found
 
 
@@ -127,53 +145,108 @@ def trace(sql: str, tables: Tables) -> Trace:
 
 def _read(sql: str, tables: Tables) -> tuple[Mapping[str, Node], frozenset[Origin]]:
     """SQLGlot's lineage of every output column, and the columns that choose rows."""
-    shapes = (
-        (*names, tuple((name, str(column.dtype)) for name, column in columns.items()))
-        for names, columns in tables.items()
-    )
-    return _read_once(sql, tuple(shapes))
+    return _read_once(sql, _shapes(tables))
 
 
 @lru_cache(maxsize=64)
 def _read_once(sql: str, shapes: tuple[_Shape, ...]) -> tuple[Mapping[str, Node], frozenset[Origin]]:
     """The same of tables' names and columns, all that it depends on: a query is read in half a second, and every role's
     tables ask for each theme's."""
-    declared: dict[str, object] = {}
-    for layer, table, columns in shapes:
-        declared.setdefault(layer, {})[table] = dict(columns)  # type: ignore[index]
     try:
-        roots = lineage(None, sql, schema=declared, dialect="duckdb")
-        choosers = _choosers(sql, declared)
+        roots = lineage(None, sql, schema=_schema(shapes), dialect="duckdb")
+        choosers = _choosers(_scopes(sql, shapes))
     except (SqlglotError, ValueError) as error:
         raise UntraceableError(str(error)) from error
     return MappingProxyType(roots), frozenset(choosers)
 
 
-def _choosers(sql: str, declared: dict[str, object]) -> set[Origin]:
-    """The stored columns that decide which rows there are, and how they are grouped."""
-    query = qualify(
-        sqlglot.parse_one(sql, dialect="duckdb"),
-        dialect="duckdb",
-        schema=declared,
-        validate_qualify_columns=False,
+def _shapes(tables: Tables) -> tuple[_Shape, ...]:
+    return tuple(
+        (*names, tuple((name, str(column.dtype)) for name, column in columns.items()))
+        for names, columns in tables.items()
     )
+
+
+def _schema(shapes: tuple[_Shape, ...]) -> dict[str, object]:
+    """The tables' columns as SQLGlot wants them."""
+    declared: dict[str, dict[str, dict[str, str]]] = {}
+    for layer, table, columns in shapes:
+        declared.setdefault(layer, {})[table] = dict(columns)
+    return {**declared}
+
+
+def scopes_of(sql: str, tables: Tables) -> list[Scope]:
+    """The query's parts, each after those it reads, with every column's table named; the last is the whole.
+
+    Raises :class:`UntraceableError`."""
+    return _scopes(sql, _shapes(tables))
+
+
+def _scopes(sql: str, shapes: tuple[_Shape, ...]) -> list[Scope]:
+    try:
+        written = sqlglot.parse_one(sql, dialect="duckdb")
+        _refuse_unnamed(written)
+        query = qualify(written, dialect="duckdb", schema=_schema(shapes), validate_qualify_columns=False)
+    except SqlglotError as error:
+        raise UntraceableError(str(error)) from error
     if query.find(exp.TableColumn):
         msg = "a row is taken whole, as one value: name its columns"
-        raise ValueError(msg)
+        raise UntraceableError(msg)
+    if any(not isinstance(star.parent, exp.Count) for star in query.find_all(exp.Star)):
+        msg = "a * stands for columns that are not declared, or within an expression: name them"
+        raise UntraceableError(msg)
+    return traverse_scope(query)
+
+
+def _refuse_unnamed(query: exp.Expr) -> None:
+    """Refuse what takes or makes rows and columns without naming them."""
+    for part in query.find_all(*_UNNAMED):
+        msg = f"{part.sql('duckdb')[:60]} takes or makes columns that it does not name"
+        raise UntraceableError(msg)
+    for table in query.find_all(exp.Table):
+        if not isinstance(table.this, exp.Identifier):
+            msg = f"{table.sql('duckdb')[:60]} is a function that makes rows: of what cannot be traced"
+            raise UntraceableError(msg)
+    for inner in query.find_all(exp.Subquery):
+        if inner.args.get("order") or inner.args.get("limit"):
+            msg = "ORDER BY or LIMIT behind a query in brackets: put it within them"
+            raise UntraceableError(msg)
+
+
+def _choosers(scopes: Sequence[Scope]) -> set[Origin]:
+    """The stored columns that decide which rows there are, and how they are grouped."""
     found: set[Origin] = set()
-    for scope in traverse_scope(query):
+    for scope in scopes:
         listed = [column for column in scope.columns if not _is_projected(column, scope)]
-        leaves = [leaf for column in listed for leaf in _leaves(column, scope)]
+        leaves = [leaf for column in listed for leaf in stored_behind(column, scope)]
         for inner in scope.subquery_scopes:
             # what `IN (SELECT ...)`, `> ALL (...)` and `LIMIT (...)` compare with is selected there and decides here
             if isinstance(inner.expression, exp.Query) and not _is_projected(inner.expression, scope):
                 places = range(len(inner.expression.named_selects))
                 leaves += [leaf for place in places for leaf in _behind(inner, place)]
-        if isinstance(scope.expression, exp.Query) and _compares_rows(scope.expression):
-            positions = range(len(scope.expression.named_selects))
-            leaves += [leaf for position in positions for leaf in _behind(scope, position)]
+        leaves += [
+            leaf for position in _deciding_places(scope.expression) for leaf in _behind(scope, position)
+        ]
         found |= {(*table, name) for table, name in leaves}
     return found
+
+
+def _deciding_places(query: exp.Expr) -> Iterable[int]:
+    """The places in the select list whose values decide which rows there are: all where rows are compared whole, and
+    those that ORDER BY takes by number or by their own names."""
+    if not isinstance(query, exp.Query):
+        return ()
+    every = range(len(query.named_selects))
+    order = query.args.get("order")
+    by = [ordered.this for ordered in order.expressions] if order else []
+    if _compares_rows(query) or any(isinstance(part, exp.Var) for part in by):
+        return every
+    names = {name: place for place, name in enumerate(query.named_selects)}
+    found = [
+        names.get(column.name) for part in by for column in part.find_all(exp.Column) if not column.table
+    ]
+    numbered = [int(part.name) - 1 for part in by if isinstance(part, exp.Literal) and part.is_int]
+    return [*numbered, *(place for place in found if place is not None)]
 
 
 def _compares_rows(query: exp.Query) -> bool:
@@ -192,7 +265,7 @@ def _is_projected(column: exp.Expr, scope: Scope) -> bool:
     return step.arg_key == "expressions"
 
 
-def _leaves(column: exp.Column, scope: Scope) -> Iterator[tuple[tuple[str, str], str]]:
+def stored_behind(column: exp.Column, scope: Scope) -> Iterator[tuple[tuple[str, str], str]]:
     """The stored columns behind a column of a scope, through common table expressions and subqueries."""
     source = scope.sources.get(column.table)
     if isinstance(source, exp.Table):
@@ -213,7 +286,7 @@ def _behind(scope: Scope, position: int | None) -> Iterator[tuple[tuple[str, str
     if isinstance(scope.expression, exp.Select) and position is not None:
         for inner in scope.expression.selects[position].find_all(exp.Column):
             if inner.table:
-                yield from _leaves(inner, scope)
+                yield from stored_behind(inner, scope)
 
 
 def _position(scope: Scope, name: str) -> int | None:

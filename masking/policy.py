@@ -24,6 +24,8 @@ from masking.methods import METHODS, kind
 
 Kind = Literal["sharing", "opening"]
 POLICY_FILE = "masking/policy.yaml"
+Aggregate = Literal["count", "sum", "avg"]
+"""What may be told of a group. A minimum, a maximum, any value or a list is a value of somebody's, and never lifts."""
 
 
 class Review(Declaration):
@@ -58,6 +60,35 @@ class Lift(Declaration):
         )
 
 
+class AggregateLift(Declaration):
+    """One line for what is counted: these functions over these elements, in groups this large, are of another type
+    than the values.
+
+    Whatever chooses rows (WHERE, JOIN, GROUP BY) tells a number of rows, so it asks for a line for ``count``."""
+
+    functions: tuple[Aggregate, ...] = Field(min_length=1)
+    elements: tuple[Code, ...] = Field(min_length=1)
+    grade_up_to: Grade = Grade.HIGHLY_SENSITIVE
+    from_: SharingType = Field(alias="from")
+    to: SharingType
+    towards: tuple[Kind, ...] = Field(("sharing",), min_length=1)
+    subjects: int = Field(ge=2, description="the smallest group, and number in a group, in distinct subjects")
+    largest_share: float | None = Field(
+        None, gt=0, lt=1, description="of a sum or average, what one subject may have at most"
+    )
+    why: Text
+
+    def applies(self, column: SourceColumn, function: str, towards: str) -> bool:
+        """Whether this line speaks for the column under this function."""
+        return (
+            function in self.functions
+            and towards in self.towards
+            and column.element in self.elements
+            and column.grade <= self.grade_up_to
+            and column.type_towards(towards) is self.from_
+        )
+
+
 class Threshold(Declaration):
     """How many subjects must be alike in all quasi-identifiers, and what share of rows may be lost to reach
     it."""
@@ -78,6 +109,7 @@ class Policy(Declaration):
     thresholds: Mapping[Kind, Mapping[SharingType, Threshold]]
     key_versions: Mapping[Code, int] = Field({}, description="of recipients that are no role")
     lifts: tuple[Lift, ...]
+    aggregates: tuple[AggregateLift, ...] = ()
 
     def type_after(self, column: SourceColumn, mask: Mask, towards: str) -> SharingType:
         """The column's type once masked: the loosest that a line allows, never tighter than its own."""
@@ -86,6 +118,13 @@ class Policy(Declaration):
             return own
         lifted = [line.to for line in self.lifts if line.from_ is own and line.applies(column, mask, towards)]
         return max([own, *lifted], key=lambda step: step.rank)
+
+    def line_for(self, column: SourceColumn, function: str, towards: Kind) -> AggregateLift | None:
+        """The line that lifts the column furthest where it is only counted (or summed); None where none does."""
+        if towards == "opening" and not self._maskable(column):
+            return None
+        lines = [line for line in self.aggregates if line.applies(column, function, towards)]
+        return max(lines, key=lambda line: (line.to.rank, -line.subjects), default=None)
 
     def _maskable(self, column: SourceColumn) -> bool:
         return column.system or column.opening_ground in self.maskable_grounds
@@ -159,6 +198,7 @@ def _policy_faults(policy: Policy, place: Place) -> Iterator[Fault]:
             yield fault(
                 problem, f"what can be asked of {line.method}: {', '.join(method.strength) or 'nothing'}"
             )
+    yield from _aggregate_faults(policy, place)
     for towards in ("sharing", "opening"):
         missing = {SharingType.CONDITIONAL, SharingType.UNCONDITIONAL} - set(
             policy.thresholds.get(towards, {})
@@ -170,4 +210,33 @@ def _policy_faults(policy: Policy, place: Place) -> Iterator[Fault]:
                 f"thresholds.{towards}",
                 f"none for {', '.join(sorted(missing))}",
                 "state k and max_loss",
+            )
+
+
+def _aggregate_faults(policy: Policy, place: Place) -> Iterator[Fault]:
+    for index, line in enumerate(policy.aggregates):
+        path = ("aggregates", str(index))
+
+        def fault(problem: str, remedy: str, path: tuple[str, ...] = path) -> Fault:
+            return Fault(place.file, place.line(path), ".".join(path), problem, remedy, "Arts. 24, 36")
+
+        unknown = [code for code in line.elements if code not in ELEMENTS]
+        if unknown:
+            yield fault(f"no element {', '.join(unknown)}", "see catalog/elements")
+        if line.to.rank <= line.from_.rank:
+            yield fault(f"{line.from_} to {line.to} is no lift", "correct `from` and `to`")
+        least = max(
+            (
+                threshold.k
+                for towards in line.towards
+                if (threshold := policy.thresholds.get(towards, {}).get(line.to))
+            ),
+            default=0,
+        )
+        if line.subjects < least:
+            yield fault(f"groups of {line.subjects} are below the threshold of {least}", f"at least {least}")
+        if line.largest_share is None and {"sum", "avg"} & {*line.functions}:
+            yield fault(
+                "a sum of many may be one subject's alone",
+                "state `largest_share`, what one subject may have of it at most",
             )

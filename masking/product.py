@@ -9,7 +9,7 @@ measured in ``risk``. Source: Arts. 24, 36 and 37.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,8 @@ from masking.methods import METHODS, kind
 from masking.policy import Kind, Policy, load_policy
 from masking.roles import ALL_INSTITUTIONS, PUBLIC, Role, load_roles
 
+Tables = Mapping[tuple[str, str], Mapping[str, SourceColumn]]
+"""(layer, table) → its declared columns, by name."""
 Form = Literal["rows", "groups"]
 #: Beside the groups' columns, in a product of groups.
 COUNT_COLUMN = "subjects"
@@ -32,7 +34,7 @@ COUNT_COLUMN = "subjects"
 class TableRef(Declaration):
     """The table a product is made from."""
 
-    layer: Literal["standard", "base"]
+    layer: Literal["standard", "base", "theme"]
     table: Code
 
 
@@ -58,6 +60,9 @@ class ProductColumn(Declaration):
     method: Code | None = None
     parameters: Mapping[str, Any] = {}
     not_quasi: Text | None = Field(None, description="the reviewed reason why it identifies nobody")
+    coarsest: Text | None = Field(
+        None, description="how coarse `to` may become by itself where too many rows would have to be left out"
+    )
 
 
 class Product(Declaration):
@@ -126,30 +131,46 @@ class Masking:
     policy: Policy
     products: Mapping[str, Declared]
     roles: Mapping[str, Role]
+    tables: Tables
+    """the columns of every table that a product is made from"""
 
     def key_version(self, recipient: str) -> int:
         """The version of the recipient's key: raising it in the declaration rotates all its pseudonyms."""
         role = self.roles.get(recipient)
         return role.key_version if role else self.policy.key_versions.get(recipient, 1)
 
+    def by_itself(self, product: Product) -> bool:
+        """Whether the product has a key of its own: its recipient's grant asks for one per product."""
+        role = self.roles.get(product.recipient)
+        return role is not None and role.key_per_product
 
-def load_masking(catalogue: Catalogue) -> tuple[Masking | None, list[Fault]]:
+
+Themes = Callable[[Catalogue, Policy, Collection[str]], Tables]
+"""Finds the columns of themes by their codes, from SQL that this package does not know."""
+
+
+def load_masking(catalogue: Catalogue, themes: Themes | None = None) -> tuple[Masking | None, list[Fault]]:
     """Read policy, roles and products, and judge them; with any fault in the policy there is no masking at
-    all."""
+    all. Without ``themes`` a product of a theme is refused."""
     faults: list[Fault] = []
     policy = load_policy(catalogue.root, faults)
-    roles = load_roles(catalogue.root, faults)
+    roles = load_roles(catalogue.root, faults, catalogue.departments)
     faults += read_lineage(catalogue)[1]
     products = _load_products(catalogue.root, faults)
     if policy is None:
         return None, faults
-    faults += check_products(catalogue, list(products.values()), policy, roles)
-    return Masking(policy, products, roles), faults
+    tables = dict(declared_tables(catalogue))
+    sources = {declared.product.source for declared in products.values()}
+    asked = {source.table for source in sources if source.layer == "theme"}
+    if asked and themes:
+        tables |= themes(catalogue, policy, asked)
+    faults += check_products(catalogue, list(products.values()), policy, roles, tables)
+    return Masking(policy, products, roles, tables), faults
 
 
-def masking_faults(catalogue: Catalogue) -> list[Fault]:
+def masking_faults(catalogue: Catalogue, themes: Themes | None = None) -> list[Fault]:
     """Everything wrong with policy, roles and products."""
-    return load_masking(catalogue)[1]
+    return load_masking(catalogue, themes)[1]
 
 
 def _load_products(root: Path, faults: list[Fault]) -> dict[str, Declared]:
@@ -169,17 +190,20 @@ def _load_products(root: Path, faults: list[Fault]) -> dict[str, Declared]:
 
 
 def check_products(
-    catalogue: Catalogue, products: Sequence[Declared], policy: Policy, roles: Mapping[str, Role]
+    catalogue: Catalogue,
+    products: Sequence[Declared],
+    policy: Policy,
+    roles: Mapping[str, Role],
+    tables: Tables,
 ) -> list[Fault]:
     """Every fault of every product; a product without one may be published."""
-    tables = declared_tables(catalogue)
     return [fault for declared in products for fault in _faults(catalogue, declared, tables, policy, roles)]
 
 
 def _faults(
     catalogue: Catalogue,
     declared: Declared,
-    tables: Mapping[tuple[str, str], Mapping[str, SourceColumn]],
+    tables: Tables,
     policy: Policy,
     roles: Mapping[str, Role],
 ) -> Iterator[Fault]:
@@ -192,7 +216,7 @@ def _faults(
             place.line(("source",)),
             "source",
             f"the catalogue has no table {name}",
-            "`citylake catalogue list` shows all",
+            "`citylake catalogue list` shows all; of themes only those with a `subject` may be published",
         )
         return
     for name in product.columns:
@@ -232,7 +256,7 @@ def _column_faults(
             "Art. 24",
         )
         return
-    problems = method.problems(mask.parameters)
+    problems = method.problems(mask.parameters) + _coarsest_problems(product.columns[name])
     if mask.parameters.get("by") is not None and mask.parameters["by"] not in sources:
         problems.append(f"{mask.method}.by names no column of the source")
     yield from (Fault(place.file, line, label, problem, "see masking/methods.py") for problem in problems)
@@ -246,6 +270,19 @@ def _column_faults(
         )
     elif not problems:
         yield from _type_faults((label, line), declared, source, mask, policy)
+
+
+def _coarsest_problems(column: ProductColumn) -> list[str]:
+    """What is wrong with how far a column may be generalised; empty where nothing is."""
+    if column.coarsest is None:
+        return []
+    method, to = METHODS.get(column.method or ""), column.parameters.get("to")
+    order = method.strength.get("to") if method else None
+    # an age band needs a day on which ages are reckoned, so no other step leads there
+    choices = [choice for choice in order if choice != "age_band"] if isinstance(order, tuple) else []
+    if to in choices and column.coarsest in choices[choices.index(to) + 1 :]:
+        return []
+    return [f"coarsest {column.coarsest!r} is no step beyond `to: {to}` of {column.method}"]
 
 
 def _type_faults(

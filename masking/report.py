@@ -9,11 +9,11 @@ GB/T 42460-2023 (what a report of an assessment says).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
-from catalog.model import Grade
+from catalog.model import Grade, SharingType
 from masking.columns import SourceColumn
 from masking.linkage import Linkage
 from masking.methods import METHODS
@@ -50,6 +50,8 @@ class Report:
     linkage: Linkage | None = None
     joined: Joined | None = None
     """of all products that the recipient holds over the same subjects"""
+    coarser: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """columns that small groups made coarser than declared: how coarse they were to be, and are"""
 
 
 def sensitive_columns(product: Product, sources: Mapping[str, SourceColumn]) -> list[str]:
@@ -164,7 +166,7 @@ def rendered(report: Report) -> str:
         parts += [
             _measures(report.risk),
             _diversities(report),
-            _lost(report.risk, report.losses),
+            _lost(report.risk, report.losses, report.coarser),
             _linked(report),
             _held(report),
         ]
@@ -174,20 +176,24 @@ def rendered(report: Report) -> str:
 def _head(report: Report) -> str:
     product, review = report.product, report.product.secrecy_review
     approvals = "；".join(f"{item.department} {item.document}（{item.date}）" for item in product.approvals)
-    kind = "共享" if product.target.kind == "sharing" else "开放"
     lines = [
         f"# {product.title.zh} · {product.title.en}",
         "",
         "脱敏数据产品风险评估报告 · Risk report of a masked product (GB/T 37964, GB/T 42460)。仅供数据局内部使用。",
         "",
         f"- 产品 product: `{product.layer}.{product.code}`，来源 source: `{product.source.layer}.{product.source.table}`",
-        f"- 目标 target: {kind} {product.target.type}，接收方 recipient: {product.recipient}",
+        f"- 目标 target: {_type(product.target.type, product.target.kind)}，接收方 recipient: {product.recipient}",
         f"- 用途 purpose: {product.purpose}",
         f"- 依据 basis: {product.basis}",
         f"- 数源部门审批 approvals: {approvals}",
         f"- 保密审查 secrecy review: {review.document}（{review.date}）",
     ]
     return "\n".join(lines)
+
+
+def _type(kept: SharingType, kind: str) -> str:
+    """A sharing or an opening type in the law's words."""
+    return f"{kept.title if kind == 'sharing' else kept.title.replace('共享', '开放')} {kept}"
 
 
 def _verdict(report: Report) -> str:
@@ -227,8 +233,8 @@ def _columns(report: Report) -> str:
         excuse = product.columns[name].not_quasi
         role = "准标识符" if name in quasi else (f"非准标识符：{excuse}" if excuse else "假名或隐去")
         lines.append(
-            f"| {name} | {source.title.zh} | {source.grade.value} | {source.type_towards(towards)} "
-            f"| {METHODS[mask.method].title.zh} {parameters} | {after} | {role} |"
+            f"| {name} | {source.title.zh} | {source.grade.value} | {_type(source.type_towards(towards), towards)} "
+            f"| {METHODS[mask.method].title.zh} {parameters} | {_type(after, towards)} | {role} |"
         )
     return "\n".join(lines)
 
@@ -266,9 +272,10 @@ def _diversities(report: Report) -> str:
     )
 
 
-def _lost(risk: Risk, losses: Sequence[Loss]) -> str:
+def _lost(risk: Risk, losses: Sequence[Loss], coarser: Mapping[str, tuple[str, str]]) -> str:
+    steps = "；".join(f"{name}: {before} → {after}" for name, (before, after) in coarser.items())
     head = (
-        f"## 抑制损失 · What suppression lost\n\n{risk.suppressed_rows:,} / {risk.rows:,} 行 rows（{risk.loss:.1%}），"
+        f"## 概化和抑制损失 · What generalisation and suppression lost\n\n因组过小而自动加粗概化 made coarser than declared: {steps or '无 none'}。\n\n{risk.suppressed_rows:,} / {risk.rows:,} 行 rows（{risk.loss:.1%}），"
         f"{risk.groups - risk.published_groups:,} / {risk.groups:,} 组 groups。"
     )
     rows = [(loss.column, f"{loss.before:,}", f"{loss.after:,}") for loss in losses]
@@ -319,4 +326,4 @@ _LIMITS = """## 局限 · What this does not say
 - k 只数同组人数：组内的人若取值相同，不必找到其行也知道其值，见 l 与 t。
 - 链接攻击只用基础库有的列；知道表中其他列的人（如经办人）更强，以 k 与检察官风险为准。
 - 假名可关联同一主体的多行；罕见的行为模式仍可能被知情者认出。
-- k 逐个产品、并对同一接收方持有的全部产品按人合并要求；角色自己的脱敏表（role）由授权约束，不计入，也不与上一次发布比较。"""
+- k 逐个产品、并对同一接收方持有的全部产品按人合并要求；角色自己的脱敏表（role）由授权约束，不计入。与上一次发布相比，变化的主体不足 k 人时暂缓发布；但不要求同样变化的主体达到 k 人。"""

@@ -6,7 +6,7 @@ day they are no longer built, and go.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,6 +45,13 @@ class Role(Declaration):
     approval: Text
     ends: date
     key_version: int = Field(1, ge=1)
+    division: Annotated[str, StringConstraints(pattern=r"^[1-9]\d{3}(0[1-9]|[1-9]\d)$")] | None = Field(
+        None, description="only rows of this county, and of tables that say where each row is"
+    )
+    key_per_product: bool = Field(
+        False,
+        description="each product has pseudonyms of its own, so that not even the role can join two of them",
+    )
     masks: Mapping[ColumnName, RoleMask] = Field(
         {}, description="where the element's default mask does not fit"
     )
@@ -66,7 +73,7 @@ class Role(Declaration):
         return day <= self.ends
 
 
-def load_roles(root: Path, faults: list[Fault]) -> dict[str, Role]:
+def load_roles(root: Path, faults: list[Fault], departments: Collection[str]) -> dict[str, Role]:
     """Read ``catalog/roles.yaml``; what is wrong with it is added to ``faults``."""
     path = root / ROLES_FILE
     if not path.exists():
@@ -86,6 +93,12 @@ def load_roles(root: Path, faults: list[Fault]) -> dict[str, Role]:
                 Fault(place.file, line, f"{code}.masks.{name}", problem, "see masking/methods.py")
                 for problem in problems
             ]
+        if role.unit not in departments:
+            remedy = "add it to departments.yaml, or correct it"
+            line = place.line((code, "unit"))
+            faults.append(
+                Fault(place.file, line, f"{code}.unit", f"no department {role.unit!r}", remedy, "Art. 25")
+            )
         if role.sees is SharingType.NONE:
             line = place.line((code, "sees"))
             faults.append(

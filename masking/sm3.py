@@ -49,7 +49,7 @@ def macs(key: bytes, prefix: bytes, texts: pl.Series) -> Bytes:
 
     def compute(rows: npt.NDArray[np.int64]) -> None:
         messages = _messages(prefix, binary.gather(rows), int(sizes[rows[0]]))
-        result[rows] = _hashed(outer, _hashed(inner, messages))
+        result[rows] = _as_bytes(_hashed_again(outer, _hashed(inner, messages)))
 
     batches = [
         rows[start : start + BATCH]
@@ -83,7 +83,7 @@ def _after_block(block: bytes) -> tuple[int, ...]:
     return tuple(int(word[0]) for word in state)
 
 
-def _hashed(state: Sequence[int], messages: Bytes) -> Bytes:
+def _hashed(state: Sequence[int], messages: Bytes) -> list[Word]:
     """Each message hashed to its end, in the state after one block that is the same for all."""
     rows, length = messages.shape
     padded = np.zeros((rows, -(-(length + 9) // BLOCK) * BLOCK), dtype=np.uint8)
@@ -95,7 +95,19 @@ def _hashed(state: Sequence[int], messages: Bytes) -> Bytes:
     current = [np.full(rows, word, dtype=np.uint32) for word in state]
     for block in np.split(words, len(words) // 16):
         current = _compressed(current, [*block])
-    return np.stack(current, axis=1).astype(">u4").view(np.uint8)
+    return current
+
+
+def _hashed_again(state: Sequence[int], digests: Sequence[Word]) -> list[Word]:
+    """Each digest hashed: its eight words, and the end of a block of which they are the first half, as they are."""
+    rows = len(digests[0])
+    end = (0x80000000, *[0] * 6, (BLOCK + DIGEST) * 8)
+    words = [*digests, *(np.full(rows, word, dtype=np.uint32) for word in end)]
+    return _compressed([np.full(rows, word, dtype=np.uint32) for word in state], words)
+
+
+def _as_bytes(words: Sequence[Word]) -> Bytes:
+    return np.stack(words, axis=1).astype(">u4").view(np.uint8)
 
 
 def _compressed(state: Sequence[Word], words: list[Word]) -> list[Word]:

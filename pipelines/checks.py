@@ -7,6 +7,7 @@ definitions refuse to load while there is one.
 from __future__ import annotations
 
 from assets.theme.themes import read_themes
+from assets.theme.types import grouped_columns
 from catalog.base_model import read_bases
 from catalog.check import check
 from catalog.elements import ELEMENTS
@@ -36,7 +37,7 @@ def faults_of(catalogue: Catalogue) -> list[Fault]:
             *in_bases,
             *in_relations,
             *in_themes,
-            *masking_faults(catalogue),
+            *masking_faults(catalogue, grouped_columns),
         ]
     )
 

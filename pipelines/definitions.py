@@ -22,6 +22,7 @@ from pipelines.automation import (
 )
 from pipelines.checks import refuse_faults
 from pipelines.graph import build_asset, landing_spec, standard_asset
+from pipelines.purging import purge_sensor
 from pipelines.upkeep import upkeep_schedule
 
 
@@ -53,6 +54,7 @@ def assemble(context: Context) -> dg.Definitions:
             delivery_sensor(context),
             reminder_sensor(context),
             failure_sensor(),
+            purge_sensor(context),
         ],
         schedules=[publication_schedule(), upkeep_schedule(context)],
         # a step in a process of its own costs seconds before it does anything; ours take less than that

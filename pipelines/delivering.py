@@ -6,6 +6,7 @@ Here belongs what the command line needs of ingest; the receiving itself is ``la
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import polars as pl
 
 from assets.build import Context
 from assets.ingest.decoding import scratch_folder
+from assets.ingest.nothing import report_nothing
 from assets.ingest.proposing import Proposal, code_of, propose
 from assets.shared import load_lawful
 from assets.standard import Rehearsal, rehearse
@@ -23,7 +25,7 @@ from catalog.model import Way
 from lake import tokens
 from lake.home import Home
 from lake.landing import file_chunks, format_of, receive
-from lake.ledger import Push, open_ledger
+from lake.ledger import LedgerError, Push, open_ledger
 from lake.tables import Lake
 from pipelines.remote.readers import ReaderError, open_readers
 from quality.clock import today
@@ -56,6 +58,13 @@ def deliver_file(home: Home, path: Path, resource: str, data_date: date | None, 
         data_date=data_date or today(),
         idempotency_key=key,
     )
+
+
+def sign_nothing(home: Home, resource: str, data_date: date | None, by: str) -> Push:
+    """Land a signed report of nothing; raises ``PushRefusedError`` where the resource takes none."""
+    entry, day = load().entry(resource), data_date or today()
+    department = entry.department
+    return report_nothing(home, open_ledger(home), entry, day, way=Way.FILE, by=by, department=department)
 
 
 def rehearse_file(home: Home, path: Path, resource: str, data_date: date | None) -> Rehearsal:
@@ -97,16 +106,35 @@ def propose_entry(home: Home, path: Path, code: str | None, department: str) -> 
         return propose(path, catalogue, work, code=code or code_of(path), department=department)
 
 
-def new_token(home: Home, department: str, days: int) -> str:
-    """A token for a department of the catalogue; raises :class:`UnknownDepartmentError`."""
-    require_department(load(), department)
-    return tokens.create(open_ledger(home), department, timedelta(days=days))
+def new_token(home: Home, department: str, days: int, resources: Sequence[str] = ()) -> str:
+    """A token for a department of the catalogue, and for some of its resources (none named: all that it has or will have).
+
+    Raises :class:`UnknownDepartmentError`, and ``LedgerError`` for a resource that is another's."""
+    catalogue = load()
+    require_department(catalogue, department)
+    own = {entry.code for entry in catalogue.of_department(department)}
+    others = [code for code in resources if code not in own]
+    if others:
+        msg = (
+            f"{department} 不是 {'、'.join(others)} 的数源部门，其资源为 {'、'.join(sorted(own)) or '无'} · {department} is not "
+            f"the source of {', '.join(others)}"
+        )
+        raise LedgerError(msg)
+    return tokens.create(open_ledger(home), department, timedelta(days=days), list(resources) or None)
 
 
 def require_department(catalogue: Catalogue, department: str) -> None:
     """Raise :class:`UnknownDepartmentError` for a code that no department has."""
     if department not in catalogue.departments:
         msg = f"no department {department!r}; the catalogue has {', '.join(catalogue.departments)}"
+        raise UnknownDepartmentError(msg)
+
+
+def require_division(catalogue: Catalogue, division: str) -> None:
+    """Raise :class:`UnknownDepartmentError` for a division in which the catalogue has no department."""
+    known = sorted({each.division for each in catalogue.departments.values()})
+    if division not in known:
+        msg = f"no department of division {division!r}; departments.yaml has some of {', '.join(known)}"
         raise UnknownDepartmentError(msg)
 
 

@@ -12,12 +12,13 @@ import dagster as dg
 import polars as pl
 
 from assets.build import Build, Built, Context, TableName
-from assets.push_scores import judged_scores
+from assets.push_scores import JUDGED, judged_scores
 from assets.standard import Outcome, apply_waiting, make_tables
 from catalog.model import Dimension, Entry, Frequency, Way
 from lake.ledger import PushState, open_ledger
 from lake.tables import Commit
 from pipelines.alerts import alert
+from pipelines.data_docs import docs_url
 from pipelines.lineage import dagster_lineage
 from quality.plan import Plan, asked_resources, compile_entry
 
@@ -35,6 +36,8 @@ FRESHNESS: dict[Frequency, timedelta | None] = {
 }
 WAY_KIND = {Way.API: "api", Way.TABLE: "postgres", Way.FILE: "file"}
 PUSH_CHECK = "push"
+#: Under this name assets and checks link to the page of how a push met each rule.
+DATA_DOCS = "质量报告 Data Docs"
 
 
 def asset_key(table: TableName) -> dg.AssetKey:
@@ -80,7 +83,10 @@ def standard_asset(city: Context, entry: Entry) -> dg.AssetsDefinition:
             good,
             group_name="standard",
             description=f"{entry.title.zh} · {entry.title.en}: the rows that passed, typed and keyed.",
-            metadata={"dagster/column_schema": _entry_schema(entry)},
+            metadata={
+                "dagster/column_schema": _entry_schema(entry),
+                DATA_DOCS: dg.MetadataValue.url(docs_url(entry.code)),
+            },
             **shared,
         ),
         dg.AssetSpec(
@@ -216,9 +222,16 @@ def _results(
                 "rows in": sum(outcome.rows for outcome in outcomes),
                 "rows accepted": sum(outcome.accepted for outcome in outcomes),
                 "rows quarantined": sum(outcome.rejected for outcome in outcomes),
+                **(_docs_link(entry, outcomes) if layer == "standard" else {}),
                 **({f"score {d.value}": score for d, score in scored.items()} if layer == "standard" else {}),
             },
         )
+
+
+def _docs_link(entry: Entry, outcomes: Sequence[Outcome]) -> dict[str, dg.UrlMetadataValue]:
+    """The Data Docs of the run's last push whose rows were judged."""
+    judged = [outcome.push.id for outcome in outcomes if outcome.state in JUDGED]
+    return {DATA_DOCS: dg.MetadataValue.url(docs_url(entry.code, judged[-1]))} if judged else {}
 
 
 def _push_check(
@@ -266,6 +279,7 @@ def _dimension_checks(
                 "rows": sum(outcome.rows for outcome in outcomes),
                 "failed rules": failed,
                 "unmet by the push": unmet,
+                **_docs_link(plan.entry, outcomes),
                 **({"score": scored[dimension]} if dimension in scored else {}),
             },
         )

@@ -20,11 +20,13 @@ from rich.tree import Tree
 
 from assets.build import Context, TableName
 from assets.theme.themes import read_theme
+from assets.theme.types import column_types
 from catalog.base_model import load_bases
 from catalog.errors import MendableError
 from catalog.load import Catalogue
 from masking.columns import SourceColumn, declared_tables
-from masking.lineage import Origin, Tables, query_columns, trace
+from masking.lineage import Origin, Tables, trace
+from masking.policy import load_policy
 
 
 class UnknownTableError(MendableError, LookupError):
@@ -98,7 +100,8 @@ def _of_theme(context: Context, path: Path, declared: Tables) -> TableLineage:
         if context.lake.exists(*table)
         else pl.Schema(dict.fromkeys(titles, pl.String()))
     )
-    derived = query_columns(theme.sql, shape, inputs, titles)
+    policy = load_policy(context.catalogue.root, [])
+    derived = column_types(theme, shape, declared, policy) if policy else {}
     columns = {
         name: Column(name, titles.get(name, name), origins, derived.get(name))
         for name, origins in traced.columns.items()

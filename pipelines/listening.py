@@ -5,6 +5,7 @@ Here belongs what the gateway, the page and the query server have in common; wha
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,15 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from catalog.errors import MendableError
+
+#: The head of a request has to be there so soon, and may have so many bytes.
+HEAD_SECONDS = 15.0
+MAX_HEAD_BYTES = 64 * 1024
+#: One address may hold so many connections open.
+MAX_CONNECTIONS = 256
 
 
 class ExposedError(MendableError, RuntimeError):
@@ -23,6 +31,73 @@ class ExposedError(MendableError, RuntimeError):
         super().__init__(
             f"the {what} does not listen on {host} without TLS: give --tls-certificate and --tls-key, or use 127.0.0.1"
         )
+
+
+class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]  # which of two it is, uvicorn finds out
+    """HTTP as uvicorn speaks it, to those who come to the point: it sets no bound to the head of a request itself, neither in
+    time nor in bytes, and a client that never ends one would hold a connection, or fill memory, before anybody asks for a token."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+    _in_body = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        mine = [other for other in self.connections if other.client and other.client[0] == self._address]
+        if self._address and len(mine) > MAX_CONNECTIONS:
+            self._end(503, "Service Unavailable")
+        else:
+            self._wait()
+
+    def on_headers_complete(self) -> None:
+        self._in_body = True
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        super().on_message_complete()
+
+    def data_received(self, data: bytes) -> None:
+        rest_of_a_body = self._in_body
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_waiting()
+            return
+        # what was refused before its body was read is still on its way, and no head; but it may not take for ever
+        if not rest_of_a_body:
+            self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._end(431, "Request Header Fields Too Large")
+        elif self._timer is None:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    @property
+    def _address(self) -> str | None:
+        return self.client[0] if self.client else None
+
+    def _wait(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(HEAD_SECONDS, self._end, 408, "Request Timeout")
+
+    def _stop_waiting(self) -> None:
+        self._head_bytes = 0
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    def _end(self, status: int, reason: str) -> None:
+        begun = self._head_bytes > 0 or status != 408
+        self._stop_waiting()
+        if not self.transport.is_closing():
+            # an idle connection is closed without a word: an answer would be taken for that to the next request
+            head = f"HTTP/1.1 {status} {reason}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            if begun:
+                self.transport.write(head.encode())
+            self.transport.close()
 
 
 def serve(
@@ -48,6 +123,7 @@ def serve(
         access_log=False,
         server_header=False,
         log_level="warning",
+        http=GuardedProtocol,
         **limits,
     )
 

@@ -24,13 +24,12 @@ import sqlalchemy as sa
 
 from assets.build import Context
 from assets.escalation import Stage, case_of
-from assets.operations import ResourceState, resource_states
+from assets.operations import ResourceState, duties_of, resource_states
 from catalog.model import Department
 from lake.ledger import open_tables
 from lake.promises import Excuse, excuse_of, open_promises
 from pipelines.alerts import alert
 from quality.clock import CITY_TIME
-from quality.terms import load_terms
 
 log = logging.getLogger("citylake.reminders")
 SMTP_SECONDS = 20
@@ -79,7 +78,7 @@ def overdue_corrections(context: Context, now: datetime | None = None) -> list[s
     at = now or datetime.now(UTC)
     today, promises = at.astimezone(CITY_TIME).date(), open_promises(context.home)
     excuses, measures = promises.excuses(), promises.measures()
-    terms = load_terms(context.catalogue.root)
+    terms = duties_of(context).terms
     engine = open_tables(context.home, _metadata)
     told, done = _told(engine), []
     for department, states in _by_department(resource_states(context, now=at)):

@@ -67,7 +67,7 @@ def run(
     home: Home, definitions: dg.Definitions, keys: Sequence[dg.AssetKey], on_progress: Callable[[str], None]
 ) -> RunSummary:
     """Materialise ``keys`` in this process; a failed step stops only what is built from it."""
-    quiet = _progress_logger(on_progress)
+    quiet = progress_logger(on_progress)
     job = dg.Definitions(
         assets=definitions.assets,
         executor=dg.in_process_executor,
@@ -100,7 +100,9 @@ def _cause(event: dg.DagsterEvent) -> str:
     return error.message.strip().splitlines()[0] if error and error.message.strip() else "no message"
 
 
-def _progress_logger(on_progress: Callable[[str], None]) -> dg.LoggerDefinition:
+def progress_logger(on_progress: Callable[[str], None]) -> dg.LoggerDefinition:
+    """What our own steps say goes to ``on_progress``; Dagster's account of itself goes nowhere."""
+
     class Handler(logging.Handler):
         """Passes on what our own steps say, and failures; not Dagster's account of itself."""
 

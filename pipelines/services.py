@@ -21,6 +21,7 @@ import httpx
 from catalog.errors import MendableError
 from lake.home import Home
 from pipelines.alerts import alert
+from pipelines.data_docs import PAGE_URL
 from pipelines.definitions import assemble, open_context
 from pipelines.instance import instance, prepare, settings_file
 from pipelines.watch import Watch
@@ -96,9 +97,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(home: Home, wanted: Sequence[Service]) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Start the services; on leaving, interrupt all, wait, and kill what does not go."""
+def running(
+    home: Home, wanted: Sequence[Service], page_url: str = ""
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Start the services; on leaving, interrupt all, wait, and kill what does not go. ``page_url`` is where the data
+    bureau's page is, unless the environment says where people reach it."""
     environment = prepare(home)
+    if page_url:
+        environment.setdefault(PAGE_URL, page_url)
     logs = home.root / "logs"
     logs.mkdir(mode=0o700, exist_ok=True)
     with ExitStack() as stack:
@@ -152,7 +158,7 @@ def supervise(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    with running(home, wanted) as processes:
+    with running(home, wanted, f"http://{LOOPBACK}:{page_port}") as processes:
         for service, process in zip(wanted, processes, strict=True):
             wait_until_up(home, service, process)
         say(f"网关 gateway     http://{LOOPBACK}:{gateway_port}/docs")

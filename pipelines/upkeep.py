@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from assets.build import Context
+from assets.ingest.decoding import sweep_scratch
 from lake.locks import writing
 from lake.tables import LAYERS, MASKED_LAYERS
 from lake.upkeep import Tidied, tidy
@@ -61,6 +62,8 @@ def upkeep_schedule(city: Context) -> dg.ScheduleDefinition:
             context.log.info(
                 "%s: %s files into %s, %s removed", done.table, done.folded, done.into, done.removed
             )
+        swept = sweep_scratch(city.home.work)
+        context.log.info("%s scratch folders of processes that are no more removed", swept)
 
     @dg.op(name="prune_runs")
     def prune(context: dg.OpExecutionContext) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 from rich.table import Table
 
+from assets.push_evidence import findings_of
 from assets.push_scores import JUDGED, judged_scores
 from catalog.model import Dimension, Entry, Severity
 from lake.ledger import Ledger, Push, PushState
-from quality.evidence import Evidence, Finding
 from quality.plan import Plan, compile_entry
 from quality.score import Scores, overall, total
 
@@ -79,18 +79,10 @@ def verdict(ledger: Ledger, entry: Entry, pushes: int = 12) -> Verdict:
     )
 
 
-def findings_of(push: Push) -> dict[str, Finding]:
-    """What became of the rules over a push as a whole."""
-    return {code: Finding(**found) for code, found in (push.findings or {}).items()}
-
-
-def evidence_of(ledger: Ledger, entry: Entry) -> Evidence | None:
-    """The counts of the newest judged push: what Great Expectations' results are made from."""
+def newest_judged(ledger: Ledger, entry: Entry) -> Push | None:
+    """The newest push whose rows were judged."""
     judged = _judged(ledger, entry)
-    if not judged:
-        return None
-    last = judged[-1]
-    return Evidence(last.rows or 0, last.failures or {}, findings=findings_of(last))
+    return judged[-1] if judged else None
 
 
 def as_record(found: Verdict) -> dict[str, object]:

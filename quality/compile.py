@@ -8,7 +8,6 @@ Polars is refused with the list of what can.
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -20,6 +19,8 @@ import polars as pl
 from catalog.elements import ELEMENTS
 from catalog.elements.base import Shortcut, clean
 from catalog.elements.identifiers import birth_date_of, resident_checks_out, sex_of
+from quality.outliers import not_outlier, z_score_below
+from quality.patterns import like_pattern, python_pattern
 from quality.references import REFERENCE, known_name
 
 Arguments = Mapping[str, Any]
@@ -205,30 +206,18 @@ def _matches(arguments: Arguments, pattern: str) -> pl.Expr:
     return _value(arguments).str.contains(python_pattern(pattern))
 
 
-def python_pattern(pattern: str) -> str:
-    """A pattern with Python's meaning, in Polars' syntax: ``$`` also matches before a last line break, ``\\Z`` is the end,
-    and an accent that stands as a character of its own is no ``\\w``.
-
-    Look-around and references back do not exist in Polars: such a pattern is refused when it is first used."""
-    lines = re.search(r"\(\?[a-zA-Z]*m", pattern) is not None
-    part = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]])*\]|\$", re.DOTALL)
-
-    def translated(found: re.Match[str]) -> str:
-        text = found[0]
-        if text.startswith("["):
-            return "[" + re.sub(r"\\.", lambda inner: _CLASSES.get(inner[0], inner[0]), text[1:])
-        return text if lines and text == "$" else _PYTHONS.get(text, text)
-
-    return part.sub(translated, pattern)
+def _likes(arguments: Arguments) -> list[pl.Expr]:
+    patterns = arguments.get("like_pattern_list") or [arguments["like_pattern"]]
+    escape = arguments.get("escape")
+    return [_value(arguments).str.contains(like_pattern(pattern, escape)) for pattern in patterns]
 
 
-_CLASSES = {
-    r"\w": r"[\p{L}\p{N}_]",
-    r"\W": r"[^\p{L}\p{N}_]",
-    r"\s": r"[\s\x1c-\x1f]",
-    r"\S": r"[^\s\x1c-\x1f]",
-}
-_PYTHONS = {**_CLASSES, "$": r"(?:\n?\z)", r"\Z": r"\z"}
+def _like_list(arguments: Arguments) -> pl.Expr:
+    return _combine(arguments)(_likes(arguments))
+
+
+def _combine(arguments: Arguments) -> Callable[..., pl.Expr]:
+    return pl.all_horizontal if arguments.get("match_on") == "all" else pl.any_horizontal
 
 
 def _match_each(arguments: Arguments) -> list[pl.Expr]:
@@ -236,8 +225,7 @@ def _match_each(arguments: Arguments) -> list[pl.Expr]:
 
 
 def _regex_list(arguments: Arguments) -> pl.Expr:
-    combine = pl.all_horizontal if arguments.get("match_on") == "all" else pl.any_horizontal
-    return combine(_match_each(arguments))
+    return _combine(arguments)(_match_each(arguments))
 
 
 def _unique(arguments: Arguments, considered: pl.Expr | None) -> pl.Expr:
@@ -351,11 +339,17 @@ COMPILERS: dict[str, RowCompiler] = {
     "expect_column_values_to_not_match_regex": _column(lambda a: ~_matches(a, a["regex"])),
     "expect_column_values_to_match_regex_list": _column(_regex_list),
     "expect_column_values_to_not_match_regex_list": _column(lambda a: ~pl.any_horizontal(_match_each(a))),
+    "expect_column_values_to_match_like_pattern": _column(_like_list),
+    "expect_column_values_to_not_match_like_pattern": _column(lambda a: ~_like_list(a)),
+    "expect_column_values_to_match_like_pattern_list": _column(_like_list),
+    "expect_column_values_to_not_match_like_pattern_list": _column(lambda a: ~pl.any_horizontal(_likes(a))),
     "expect_column_value_lengths_to_be_between": _column(lambda a: _between(_length(a), a)),
     "expect_column_value_lengths_to_equal": _column(lambda a: _length(a) == a["value"]),
     "expect_column_values_to_be_unique": RowCompiler(Domain.COLUMN, _unique),
     "expect_column_values_to_be_increasing": RowCompiler(Domain.COLUMN, _in_order(operator.ge)),
     "expect_column_values_to_be_decreasing": RowCompiler(Domain.COLUMN, _in_order(operator.le)),
+    "expect_column_value_z_scores_to_be_less_than": RowCompiler(Domain.COLUMN, z_score_below),
+    "expect_column_values_to_not_be_outliers": RowCompiler(Domain.COLUMN, not_outlier),
     "expect_column_pair_values_a_to_be_greater_than_b": RowCompiler(Domain.PAIR, _alone(_pair_greater)),
     "expect_column_pair_values_to_be_equal": RowCompiler(
         Domain.PAIR, _alone(lambda a: operator.eq(*_pair(a)))

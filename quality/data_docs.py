@@ -6,7 +6,8 @@ caller. Whoever is not of the bureau sees counts: :func:`without_values` takes t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -29,19 +30,40 @@ COUNTING = {
     "expect_column_proportion_of_unique_values_to_be_between",
     "expect_column_proportion_of_non_null_values_to_be_between",
 }
+_STYLED = re.compile(r'\sstyle="[^"]*"')
+_ELSEWHERE = re.compile(r'<a href="\.\./[^>]*>([^<]*)</a>')
 #: Great Expectations puts failing values into its tables as they are; what could become markup is shown full width.
 HARMLESS = str.maketrans({"<": "＜", ">": "＞", "&": "＆", '"': "＂", "'": "＇"})
 
 
-def page(result: ExpectationSuiteValidationResult, heading: str, *, values: bool = False) -> str:
-    """One result as an HTML page; with ``values`` also the masked values that the result holds, for the bureau."""
+def page(
+    result: ExpectationSuiteValidationResult,
+    heading: str,
+    *,
+    values: bool = False,
+    links: Sequence[tuple[str, str]] = (),
+    stylesheet: str = "",
+) -> str:
+    """One result as an HTML page; with ``values`` also the masked values that the result holds, for the bureau.
+
+    ``links`` are addresses with their words, above the heading. The style is in the page, or where a server lets pages
+    have none, at the address ``stylesheet`` (its text: :func:`style`)."""
     renderers = great_expectations("great_expectations.render.renderer")
     views = great_expectations("great_expectations.render.view")
     shown = _changed(result if values else without_values(result), lambda found, _: _presentable(found))
     document = renderers.ValidationResultsPageRenderer(run_info_at_end=True).render(shown)
     view = views.DefaultJinjaPageView(custom_views_directory=str(files("quality") / "pages"))
-    rendered: str = view.render(document, template="results.j2", heading=heading)
-    return rendered
+    rendered: str = view.render(
+        document, template="results.j2", heading=heading, links=links, stylesheet=stylesheet
+    )
+    # the page stands alone: Great Expectations' links to its site's other pages would lead nowhere
+    alone = _ELSEWHERE.sub(r"\1", rendered)
+    return _STYLED.sub("", alone) if stylesheet else alone
+
+
+def style() -> str:
+    """The style of a page, for a server that sends it apart."""
+    return (files("quality") / "pages" / "results.css").read_text(encoding="utf-8")
 
 
 def without_values(result: ExpectationSuiteValidationResult) -> ExpectationSuiteValidationResult:

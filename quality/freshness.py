@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise, takewhile
 
 from catalog.model import Frequency
 from quality.calendar import UnknownYearError, working_day_after, working_days_between
@@ -53,11 +54,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Received:
-    """One push as the clocks see it: when it was received, what date it speaks for, and whether it waits for a person."""
+    """One push as the clocks see it: when it was received, what date it speaks for, whether it waits for a person, and what
+    tells its content from another's (pushes that share one of these say the same; none: it brought no rows)."""
 
     received_at: datetime
     data_date: date
     held: bool = False
+    content: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,24 @@ def outcomes(
             return
         yield Outcome(start, end, due, came, late)
         start = end + timedelta(days=1)
+
+
+#: From so many periods with the same content on, a resource is marked.
+UNCHANGED_PERIODS = 3
+
+
+def unchanged_periods(frequency: Frequency, received: Sequence[Received]) -> int:
+    """For how many periods in a row, up to the newest that came, the content has been the same: 1 where the newest brought
+    something new, 0 where it brought no rows. Who promised daily data and sends one file again and again keeps every
+    deadline, and is to be asked."""
+    newest: dict[date, Received] = {}
+    for push in sorted(received, key=lambda push: (push.data_date, push.received_at)):
+        newest[period_start(frequency, push.data_date)] = push
+    contents = [push.content for push in reversed(newest.values())]
+    if not contents or not contents[0]:
+        return 0
+    same = takewhile(lambda pair: pair[0] & pair[1], pairwise(contents))
+    return 1 + sum(1 for _ in same)
 
 
 def _earliest_receipts(received: Sequence[Received]) -> tuple[list[date], list[date]]:

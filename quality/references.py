@@ -12,6 +12,8 @@ from typing import Any
 import polars as pl
 
 REFERENCE = "expect_column_values_to_exist_in_other_tables"
+#: Compares two numbers of rows. A catalogue entry states no such rule: its own rows against the last push are asked there.
+SAME_ROWS = "expect_table_row_count_to_equal_other_table"
 #: The other tables that rules may ask, by resource.
 Tables = Mapping[str, pl.LazyFrame]
 
@@ -30,6 +32,13 @@ def places(arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
 def resources(arguments: Mapping[str, Any]) -> list[str]:
     """The resources that the rule asks, each once."""
     return list(dict.fromkeys(resource for resource, _ in places(arguments)))
+
+
+def asked_tables(expectation: str, arguments: Mapping[str, Any]) -> list[str]:
+    """The other tables that an expectation asks: none for most."""
+    if expectation == REFERENCE:
+        return resources(arguments)
+    return [str(arguments["other_table_name"])] if expectation == SAME_ROWS else []
 
 
 def with_known(rows: pl.LazyFrame, asked: Iterable[Mapping[str, Any]], tables: Tables) -> pl.LazyFrame:

@@ -7,7 +7,7 @@ percentages and ``mostly`` are Great Expectations'. What is counted is stated in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -19,12 +19,20 @@ import polars.selectors as cs
 from quality import aggregates
 from quality.aggregates import AGGREGATES, HEADINGS
 from quality.changes import CHANGES, Before
-from quality.compile import COMPILERS, Arguments, Domain, Judgement, UnsupportedExpectationError, judgement
+from quality.compile import (
+    COMPILERS,
+    Arguments,
+    Domain,
+    Judgement,
+    UnsupportedExpectationError,
+    judgement,
+    row_condition,
+)
 from quality.evidence import SHOWN, Evidence, Finding, Show, shown_values
 from quality.expectations import META, great_expectations
 from quality.expectations import expectation as expectation_of
 from quality.plan import Plan, RowRule, SetRule
-from quality.references import REFERENCE, Tables, resources, with_known
+from quality.references import REFERENCE, SAME_ROWS, Tables, asked_tables, with_known
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -52,7 +60,7 @@ class Question:
 
 def supported() -> tuple[str, ...]:
     """Every expectation type that :func:`validate` can judge."""
-    return tuple(sorted({*COMPILERS, *AGGREGATES, *CHANGES, *HEADINGS}))
+    return tuple(sorted({*COMPILERS, *AGGREGATES, *CHANGES, *HEADINGS, SAME_ROWS}))
 
 
 def validate(
@@ -64,6 +72,7 @@ def validate(
     at: datetime | None = None,
     tables: Tables | None = None,
     before: Before | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> ExpectationSuiteValidationResult:
     """Judge a lazy frame by a Great Expectations suite, with one streaming scan for all its expectations (and a second
     one over the columns that should be unique and are not).
@@ -71,17 +80,18 @@ def validate(
     ``show`` names the columns whose failing values may be seen, each with its mask (``{"code": lambda value: value}``
     shows them as they are); of all others only counts leave the scan. NaN is null, as in Great Expectations.
     ``tables`` are the other tables, by name, that expectations between tables ask; ``before`` is what changes are
-    measured from.
+    measured from. ``parameters`` are the values of the suite's parameters (``{"$PARAMETER": name}``).
     Raises :class:`UnsupportedExpectationError`: an unknown type before anything is read, with what is supported."""
     if result_format not in RESULT_FORMATS:
         msg = f"result_format {result_format} is not supported here; use one of {', '.join(RESULT_FORMATS)}"
         raise ValueError(msg)
     great_expectations()
     schema = frame.collect_schema()
+    expectations = [_with_parameters(each, parameters) for each in suite.expectations]
+    asking = _asking(expectations, tables or {})
     questions = [
-        _question(expectation, schema, show or {}, before or Before()) for expectation in suite.expectations
+        _question(each, schema, show or {}, before or Before(), tables or {}) for each in expectations
     ]
-    asking = _asking(suite, tables or {})
     answers = _answers(
         with_known(frame.with_columns(cs.float().fill_nan(None)), asking, tables or {}), questions
     )
@@ -109,7 +119,8 @@ def results(plan: Plan, evidence: Evidence, at: datetime | None = None) -> Expec
     found += [_set_result(rule, evidence.findings.get(rule.code)) for rule in plan.sets]
     judged = [result for result in found if result is not None]
     facts = {"resource": plan.entry.code, "department": plan.entry.department}
-    return _suite_result(plan.entry.code, judged, at, {META: facts})
+    about = {"datasource_name": plan.entry.department, "data_asset_name": plan.entry.code}
+    return _suite_result(plan.entry.code, judged, at, {META: facts, "batch_spec": about})
 
 
 def _row_of(rule: RowRule, evidence: Evidence) -> Row:
@@ -122,7 +133,7 @@ def _row_of(rule: RowRule, evidence: Evidence) -> Row:
     }
 
 
-def _question(expectation: Any, schema: pl.Schema, show: Show, before: Before) -> Question:
+def _question(expectation: Any, schema: pl.Schema, show: Show, before: Before, tables: Tables) -> Question:
     kind, arguments = expectation.expectation_type, _arguments(expectation)
     if kind in COMPILERS:
         return _row_question(expectation, arguments, show)
@@ -135,8 +146,21 @@ def _question(expectation: Any, schema: pl.Schema, show: Show, before: Before) -
         return _change_question(expectation, arguments, before)
     if kind in HEADINGS:
         return Question(expectation, {}, lambda row: aggregates.headings(kind, schema.names()))
+    if kind == SAME_ROWS:
+        return _same_rows_question(expectation, arguments, tables)
     msg = f"there is no such aggregation in Polars; supported: {', '.join(supported())}"
     raise UnsupportedExpectationError(kind, msg)
+
+
+def _same_rows_question(expectation: Any, arguments: Arguments, tables: Tables) -> Question:
+    rows = row_condition(expectation.expectation_type, arguments.get("row_condition"))
+    (other,) = asked_tables(expectation.expectation_type, arguments)
+
+    def metrics(row: Row) -> dict[str, Any]:
+        there = tables[other].select(pl.len()).collect(engine="streaming").item()
+        return {"table.row_count.self": row["rows"], "table.row_count.other": there}
+
+    return Question(expectation, {"rows": pl.len() if rows is None else rows.sum()}, metrics)
 
 
 def _change_question(expectation: Any, arguments: Arguments, before: Before) -> Question:
@@ -153,13 +177,32 @@ def _change_question(expectation: Any, arguments: Arguments, before: Before) -> 
     return Question(expectation, change.scanned(arguments, prepared), metrics)
 
 
-def _asking(suite: ExpectationSuite, tables: Tables) -> list[Arguments]:
-    """The arguments of the suite's expectations between tables; one whose tables are not given is refused."""
-    found = [_arguments(each) for each in suite.expectations if each.expectation_type == REFERENCE]
-    missing = sorted({name for arguments in found for name in resources(arguments)} - set(tables))
-    if missing:
-        raise UnsupportedExpectationError(REFERENCE, f"`tables` lacks {', '.join(missing)}")
-    return found
+def _with_parameters(expectation: Any, parameters: Mapping[str, Any] | None) -> Any:
+    """The expectation with the suite's parameters filled in, by Great Expectations' own rules."""
+    configuration = expectation.configuration
+    asking = [name for name, value in configuration.kwargs.items() if _is_parameter(value)]
+    if not asking:
+        return expectation
+    errors = great_expectations("great_expectations.exceptions")
+    try:
+        configuration.process_suite_parameters(dict(parameters or {}))
+    except errors.SuiteParameterError as error:
+        why = f"{', '.join(asking)}: {error}; give its value in `parameters`"
+        raise UnsupportedExpectationError(expectation.expectation_type, why) from None
+    return configuration.to_domain_obj()
+
+
+def _is_parameter(value: Any) -> bool:
+    return isinstance(value, Mapping) and "$PARAMETER" in value
+
+
+def _asking(expectations: Sequence[Any], tables: Tables) -> list[Arguments]:
+    """The arguments of the expectations that look values up; one whose tables are not given is refused."""
+    for each in expectations:
+        missing = sorted(set(asked_tables(each.expectation_type, _arguments(each))) - set(tables))
+        if missing:
+            raise UnsupportedExpectationError(each.expectation_type, f"`tables` lacks {', '.join(missing)}")
+    return [_arguments(each) for each in expectations if each.expectation_type == REFERENCE]
 
 
 def _set_result(rule: SetRule, finding: Finding | None) -> Any:
@@ -177,13 +220,9 @@ def _set_result(rule: SetRule, finding: Finding | None) -> Any:
 
 
 def _arguments(expectation: Any) -> Arguments:
-    """The expectation's arguments with its defaults; ones that a run would have to fill in are refused."""
+    """The expectation's arguments with its defaults."""
     names = [*expectation.domain_keys, *expectation.success_keys]
-    arguments = {name: getattr(expectation, name) for name in names if hasattr(expectation, name)}
-    for name, value in arguments.items():
-        if isinstance(value, Mapping) and "$PARAMETER" in value:
-            raise UnsupportedExpectationError(expectation.expectation_type, f"{name} is a suite parameter")
-    return arguments
+    return {name: getattr(expectation, name) for name in names if hasattr(expectation, name)}
 
 
 def _row_question(expectation: Any, arguments: Arguments, show: Show) -> Question:

@@ -24,6 +24,8 @@ _UNSCORED = (
     "expect_compound_columns_to_be_unique",
     "expect_column_values_to_be_increasing",
     "expect_column_values_to_be_decreasing",
+    "expect_column_value_z_scores_to_be_less_than",
+    "expect_column_values_to_not_be_outliers",
     "expect_column_values_to_be_null",
 )
 #: Asks whether a cell is empty; every other rule says nothing of an empty cell.

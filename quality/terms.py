@@ -6,8 +6,8 @@ from them for a resource is in ``freshness.py``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
@@ -56,6 +56,10 @@ class Terms:
     def due_working_days(self, frequency: Frequency) -> int:
         """On which working day after its period a push is due."""
         return self.policy.due_working_days.get(frequency) or DUE_WORKING_DAYS[frequency]
+
+    def without(self, days: Iterable[date]) -> Terms:
+        """The same terms, with days on which nothing could be received: they count as not worked."""
+        return replace(self, entered={**self.entered, **dict.fromkeys(days, False)})
 
     def correct_by(self, day: date) -> date:
         """The last day to correct what a notice of this day names; raises ``UnknownYearError``."""

@@ -44,7 +44,7 @@ PEOPLE = 1_000
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: A fenced block after a paragraph that ends with the path of the file it belongs into.
 FILE = re.compile(r"`([\w./-]+)`[^`\n]*[:：]\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"(?<![\w./-])citylake((?: [a-z]+)+)([^`|\n]*)")
+COMMAND = re.compile(r"(?<![\w./-])citylake((?: [a-z]+(?:-[a-z]+)*)+)([^`|\n]*)")
 #: A row of the table of layers: the only one with six cells.
 LAYER_ROW = re.compile(r"^\| `(\w+)` \|(?:[^|\n]+\|){5}$", re.MULTILINE)
 GATEWAY = "http://127.0.0.1:8640"

@@ -7,15 +7,17 @@ tables row for row. How a record is made is in ``golden``, what has changed in `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from assets.base import changes
+from assets.base.bands import bands
 from assets.base.decisions import Verdict
 from assets.base.golden import (
     BY_IDENTIFIER,
     CONFLICTS,
+    WHOSE,
     Chosen,
     conflicts,
     contested,
@@ -50,6 +52,7 @@ from catalog.linkage_model import reviewed_models
 from catalog.load import Catalogue
 from lake.hashes import ROW_HASH
 from lake.locks import writing
+from lake.parts import Part, write_part
 from lake.tables import Commit
 
 _PLACED = ["resource", "_push", "_row"]
@@ -91,51 +94,33 @@ def build(context: Context, base: Base, *, whole: bool = False) -> Built:
     now = changes.taken(context, changes.declared_digest(context, base, model), read)
     only = None if whole else _touched(context, base, now)
     chosen = Chosen(only, leads(context, base), _forgiven(context, base))
-    sources = {name: one_per_entity(context, base, name, chosen) for name in base.sources}
-    commits = {("base", ledger_name(base)): give_ids(context, base, _everyone(base, sources))}
-    golden = _golden(context, base, sources, chosen)
+    commits = {("base", ledger_name(base)): give_ids(context, base, _everyone(context, base, chosen))}
     # the ids whose rows the tables exchange; None: all rows are made anew
     ids = None if only is None else _ids(context, base, only)
-    part = None if ids is None else ids.alias(base.id_column).to_frame().lazy()
-    commits["base", base.code] = _write(
-        context, base.code, golden.lazy().drop(CONFLICTS), [base.id_column], part
-    )
-    commits["base", f"{base.code}_conflict"] = _write(
-        context,
-        f"{base.code}_conflict",
-        conflicts(base, golden.lazy()),
-        [base.id_column, "field", "resource", "value"],
-        part,
-    )
-    others = contested(context, base, golden.lazy(), chosen)
-    del golden
+    records, differing, placed = _tables(context, base, ids)
+    others = []
+    for band in bands(context, base, chosen):
+        golden = _golden(context, base, band)
+        records.add(golden.lazy().drop(CONFLICTS))
+        differing.add(conflicts(base, golden.lazy()))
+        others.append(contested(context, base, golden.lazy(), band))
+        del golden
+        rows = crosswalk(context, base, band)
+        placed.add(rows.join(others[-1].lazy(), on=_PLACED, how="anti") if others[-1].height else rows)
+    commits["base", base.code] = records.commit()
+    commits["base", f"{base.code}_conflict"] = differing.commit()
     residue = find(context, base, context.lake.scan("base", base.code))
-    commits["base", f"{base.code}_crosswalk"] = _write(
-        context,
-        f"{base.code}_crosswalk",
-        pl.concat(
-            [
-                crosswalk(context, base, chosen).join(others.lazy(), on=_PLACED, how="anti"),
-                residue.links.lazy(),
-            ]
-        ),
-        [*_PLACED, base.id_column],
-        part,
-        also=pl.col("method") != BY_IDENTIFIER,
-    )
-    waiting = pl.concat(
-        [residue.worklist, _still_contested(context, base, ids), _asked(context, base, others)]
-    )
-    commits["base", worklist_name(base)] = _write(
-        context, worklist_name(base), waiting.lazy(), [*_PLACED, base.id_column], None
-    )
-    commits["base", redirect_name(base)] = _write(
-        context,
-        redirect_name(base),
-        redirect_table(context, base).lazy(),
-        [base.id_column, KEPT_ID, "merged_at"],
-        None,
-    )
+    placed.add(residue.links.lazy())
+    commits["base", f"{base.code}_crosswalk"] = placed.commit()
+    asked = _asked(context, base, pl.concat(others))
+    waiting = pl.concat([residue.worklist, _still_contested(context, base, ids), asked])
+    redirected = redirect_table(context, base)
+    for name, rows_, key in (
+        (worklist_name(base), waiting, [*_PLACED, base.id_column]),
+        (redirect_name(base), redirected, [base.id_column, KEPT_ID, "merged_at"]),
+    ):
+        with writing(context.home, f"base.{name}"):
+            commits["base", name] = context.lake.publish("base", name, rows_, key=key)
     changes.note(context, base.code, now.with_made(context, _made(base)))
     return Built(
         commits,
@@ -150,41 +135,66 @@ def build(context: Context, base: Base, *, whole: bool = False) -> Built:
     )
 
 
-def _write(
-    context: Context,
-    name: str,
-    rows: pl.LazyFrame,
-    key: list[str],
-    part: pl.LazyFrame | None,
-    also: pl.Expr | None = None,
-) -> Commit:
-    """Make the table equal ``rows``; with a ``part`` only as far as it has these ids, and what is ``also`` meant."""
-    with writing(context.home, f"base.{name}"):
-        if part is None:
-            return context.lake.publish("base", name, rows, key=key)
-        table = context.lake.scan("base", name)
-        # joined, not looked up in a list: the list would be hashed anew for every few thousand rows
-        held = [table.join(part, on=part.collect_schema().names(), how="semi")]
-        if also is not None:
-            held = [held[0].filter(~also), table.filter(also)]
-        standing = pl.concat(held).collect(engine="streaming")
-        return context.lake.exchange("base", name, rows.collect(engine="streaming"), held=standing, key=key)
-
-
-def _everyone(base: Base, sources: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
-    return pl.concat([rows.select(base.identifier) for rows in sources.values()]).unique()
-
-
-def _golden(
-    context: Context, base: Base, sources: Mapping[str, pl.LazyFrame], chosen: Chosen
-) -> pl.DataFrame:
-    ids = known_ids(context, base).join(_everyone(base, sources), on=base.identifier, how="semi")
-    golden = golden_records(context.catalogue, base, ids, sources, chosen.forgiven).collect(
-        engine="streaming"
+def _tables(context: Context, base: Base, ids: pl.Series | None) -> tuple[_Table, _Table, _Table]:
+    """Records, conflicts and crosswalk, all in the order of ids."""
+    of = base.id_column
+    linked = pl.col("method") != BY_IDENTIFIER
+    return (
+        _Table(context, base.code, [of], ids),
+        _Table(context, f"{base.code}_conflict", [of, "field", "resource", "value"], ids),
+        _Table(context, f"{base.code}_crosswalk", [of, *_PLACED], ids, linked),
     )
-    if chosen.leads.is_empty():
+
+
+@dataclass
+class _Table:
+    """A table that is made band by band: all of it (``ids`` is None), or the rows of these entities and those that are
+    ``also`` meant."""
+
+    context: Context
+    name: str
+    key: list[str]
+    ids: pl.Series | None
+    also: pl.Expr | None = None
+    parts: list[Part] = field(default_factory=list)
+    frames: list[pl.DataFrame] = field(default_factory=list)
+
+    def add(self, rows: pl.LazyFrame) -> None:
+        """The rows of a band: written into the table's folder, or kept where they are few."""
+        if self.ids is None:
+            self.parts.append(write_part(rows.sort(self.key), self.context.lake.path("base", self.name)))
+            rows = rows.clear()
+        self.frames.append(rows.collect(engine="streaming"))
+
+    def commit(self) -> Commit:
+        """Make the table equal what was added, in one commit."""
+        lake, rows = self.context.lake, pl.concat(self.frames)
+        with writing(self.context.home, f"base.{self.name}"):
+            if self.ids is None:
+                return lake.publish_parts("base", self.name, self.parts, rows.schema)
+            return lake.exchange("base", self.name, rows, whose=self.ids, also=self.also, key=self.key[0])
+
+
+def _everyone(context: Context, base: Base, chosen: Chosen) -> pl.LazyFrame:
+    whose = [
+        chosen.rows(context, base, name).select(pl.col(WHOSE).alias(base.identifier)) for name in base.sources
+    ]
+    return pl.concat(whose).unique()
+
+
+def _golden(context: Context, base: Base, band: Chosen) -> pl.DataFrame:
+    """The records of a band's entities."""
+    sources = {name: one_per_entity(context, base, name, band) for name in base.sources}
+    everyone = pl.concat([rows.select(base.identifier) for rows in sources.values()]).unique()
+    ids = (
+        band.known_ids(context, base)
+        .join(everyone, on=base.identifier, how="semi")
+        .collect(engine="streaming")
+    )
+    golden = golden_records(context.catalogue, base, ids, sources, band.forgiven).collect(engine="streaming")
+    if band.leads.is_empty():
         return golden
-    shown = shown_identifiers(context, base, chosen)
+    shown = shown_identifiers(context, base, band)
     return golden.with_columns(pl.col(base.identifier).replace(shown["lead"], shown[base.identifier]))
 
 

@@ -21,7 +21,7 @@ AGREES = "一致 agrees"
 PASSED_OVER = {
     Survivorship.PRIORITY: "未采用：顺序在后 passed over: comes later",
     Survivorship.LATEST: "未采用：不是最近的 passed over: not the latest",
-    Survivorship.MOST: "未采用：持此值的来源较少或较早 passed over: fewer say so, or as many, but earlier",
+    Survivorship.MOST: "未采用：持此值的来源较少，或同样多而顺序在后 passed over: fewer say so, or as many that come later",
 }
 
 

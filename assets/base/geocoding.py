@@ -1,7 +1,7 @@
 """Where an address lies: at a door, a named place, on a road, or somewhere in a division, with the radius it may be off.
 
 Here belong the reference points that place names, buildings and divisions give, and the finding of the most exact one. An
-address that leaves its county or town out is given it by its road, where all who state one for that road agree. How
+address that leaves its county or town out is given it by its road or quarter, where all who state one for that agree. How
 text is taken apart is ``address_reading``'s business.
 """
 
@@ -24,6 +24,8 @@ LEAST = {"door": 50.0, "place": 200.0, "road": 500.0}
 #: So many addresses must agree on the division of a road before it is told of one that leaves it out.
 AGREEING = 2
 _METRES = 111_320.0
+#: A quarter of a city without its blocks and directions: 新城东24号小区 and 新城5号区 are of 新城.
+_QUARTER = pl.col("locality").str.replace(r"[A-Z]?[0-9].*$", "").str.replace(r"(?:[东西南北中]区?|区)$", "")
 _POINT = {"longitude": pl.Float64(), "latitude": pl.Float64(), "radius_m": pl.Float64()}
 
 
@@ -122,44 +124,62 @@ def _division_points(places: pl.DataFrame, divisions: pl.DataFrame) -> pl.DataFr
 
 
 def with_inferred_divisions(parts: pl.DataFrame, roads: pl.DataFrame, gazetteer: Gazetteer) -> pl.DataFrame:
-    """Addresses with the county, then the town, that they leave out and their road tells; ``division_basis`` says which.
+    """Addresses with the county, then the town, that they leave out and their road tells, else the county that their
+    quarter tells; ``division_basis`` says which.
 
-    ``parts`` is what :func:`read` gives; a road tells only where all statements of it name one division."""
-    stated = parts.filter(~pl.col("outside")).select("division_code", "road", registered=pl.lit(False))
-    registered = roads.select("division_code", "road", registered=pl.lit(True))
-    said = pl.concat([stated, registered]).filter(pl.col("road").str.len_chars() > 1)
+    ``parts`` is what :func:`read` gives; a road or quarter tells only where all statements of it name one division."""
     frame = parts.with_columns(
-        pl.when(pl.col("division_code").is_not_null()).then(pl.lit("stated")).alias("division_basis")
+        _QUARTER.alias("quarter"),
+        pl.when(pl.col("division_code").is_not_null()).then(pl.lit("stated")).alias("division_basis"),
     )
-    for known, sought in (("city", "county"), ("county", "town")):
-        frame = _inferred(frame, said, known, sought)
+    stated = frame.filter(~pl.col("outside"))
+    # whoever states a quarter's town speaks of a quarter of that town: 英德市英城新城 is not the city's 新城
+    of_quarters = stated.filter(pl.col("division_code").str.len_bytes() == DIGITS["county"]).select(
+        "division_code", "quarter", registered=pl.lit(False)
+    )
+    of_roads = _of_roads(frame, roads)
+    frame = _inferred(frame, of_roads, "road", "city", "county")
+    frame = _inferred(frame, of_quarters, "quarter", "city", "county")
+    # a road that runs through a known quarter is now known, too
+    frame = _inferred(frame, _of_roads(frame, roads), "road", "city", "county")
+    frame = _inferred(frame, of_roads, "road", "county", "town")
     return names_of(frame, gazetteer)
 
 
-def _inferred(frame: pl.DataFrame, said: pl.DataFrame, known: str, sought: str) -> pl.DataFrame:
+def _of_roads(frame: pl.DataFrame, roads: pl.DataFrame) -> pl.DataFrame:
+    """What the addresses and the register say of roads."""
+    return pl.concat(
+        [
+            frame.filter(~pl.col("outside")).select("division_code", "road", registered=pl.lit(False)),
+            roads.select("division_code", "road", registered=pl.lit(True)),
+        ]
+    )
+
+
+def _inferred(frame: pl.DataFrame, said: pl.DataFrame, by: str, known: str, sought: str) -> pl.DataFrame:
     """With divisions of the level ``sought`` for those addresses that state only one of the level ``known``.
 
-    The county of a road is told by the register, and by those who leave out the town as well: in the middle of a city
+    ``by`` is the column that tells: the road, or the quarter. The county of a road is told by the register, and by those who leave out the town as well: in the middle of a city
     people do, and a road of the same name in some town's centre is another one."""
     code = pl.col("division_code")
     counts = (code.str.len_bytes() == DIGITS[sought]) | pl.lit(sought == "town")
     votes = pl.when("registered").then(AGREEING).otherwise(counts.cast(pl.Int32))
     outer, inner = code.str.head(DIGITS[known]), code.str.head(DIGITS[sought])
     told = (
-        said.filter(code.str.len_bytes() >= DIGITS[sought])
-        .group_by(outer.alias("_outer"), "road")
+        said.filter(code.str.len_bytes() >= DIGITS[sought], pl.col(by).str.len_chars() > 1)
+        .group_by(outer.alias("_outer"), by)
         .agg(inner.n_unique().alias("_different"), votes.sum().alias("_times"), inner.first().alias("_told"))
         .filter(pl.col("_different") == 1, pl.col("_times") >= AGREEING)
-        .select("_outer", "road", "_told")
+        .select("_outer", by, "_told")
     )
     lacks = (code.str.len_bytes() == DIGITS[known]) & ~pl.col("outside")
     joined = frame.with_columns(pl.when(lacks).then(outer).alias("_outer")).join(
-        told, on=["_outer", "road"], how="left", maintain_order="left"
+        told, on=["_outer", by], how="left", maintain_order="left"
     )
     return joined.with_columns(
         pl.coalesce("_told", "division_code").alias("division_code"),
         pl.when(pl.col("_told").is_not_null())
-        .then(pl.lit("road"))
+        .then(pl.lit(by))
         .otherwise("division_basis")
         .alias("division_basis"),
     ).drop("_outer", "_told")

@@ -6,7 +6,7 @@ coordinate becomes another is in ``coordinates.py``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -22,6 +22,15 @@ from lake.locks import writing
 Recipe = Callable[[Context], pl.LazyFrame]
 #: The order of storage: see :func:`assets.base.position.near_order`.
 NEAR = "near_order"
+#: What tells the rows of a table apart; a boundary that no register knows has a name only.
+KEYS: Mapping[str, Sequence[str]] = {
+    "division": ("code", "name"),
+    "parcel": ("parcel_no",),
+    "building": ("building_no",),
+    "place": ("place_id",),
+    "hazard_zone": ("zone_no",),
+    "protected_area": ("area_no",),
+}
 _PROVENANCE = (pl.col("_push").alias("source_push"), pl.col("_row").alias("source_row"))
 
 
@@ -30,30 +39,26 @@ def builds() -> list[Build]:
     return [
         _build(
             "division",
-            "code",
             ("division", "division_boundary"),
             Title(zh="行政区划", en="Divisions"),
             divisions,
         ),
-        _build("parcel", "parcel_no", ("land_parcel",), Title(zh="宗地", en="Land parcels"), parcels),
-        _build("building", "building_no", ("building",), Title(zh="房屋建筑", en="Buildings"), buildings),
+        _build("parcel", ("land_parcel",), Title(zh="宗地", en="Land parcels"), parcels),
+        _build("building", ("building",), Title(zh="房屋建筑", en="Buildings"), buildings),
         _build(
             "place",
-            "place_id",
             ("place_name", "point_of_interest"),
             Title(zh="地名地址和兴趣点", en="Places"),
             places,
         ),
         _build(
             "hazard_zone",
-            "zone_no",
             ("hazard_zone",),
             Title(zh="灾害风险区", en="Hazard zones"),
             hazard_zones,
         ),
         _build(
             "protected_area",
-            "area_no",
             ("protected_area",),
             Title(zh="保护区", en="Protected areas"),
             protected_areas,
@@ -61,11 +66,11 @@ def builds() -> list[Build]:
     ]
 
 
-def _build(name: str, key: str, resources: Sequence[str], title: Title, recipe: Recipe) -> Build:
+def _build(name: str, resources: Sequence[str], title: Title, recipe: Recipe) -> Build:
     def run(context: Context) -> Built:
         rows = recipe(context)
         # neighbours are stored together: by position first, so that a reader of a small box skips the rest
-        order = [NEAR, key] if NEAR in rows.collect_schema() else [key]
+        order = [NEAR, KEYS[name][0]] if NEAR in rows.collect_schema() else [KEYS[name][0]]
         with writing(context.home, f"base.{name}"):
             commit = context.lake.publish("base", name, rows, key=order)
         return Built({("base", name): commit}, {"rows": commit.rows})

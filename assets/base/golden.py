@@ -8,9 +8,9 @@ but another's. Joins and coalesce in survivorship order, not GROUP BY: a fifth o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
 from types import MappingProxyType
 
 import polars as pl
@@ -23,13 +23,13 @@ from catalog.load import Catalogue
 from lake.hashes import ROW_HASH
 
 SOURCE_SUFFIX = "_source"
-_WHOSE = "whose:"
+#: The column of whose a chosen row is.
+WHOSE = "whose:"
 _WHERE = ("_push", "_row", "_data_date")
 #: From the oldest to the latest row: what was received later was said later.
 _AGE = ("_data_date", "_received_at", "_push", "_row")
 CONFLICTS = "conflicts:"
-#: More than there are days: a vote weighs more than any date.
-_DAYS = 10_000_000
+_NUMBER = "number:"
 #: How the crosswalk knows whose a row is, where the row says it by its identifier.
 BY_IDENTIFIER = "identifier"
 
@@ -38,14 +38,23 @@ BY_IDENTIFIER = "identifier"
 class Chosen:
     """Whose rows are read. ``only``: the identifiers (None: all). ``leads``: identifiers of entities that gave way in a
     merge, and that of the one that stands for each. ``forgiven``: by resource the hashes of contested rows which a
-    steward said are the entity's all the same."""
+    steward said are the entity's all the same. ``held``: by source the rows themselves, where they were read already, and
+    ``ids`` the ids of whom they may be."""
 
     only: pl.Series | None
     leads: pl.DataFrame
     forgiven: Mapping[str, Sequence[int]]
+    held: Mapping[str, pl.LazyFrame] = field(default_factory=dict)
+    ids: pl.LazyFrame | None = None
+
+    def known_ids(self, context: Context, base: Base) -> pl.LazyFrame:
+        """Each identifier and the id of whose it is, at least of the chosen."""
+        return known_ids(context, base) if self.ids is None else self.ids
 
     def rows(self, context: Context, base: Base, name: str) -> pl.LazyFrame:
         """A source's rows with an identifier, which is that of whom they are, under the database's name for it."""
+        if name in self.held:
+            return self.held[name]
         source = base.sources[name]
         rows = standard(context, source.resource).filter(pl.col(source.identifier).is_not_null())
         if self.only is not None:
@@ -54,7 +63,7 @@ class Chosen:
         whose = pl.col(source.identifier)
         if self.leads.height:
             whose = whose.replace(self.leads[base.identifier], self.leads["lead"])
-        return rows.with_columns(whose.alias(_WHOSE))
+        return rows.with_columns(whose.alias(WHOSE))
 
 
 def latest_last(base: Base, name: str) -> tuple[str, ...]:
@@ -63,15 +72,29 @@ def latest_last(base: Base, name: str) -> tuple[str, ...]:
     return (latest_by, *_AGE) if latest_by else _AGE
 
 
+def needed_columns(base: Base, name: str) -> list[str]:
+    """The columns of a source's chosen rows from which all that is said of entities is made."""
+    used = [column for of, column in _references(base) if of == name]
+    source = base.sources[name].identifier
+    return list(dict.fromkeys([WHOSE, source, *latest_last(base, name), ROW_HASH, *sorted(used)]))
+
+
 def one_per_entity(context: Context, base: Base, name: str, chosen: Chosen) -> pl.LazyFrame:
     """A source's rows brought to one per entity, the latest: identifier, data date, and what some field uses."""
     source = base.sources[name]
     used = sorted({column for of, column in _references(base) if of == name})
     rows = chosen.rows(context, base, name)
     if context.catalogue.entry(source.resource).delivery.key != (source.identifier,) or chosen.leads.height:
-        rows = rows.sort(*latest_last(base, name)).unique(_WHOSE, keep="last", maintain_order=False)
+        counted = [column for of, column in _references(base, Survivorship.MOST) if of == name]
+        said = rows.group_by(WHOSE).agg(
+            pl.col(column).drop_nulls().unique().alias(_all_of(column)) for column in counted
+        )
+        rows = rows.sort(*latest_last(base, name)).unique(WHOSE, keep="last", maintain_order=False)
+        if counted:
+            rows = rows.join(said, on=WHOSE, how="left")
+            used += [_all_of(column) for column in counted]
     return rows.select(
-        pl.col(_WHOSE).alias(base.identifier),
+        pl.col(WHOSE).alias(base.identifier),
         pl.col("_data_date").alias(_said_on(name)),
         *([pl.col(ROW_HASH).alias(_hash_of(name))] if name in base.telling_apart() else []),
         *(pl.col(column).alias(f"{name}.{column}") for column in used),
@@ -81,22 +104,40 @@ def one_per_entity(context: Context, base: Base, name: str, chosen: Chosen) -> p
 def golden_records(
     catalogue: Catalogue,
     base: Base,
-    ids: pl.LazyFrame,
+    ids: pl.DataFrame,
     sources: Mapping[str, pl.LazyFrame],
     forgiven: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> pl.LazyFrame:
     """One row per entity of ``ids``, each field by its survivorship and with the resource it came from.
 
     A last column lists what sources say otherwise; :func:`conflicts` makes a table of it."""
-    joined = reduce(
-        lambda left, right: left.join(right, on=base.identifier, how="left"), sources.values(), ids
-    )
+    joined = _joined(base, ids, sources)
     joined = _without_contested(catalogue, base, joined, sources, forgiven)
+    several = frozenset(joined.collect_schema().names())
     seen = [pl.col(_said_on(name)).is_not_null().cast(pl.Int32) for name in sources]
     return joined.with_columns(
-        *(column for name in base.fields for column in _field(catalogue, base, name)),
+        *(column for name in base.fields for column in _field(catalogue, base, name, several)),
         pl.sum_horizontal(seen).alias("sources"),
     ).select(*golden_schema(catalogue, base), _disagreements(base))
+
+
+def telling_seed(identifiers: pl.Series) -> int:
+    """A seed by which the hashes of these identifiers all differ: joining by such numbers is cheaper than by the texts."""
+    return next(seed for seed in count() if identifiers.hash(seed=seed).is_unique().all())
+
+
+def _joined(base: Base, ids: pl.DataFrame, sources: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
+    """What every source says, beside the ids.
+
+    Each source is joined with the ids alone, by numbers that stand for the identifiers, and the columns are then put side by
+    side: a chain of joins would move all columns anew for each source."""
+    number = pl.col(base.identifier).hash(seed=telling_seed(ids[base.identifier])).alias(_NUMBER)
+    numbers = ids.lazy().select(number)
+    parts = [ids.lazy()]
+    for rows in sources.values():
+        said = rows.with_columns(number).drop(base.identifier)
+        parts.append(numbers.join(said, on=_NUMBER, how="left", maintain_order="left").drop(_NUMBER))
+    return pl.concat(parts, how="horizontal").collect().lazy()
 
 
 def _without_contested(
@@ -141,13 +182,21 @@ def _said_on(source: str) -> str:
     return f"{source}:said_on"
 
 
-def _field(catalogue: Catalogue, base: Base, name: str) -> tuple[pl.Expr, pl.Expr]:
-    """A field's value, and the resource that gave it."""
+def _all_of(reference: str) -> str:
+    """The column of all that a source's rows say of an entity, where it has several: the latest row speaks, but where
+    voices are counted, what another of its rows says too is a source's word."""
+    return f"{reference}:all"
+
+
+def _field(
+    catalogue: Catalogue, base: Base, name: str, columns: Collection[str] = ()
+) -> tuple[pl.Expr, pl.Expr]:
+    """A field's value, and the resource that gave it; ``columns`` are those that there are."""
     declared = base.fields[name]
     statutory = base.statutory(catalogue, name)
     others = [reference for reference in declared.sources if reference not in statutory]
     speaks = {reference: pl.col(reference).is_not_null() for reference in statutory}
-    speaks |= _believed(declared.rule, others)
+    speaks |= _believed(declared.rule, others, columns)
     value = pl.coalesce([pl.when(when).then(pl.col(reference)) for reference, when in speaks.items()])
     origin = pl.coalesce(
         [pl.when(when).then(pl.lit(base.resource(reference))) for reference, when in speaks.items()]
@@ -155,27 +204,36 @@ def _field(catalogue: Catalogue, base: Base, name: str) -> tuple[pl.Expr, pl.Exp
     return value.alias(name), origin.alias(name + SOURCE_SUFFIX)
 
 
-def _believed(rule: Survivorship, references: Sequence[str]) -> dict[str, pl.Expr]:
+def _believed(rule: Survivorship, references: Sequence[str], columns: Collection[str]) -> dict[str, pl.Expr]:
     """Where each reference may speak; of several, the first in order does."""
     present = {reference: pl.col(reference).is_not_null() for reference in references}
     if rule is Survivorship.PRIORITY or len(references) < 2:
         return present
     weights = {
-        reference: pl.when(present[reference]).then(_weight(rule, reference, references))
+        reference: pl.when(present[reference]).then(_weight(rule, reference, references, columns))
         for reference in references
     }
     best = pl.max_horizontal(weights.values())
     return {reference: (weight == best).fill_null(value=False) for reference, weight in weights.items()}
 
 
-def _weight(rule: Survivorship, reference: str, references: Sequence[str]) -> pl.Expr:
-    """What a reference's word weighs: the day it was said, or how many say the same and, of equally many, the day."""
-    day = pl.col(_said_on(reference.partition(".")[0]))
+def _weight(
+    rule: Survivorship, reference: str, references: Sequence[str], columns: Collection[str]
+) -> pl.Expr:
+    """What a reference's word weighs: the day it was said, or how many say the same.
+
+    The day is no vote's tie-break: a register that is sent anew each night is not therefore better informed."""
     if rule is Survivorship.LATEST:
-        return day
-    same = [(pl.col(reference) == pl.col(other)).fill_null(value=False) for other in references]
-    agreeing = pl.sum_horizontal(expression.cast(pl.Int64) for expression in same)
-    return agreeing * _DAYS + day.cast(pl.Int32).fill_null(0)
+        return pl.col(_said_on(reference.partition(".")[0]))
+    same = [
+        (
+            pl.col(_all_of(other)).list.contains(pl.col(reference), nulls_equal=False)
+            if _all_of(other) in columns
+            else pl.col(reference) == pl.col(other)
+        ).fill_null(value=False)
+        for other in references
+    ]
+    return pl.sum_horizontal(expression.cast(pl.Int64) for expression in same)
 
 
 def _disagreements(base: Base) -> pl.Expr:
@@ -211,7 +269,7 @@ def shown_identifiers(context: Context, base: Base, chosen: Chosen) -> pl.DataFr
         chosen.rows(context, base, name)
         .filter(pl.col(source.identifier).is_in(merged.implode()))
         .sort(*latest_last(base, name))
-        .group_by(pl.col(_WHOSE).alias("lead"))
+        .group_by(pl.col(WHOSE).alias("lead"))
         .agg(pl.col(source.identifier).last().alias(base.identifier), pl.lit(order).alias("order"))
         for order, (name, source) in enumerate(base.sources.items())
     ]
@@ -223,12 +281,12 @@ def crosswalk(context: Context, base: Base, chosen: Chosen) -> pl.LazyFrame:
     rows = pl.concat(
         [
             chosen.rows(context, base, name).select(
-                pl.lit(source.resource).alias("resource"), *_WHERE, pl.col(_WHOSE).alias(base.identifier)
+                pl.lit(source.resource).alias("resource"), *_WHERE, pl.col(WHOSE).alias(base.identifier)
             )
             for name, source in base.sources.items()
         ]
     )
-    return rows.join(known_ids(context, base), on=base.identifier).select(
+    return rows.join(chosen.known_ids(context, base), on=base.identifier).select(
         base.id_column,
         "resource",
         *_WHERE,
@@ -246,7 +304,7 @@ def contested(context: Context, base: Base, golden: pl.LazyFrame, chosen: Chosen
     found = [
         chosen.rows(context, base, name)
         .select(
-            pl.col(_WHOSE).alias(base.identifier),
+            pl.col(WHOSE).alias(base.identifier),
             pl.lit(base.sources[name].resource).alias("resource"),
             *_WHERE,
             ROW_HASH,
@@ -264,8 +322,14 @@ def contested(context: Context, base: Base, golden: pl.LazyFrame, chosen: Chosen
     return pl.concat(found).collect(engine="streaming")
 
 
-def _references(base: Base) -> list[tuple[str, str]]:
-    return [base.split(reference) for declared in base.fields.values() for reference in declared.sources]
+def _references(base: Base, rule: Survivorship | None = None) -> list[tuple[str, str]]:
+    """Source and column of all that fields are made of; where a ``rule`` is named, of the fields it decides."""
+    return [
+        base.split(reference)
+        for declared in base.fields.values()
+        if rule in (None, declared.rule)
+        for reference in declared.sources
+    ]
 
 
 def golden_schema(catalogue: Catalogue, base: Base) -> dict[str, pl.DataType]:

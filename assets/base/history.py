@@ -7,16 +7,17 @@ known on a day. What the state is, is decided in ``golden`` and ``licence``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import polars as pl
 
-from assets.base import changes
+from assets.base import changes, geospatial, relation
 from assets.build import Build, Built, Context
 from catalog.base_model import load_bases
 from catalog.load import Catalogue
 from catalog.model import Title
+from catalog.relation_model import load_relations
 from lake.hashes import ROW_HASH, row_hash
 from lake.locks import writing
 from lake.tables import Commit
@@ -24,24 +25,48 @@ from lake.tables import Commit
 FROM, TO = "recorded_from", "recorded_to"
 INSTANT = pl.Datetime("us", "UTC")
 SUFFIX = "_history"
+_WHOSE = "whose:"
+#: What the tables are called whose titles no declaration holds.
+_TITLES = {
+    "licence": Title(zh="电子证照", en="Licences"),
+    "division": Title(zh="行政区划", en="Divisions"),
+    "parcel": Title(zh="宗地", en="Land parcels"),
+    "building": Title(zh="房屋建筑", en="Buildings"),
+    "place": Title(zh="地名地址和兴趣点", en="Places"),
+    "hazard_zone": Title(zh="灾害风险区", en="Hazard zones"),
+    "protected_area": Title(zh="保护区", en="Protected areas"),
+    "address": Title(zh="地址", en="Addresses"),
+}
 
 
 def builds(catalogue: Catalogue) -> list[Build]:
-    """A history for each table that has one row per entity and an id for ever."""
-    return [_build(table, key) for table, key in keyed_tables(catalogue).items()]
+    """A history for each table of entities and of relations between them."""
+    bases = load_bases(catalogue)
+    relations = load_relations(catalogue, bases).values()
+    titles = _TITLES | {base.code: base.title for base in bases.values()}
+    titles |= {held.code: held.title for held in relations}
+    return [_build(table, key, titles[table]) for table, key in keyed_tables(catalogue).items()]
 
 
-def keyed_tables(catalogue: Catalogue) -> Mapping[str, str]:
-    """The base tables of which a history is kept, each with its id column."""
-    golden = {base.code: base.id_column for base in load_bases(catalogue).values()}
-    return {**golden, "licence": "licence_id"}
+def keyed_tables(catalogue: Catalogue) -> Mapping[str, Sequence[str]]:
+    """The base tables of which a history is kept, each with the columns that tell its rows apart, whose they are first."""
+    bases = load_bases(catalogue)
+    golden = {base.code: (base.id_column,) for base in bases.values()}
+    relations = {held.code: relation.key(held) for held in load_relations(catalogue, bases).values()}
+    return {
+        **golden,
+        "licence": ("licence_id",),
+        **geospatial.KEYS,
+        "address": ("address_id",),
+        **relations,
+    }
 
 
-def _build(table: str, key: str) -> Build:
+def _build(table: str, key: Sequence[str], title: Title) -> Build:
     return Build(
         makes=(("base", table + SUFFIX),),
         reads=(("base", table),),
-        title=Title(zh=f"{table} 的历史", en=f"History of {table}"),
+        title=Title(zh=f"{title.zh}的历史", en=f"History of {title.en.lower()}"),
         description="每个主体的每个状态一行，注明何时录入、何时被取代，只增不删；可查询任何一天我们所知的情况。\n\n"
         "One row for each state of an entity, with when it was recorded and when superseded: what we knew on any day.",
         owner="data_bureau",
@@ -49,21 +74,31 @@ def _build(table: str, key: str) -> Build:
     )
 
 
-def record(context: Context, table: str, key: str, now: datetime | None = None) -> Built:
+def record(context: Context, table: str, key: Sequence[str], now: datetime | None = None) -> Built:
     """Record what has changed since the last time; where nothing has, no new version. Only the states of entities in
     whose rows something changed are compared, where that is known."""
     name, at = table + SUFFIX, now or datetime.now(UTC)
     read = changes.taken(context, "", [("base", table)])
     with writing(context.home, f"base.{name}"):
-        current = context.lake.scan("base", table)
-        context.lake.create("base", name, _open_states(current, at).collect_schema())
-        held = context.lake.scan("base", name).filter(pl.col(TO).is_null())
-        some = _touched(context, table, key)
+        current, lake = context.lake.scan("base", table), context.lake
+        lake.create("base", name, _open_states(current, at).collect_schema())
+        held = lake.scan("base", name).filter(pl.col(TO).is_null())
+        some = _touched(context, table, key[0])
         if some is not None:
-            whose = some.alias(key).to_frame().lazy()
-            current, held = (rows.join(whose, on=key, how="semi") for rows in (current, held))
-        states = changed_states(_open_states(current, at), held, key, at).collect(engine="streaming")
-        commit: Commit = context.lake.change("base", name, states, key=[key, FROM])
+            whose = some.alias(key[0]).to_frame().lazy()
+            current, held = (
+                rows.with_columns(pl.col(key[0]).cast(pl.String).alias(_WHOSE))
+                .join(whose.rename({key[0]: _WHOSE}), on=_WHOSE, how="semi", nulls_equal=True)
+                .drop(_WHOSE)
+                for rows in (current, held)
+            )
+        commit: Commit
+        if not lake.rows("base", name):
+            # the first time there is nothing to compare with, and all of the table: it is not held in memory
+            commit = lake.append("base", name, _open_states(current, at))
+        else:
+            states = changed_states(_open_states(current, at), held, key, at).collect(engine="streaming")
+            commit = lake.change("base", name, states, key=[*key, FROM])
     changes.note(context, name, read.with_made(context, [("base", name)]))
     return Built({("base", name): commit}, {"states": commit.rows, "recorded": commit.inserted})
 
@@ -76,14 +111,17 @@ def _touched(context: Context, table: str, key: str) -> pl.Series | None:
     return changes.touched(context.lake, then, ("base", table), [key])
 
 
-def changed_states(current: pl.LazyFrame, held: pl.LazyFrame, key: str, at: datetime) -> pl.LazyFrame:
+def changed_states(
+    current: pl.LazyFrame, held: pl.LazyFrame, key: Sequence[str], at: datetime
+) -> pl.LazyFrame:
     """The states to write: those that begin now, and those held ones that end now.
 
-    ``current`` and ``held`` have one open state for each entity; equal states have equal hashes."""
-    same = [key, ROW_HASH]
-    begun = current.join(held.select(same), on=same, how="anti")
-    ended = held.join(current.select(same), on=same, how="anti").with_columns(pl.lit(at, INSTANT).alias(TO))
-    return pl.concat([begun, _hashed(ended.drop(ROW_HASH)).select(begun.collect_schema().names())])
+    ``current`` and ``held`` have one open state for each ``key``; equal states have equal hashes."""
+    same = [*key, ROW_HASH]
+    begun = current.join(held.select(same), on=same, how="anti", nulls_equal=True)
+    ended = held.join(current.select(same), on=same, how="anti", nulls_equal=True)
+    ended = ended.with_columns(pl.lit(at, INSTANT).alias(TO))
+    return pl.concat([begun, hashed(ended.drop(ROW_HASH)).select(begun.collect_schema().names())])
 
 
 def as_of(history: pl.LazyFrame, at: datetime) -> pl.LazyFrame:
@@ -94,10 +132,10 @@ def as_of(history: pl.LazyFrame, at: datetime) -> pl.LazyFrame:
 
 def _open_states(rows: pl.LazyFrame, at: datetime) -> pl.LazyFrame:
     opened = rows.with_columns(pl.lit(at, INSTANT).alias(FROM), pl.lit(None, INSTANT).alias(TO))
-    return _hashed(opened)
+    return hashed(opened)
 
 
-def _hashed(states: pl.LazyFrame) -> pl.LazyFrame:
+def hashed(states: pl.LazyFrame) -> pl.LazyFrame:
     """With a hash of the content and of whether the state is over, but not of when it began."""
     schema = states.collect_schema()
     content = [name for name in schema.names() if name != FROM]

@@ -76,20 +76,28 @@ def link(model: LinkageModel, left: pl.DataFrame, right: pl.DataFrame | None = N
 def prepare(model: LinkageModel, frame: pl.DataFrame, side: str, first_id: int) -> pl.DataFrame:
     """Ids and all forms of the compared columns that are needed, under short names."""
     needed = _needed(model)
-    kinds = {f"c{index}": column.kind for index, column in enumerate(model.columns.values())}
-    # in two steps: what all forms of a column are made of is made once
-    tidy = frame.select(
-        tidied(kinds[f"c{index}"], _read(model, name, frame, side)).alias(f"c{index}")
-        for index, name in enumerate(model.columns)
-    )
+    numbered = pl.int_range(first_id, first_id + frame.height, dtype=pl.Int64, eager=True).alias(ID)
     made = [
-        value.alias(f"{base}_{form}")
-        for base, kind in kinds.items()
-        for form, value in shaped(kind, pl.col(base)).items()
-        if f"{base}_{form}" in needed
+        _formed(
+            frame.select(_read(model, name, frame, side).alias("value")), column.kind, f"c{index}", needed
+        )
+        for index, (name, column) in enumerate(model.columns.items())
     ]
-    numbered = pl.int_range(first_id, first_id + pl.len(), dtype=pl.Int64).alias(ID)
-    return tidy.lazy().select(numbered, *made).collect()
+    return pl.concat([numbered.to_frame(), *made], how="horizontal")
+
+
+def _formed(values: pl.DataFrame, kind: Kind, base: str, needed: set[str]) -> pl.DataFrame:
+    """The needed forms of a column, row by row; of values that many records share they are made once."""
+    distinct = values.unique()
+    shared = distinct.height * 2 < values.height
+    tidy = (distinct if shared else values).with_columns(tidied(kind, pl.col("value")).alias("tidy"))
+    forms = {f"{base}_{form}": made for form, made in shaped(kind, pl.col("tidy")).items()}
+    wanted = [made.alias(name) for name, made in forms.items() if name in needed]
+    # in two steps: what all forms of a column are made of is made once
+    formed = tidy.lazy().select("value", *wanted).collect()
+    if shared:
+        formed = values.join(formed, on="value", how="left", nulls_equal=True, maintain_order="left")
+    return formed.drop("value")
 
 
 def _read(model: LinkageModel, name: str, frame: pl.DataFrame, side: str) -> pl.Expr:
@@ -227,9 +235,13 @@ class _Engine:
         from splink import DuckDBAPI
 
         self.model = model
+        self.everyone = everyone
         self.connection = connection
         self.api = DuckDBAPI(connection)
-        self.everyone = self.api.register(everyone.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        self.frequencies = {
+            form: self.api.register(_shares(everyone[form]).to_arrow(compat_level=pl.CompatLevel.oldest()))
+            for form in _by_frequency(model)
+        }
 
     def compare(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """For each pair the level of each column (``gamma_``, 0 worst, -1 missing), and how rare a value is that both
@@ -251,21 +263,42 @@ class _Engine:
         return gamma, f"if(round(mw_c{index}) = {top}, mw_tf_adj_c{index} + 1, 0)::FLOAT AS rarity_c{index}"
 
     def _predicted(self, pairs: pl.DataFrame, parameters: Parameters) -> str:
-        linker = self._linker(parameters)
+        linker = self._linker(pairs, parameters)
         table = pairs.select(pl.lit("0").alias("match_key"), *PAIR).to_arrow()
         blocked = self.api.register(table)
         linker.table_management.register_blocked_pairs_for_predict(blocked)
         return str(linker.inference.predict(warning_mode="never").physical_name)
 
-    def _linker(self, parameters: Parameters) -> Linker:
+    def _linker(self, pairs: pl.DataFrame, parameters: Parameters) -> Linker:
+        """Of the records in these pairs alone, with the frequencies of values among all."""
         from splink import Linker
 
-        return Linker(
-            self.everyone, settings(self.model, parameters), log_level=None, validate_settings=False
+        meant = pl.concat([pairs[side] for side in PAIR]).unique().alias(ID).to_frame()
+        records = self.everyone.join(meant, on=ID, how="semi").to_arrow(compat_level=pl.CompatLevel.oldest())
+        linker = Linker(
+            self.api.register(records),
+            settings(self.model, parameters),
+            log_level=None,
+            validate_settings=False,
         )
+        for form, frequency in self.frequencies.items():
+            linker.table_management.register_term_frequency_lookup(frequency, form)
+        return linker
 
     def _fetched(self, sql: str) -> pl.DataFrame:
         return pl.DataFrame(self.connection.execute(sql).to_arrow_table())
+
+
+def _by_frequency(model: LinkageModel) -> list[str]:
+    """The forms on which agreement counts by how rare the value is."""
+    columns = enumerate(model.columns.values())
+    return [f"c{index}_exact" for index, column in columns if column.by_frequency()]
+
+
+def _shares(values: pl.Series) -> pl.DataFrame:
+    """Each value's share of all that there are, as Splink names it."""
+    known = values.drop_nulls().to_frame()
+    return known.group_by(values.name).agg((pl.len() / known.height).alias(f"tf_{values.name}"))
 
 
 def settings(model: LinkageModel, parameters: Parameters) -> dict[str, Any]:
@@ -346,6 +379,12 @@ CONDITIONS: Mapping[Kind, Mapping[str, str]] = {
     Kind.PHONE: {"exact": _EXACT, "near": f"$_tail_l = $_tail_r OR ({_SLIPS} <= 1)"},
     Kind.SEX: {"exact": _EXACT},
     Kind.CODE: {"exact": _EXACT, "near": f"{_SLIPS} <= 1", "two": f"{_SLIPS} <= 2"},
+    Kind.CREDIT_CODE: {
+        "exact": _EXACT,
+        "near": f"{_SLIPS} <= 1",
+        "inside": "$_organisation_l = $_organisation_r",
+        "two": f"{_SLIPS} <= 2",
+    },
     Kind.NUMBER: {
         "exact": _EXACT,
         "close": f"{_APART} <= 0.01 * {_LARGER}",

@@ -47,10 +47,14 @@ def build(context: Context, bases: Mapping[str, Base], relation: Relation) -> Bu
     """Make the table equal what the sources say now."""
     table = ("base", relation.code)
     rows = related(context, bases, relation)
-    key = [*relation.ends, "kind", "valid_from", *_PLACE]
     with writing(context.home, ".".join(table)):
-        commit = context.lake.publish(*table, rows, key=key)
+        commit = context.lake.publish(*table, rows, key=key(relation))
     return Built({table: commit}, {"relations": commit.rows})
+
+
+def key(relation: Relation) -> list[str]:
+    """The columns that tell a relation's rows apart."""
+    return [*relation.ends, "kind", "valid_from", *_PLACE]
 
 
 def related(context: Context, bases: Mapping[str, Base], relation: Relation) -> pl.LazyFrame:
@@ -59,7 +63,7 @@ def related(context: Context, bases: Mapping[str, Base], relation: Relation) -> 
     if relation.for_life:
         rows = _until_an_end_is_over(context, bases, relation, rows)
     one, other = relation.ends
-    return rows.filter(pl.col(one) != pl.col(other)).unique([*relation.ends, "kind", "valid_from", *_PLACE])
+    return rows.filter(pl.col(one) != pl.col(other)).unique(key(relation))
 
 
 def _of_source(

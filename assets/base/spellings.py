@@ -13,6 +13,7 @@ from collections.abc import Callable
 import polars as pl
 
 from catalog.elements.base import clean
+from catalog.elements.identifiers import organisation_code_of
 from catalog.elements.values import measure, standard_date, standard_sex
 from catalog.linkage_model import Kind
 
@@ -228,6 +229,14 @@ def _code(raw: pl.Expr) -> dict[str, pl.Expr]:
     }
 
 
+def _credit_code(raw: pl.Expr) -> dict[str, pl.Expr]:
+    """``organisation`` is the organisation code inside it (GB 11714), or what is written where only that is known."""
+    made = _code(raw)
+    code = made["exact"]
+    inside = pl.when(code.str.len_bytes() == 18).then(organisation_code_of(code))
+    return {**made, "organisation": pl.coalesce(inside, pl.when(code.str.len_bytes() == 9).then(code))}
+
+
 def _number(raw: pl.Expr) -> dict[str, pl.Expr]:
     value = measure(raw)
     return {"exact": value.cast(pl.String), "value": value}
@@ -256,6 +265,7 @@ _FORMS: dict[Kind, Callable[[pl.Expr], dict[str, pl.Expr]]] = {
     Kind.PHONE: _phone,
     Kind.SEX: _sex,
     Kind.CODE: _code,
+    Kind.CREDIT_CODE: _credit_code,
     Kind.NUMBER: _number,
     Kind.CATEGORY: _category,
     Kind.TEXT: _text,

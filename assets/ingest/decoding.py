@@ -7,9 +7,12 @@ bounded memory. Cells are read in ``readers.py`` and ``delimited.py``.
 from __future__ import annotations
 
 import codecs
+import fcntl
 import gzip
+import os
 import re
 import shutil
+import time
 import uuid
 import zipfile
 import zlib
@@ -321,10 +324,33 @@ def scratch_folder(work: Path) -> Iterator[Path]:
     """A folder for the copies that reading one push needs, gone with all that is in it when the push is done."""
     folder = work / "scratch" / uuid.uuid4().hex
     folder.mkdir(parents=True, mode=0o700)
+    # held while we live: what a killed process left is told from what is in use
+    held = os.open(folder, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_SH)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
+
+
+def sweep_scratch(work: Path) -> int:
+    """Remove the scratch folders of processes that are no more; returns how many."""
+    gone = 0
+    for folder in (work / "scratch").glob("*"):
+        # one that has just been made may not be held yet
+        if time.time() - folder.stat().st_mtime < 1:
+            continue
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+            gone += 1
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(descriptor)
+    return gone
 
 
 def scratch(work: Path, name: str) -> Path:

@@ -19,7 +19,7 @@ from assets.ingest.exchange import in_use, pull, urls
 from catalog.load import Catalogue
 from catalog.model import Entry, Title, Way
 from lake.home import Home
-from lake.landing import PushRefusedError, file_chunks, format_of, receive
+from lake.landing import PurgedError, PushRefusedError, file_chunks, format_of, receive
 from lake.ledger import Ledger, LedgerError, Push, open_ledger
 from quality.clock import today
 
@@ -93,7 +93,7 @@ def _collect_tables(home: Home, ledger: Ledger, catalogue: Catalogue, collected:
 def _take_table(home: Home, ledger: Ledger, entry: Entry, database: Database, collected: Collected) -> None:
     try:
         push = pull(home, ledger, entry, database, today())
-    except ExchangeError as error:
+    except (ExchangeError, PurgedError) as error:
         collected.refusals.append((f"{entry.department}.{entry.code}", error.reason))
     else:
         collected.pushes += [push] if push else []
@@ -141,6 +141,8 @@ def _take_file(home: Home, ledger: Ledger, entry: Entry, path: Path, collected: 
             # should we be killed before the file is moved away, the next round finds the same file and the same push
             idempotency_key=f"drop-{before.st_ino}-{before.st_ctime_ns}",
         )
+    except PurgedError as error:
+        _refuse_file(path, error.reason, collected).unlink()
     except (PushRefusedError, LedgerError) as error:
         reason = error.reason if isinstance(error, PushRefusedError) else Title(zh=str(error), en=str(error))
         _refuse_file(path, reason, collected)
@@ -162,10 +164,16 @@ def _whole_file(path: Path, before: os.stat_result) -> Iterator[bytes]:
         raise StillWrittenError
 
 
-def _refuse_file(path: Path, reason: Title, collected: Collected) -> None:
+def _refuse_file(path: Path, reason: Title, collected: Collected) -> Path:
     moved = _move(path, REFUSED)
     moved.with_name(moved.name + ".reason.txt").write_text(f"{reason.zh}\n{reason.en}\n", encoding="utf-8")
     collected.refusals.append((path.name, reason))
+    return moved
+
+
+def delivered_files(home: Home, push: Push) -> list[Path]:
+    """What the drop folder keeps of a push that was taken from it."""
+    return list((home.drop / push.department / push.resource / DONE).glob(f"{push.id}-*"))
 
 
 def _move(path: Path, folder: str, prefix: str = "") -> Path:

@@ -31,13 +31,14 @@ from assets.ingest.table import as_text
 from catalog.model import Entry, Way
 from lake.hashes import row_hash
 from lake.home import Home
-from lake.landing import file_chunks, landed_file, receive
+from lake.landing import PURGED, PurgedError, file_chunks, landed_file, receive
 from lake.ledger import Ledger, Push, PushState, new_push_id
+from lake.purges import is_purged
 
 #: Where a landed table says how far it was read, in its Parquet metadata: landing alone must tell where to go on.
 _MARK = b"citylake.watermark"
 _UNCHANGED = "已读取库表，与上次相同 · the table was read, and is as it was the last time"
-_UNDONE = (PushState.REFUSED, PushState.WITHDRAWN)
+_UNDONE = (PushState.REFUSED, PushState.WITHDRAWN, PushState.PURGED)
 
 
 def urls(home: Home) -> list[str]:
@@ -110,6 +111,8 @@ def pull(home: Home, ledger: Ledger, entry: Entry, database: Database, data_date
     with scratch_folder(home.work) as work:
         path = scratch(work, f"{entry.code}.parquet")
         content = _dump(database.read(entry.department, entry.code, watermark, since), path)
+        if is_purged(home, content):
+            raise PurgedError(PURGED)
         filename = f"{entry.code}-{content}.parquet"
         latest = ledger.latest(entry.code, Way.TABLE)
         nothing_new = before and watermark and since and _nothing_new(path, content, before, watermark)
@@ -126,6 +129,11 @@ def pull(home: Home, ledger: Ledger, entry: Entry, database: Database, data_date
             data_format="parquet",
             data_date=data_date,
         )
+
+
+def content_of(push: Push) -> str | None:
+    """The digest of what a reading found, in whatever order; None where the push is no reading of a table."""
+    return push.filename.rpartition("-")[2].removesuffix(".parquet") if push.way is Way.TABLE else None
 
 
 def _record_unchanged(ledger: Ledger, latest: Push, data_date: date) -> None:

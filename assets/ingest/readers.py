@@ -128,12 +128,20 @@ def _is_arrow_file(path: Path) -> bool:
 
 
 def _ndjson(path: Path, _: Sought, work: Path) -> Table:
-    """One JSON object a line; keys may differ between lines; a line that is no object stays as a marked row."""
-    records = _Records(work, path.name)
+    """One JSON object a line; keys may differ between lines; a line that is no object stays as a marked row. Where no line
+    is one, nothing tells of which table they would be: refused."""
+    records, lines, read = _Records(work, path.name), 0, 0
     with utf8_file(path, work).open(encoding="utf-8") as file:
         for number, line in enumerate(iter(lambda: file.readline(MAX_LINE), ""), start=1):
             if line.strip():
-                records.add(number, *_record_of_line(line))
+                record, problem = _record_of_line(line)
+                records.add(number, record, problem)
+                lines, read = lines + 1, read + (RAW not in record)
+    if lines and not read:
+        raise refuse(
+            "没有一行是完整的 JSON 对象，可能只写了一半；请重新导出，每行一条记录",
+            "no line is a whole JSON object, perhaps half-written: export again, one record a line",
+        )
     return records.table()
 
 

@@ -25,9 +25,16 @@ from catalog.base_model import load_bases
 from catalog.load import Catalogue, CatalogueError, Fault, Place, validate
 from catalog.model import Code, Declaration, Frequency, Text, Title
 from lake.locks import writing
+from masking.columns import declared_tables
+from masking.groups import SOURCE, UngroupedError, loosened_columns, read_groups
+from masking.lineage import Tables, UntraceableError
+from masking.policy import load_policy
+from masking.suppression import suppress
 from quality.clock import today
 from quality.plan import content_schema
 
+#: Where the shipped themes stand.
+FOLDER = Path(str(files("assets.theme")))
 READABLE_LAYERS = ("base", "standard")
 #: A connection inside the pipeline is given its share: by default DuckDB would take every core and 80 % of memory.
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {"threads": 2, "memory_limit": "4GB"}
@@ -50,6 +57,11 @@ class Header(Declaration):
     owner: Code
     frequency: Frequency
     key: tuple[Code, ...] = Field(min_length=1)
+    subject: Code | None = Field(
+        None,
+        description="of a table of groups: the column that tells one person or organisation from another, so that what the "
+        "policy says of groups holds",
+    )
     tests: tuple[ThemeTest, ...] = ()
     columns: dict[Code, Annotated[str, StringConstraints(min_length=1)]] = Field(description="Chinese titles")
 
@@ -83,8 +95,10 @@ def builds(catalogue: Catalogue) -> list[Build]:
 def read_themes(catalogue: Catalogue, folder: Path | None = None) -> tuple[list[Theme], list[Fault]]:
     """Every theme of a folder, and every fault in them."""
     faults: list[Fault] = []
-    paths = sorted((folder or Path(str(files("assets.theme")))).glob("*.sql"))
+    paths = sorted((folder or FOLDER).glob("*.sql"))
     themes = [theme for path in paths if (theme := read_theme(path, catalogue, faults))]
+    if not faults:
+        faults += [fault for theme in themes for fault in _group_faults(theme, catalogue)]
     return themes, faults
 
 
@@ -128,6 +142,23 @@ def read_theme(path: Path, catalogue: Catalogue, faults: list[Fault]) -> Theme |
     return Theme(header, sql, reads)
 
 
+def _group_faults(theme: Theme, catalogue: Catalogue) -> list[Fault]:
+    """Why the theme's SQL is none of groups of its subject."""
+    subject, place = theme.header.subject, f"assets/theme/{theme.header.code}.sql"
+    if subject is None:
+        return []
+    try:
+        read_groups(theme.sql, subject, inputs_of(theme, declared_tables(catalogue)))
+    except (UngroupedError, UntraceableError) as error:
+        return [Fault(place, 1, "subject", str(error), "see docs/themes.md, or leave `subject` out")]
+    return []
+
+
+def inputs_of(theme: Theme, tables: Tables) -> Tables:
+    """What is declared of the tables that the theme reads."""
+    return {table: tables[table] for table in theme.reads if table in tables}
+
+
 def tables_read(sql: str) -> tuple[TableName, ...]:
     """The ``layer.table`` names in a query, without its own common table expressions."""
     tree = sqlglot.parse_one(sql, dialect="duckdb")
@@ -159,7 +190,11 @@ def build(context: Context, theme: Theme) -> Built:
     with duckdb.connect(config=SETTINGS) as connection:
         _set_date(connection)
         expose(connection, context, theme.reads)
-        result = connection.execute(theme.sql).pl()
+        notes: dict[str, int | float | str] = {}
+        if theme.header.subject:
+            result, notes = _only_large(connection, context, theme, theme.header.subject)
+        else:
+            result = connection.execute(theme.sql).pl()
         connection.register("this", result.to_arrow(compat_level=pl.CompatLevel.oldest()))
         for test in theme.header.tests:
             failing = len(connection.execute(test.sql).fetchall())
@@ -167,7 +202,35 @@ def build(context: Context, theme: Theme) -> Built:
                 raise ThemeTestError(code, test, failing)
     with writing(context.home, f"theme.{code}"):
         commit = context.lake.publish("theme", code, result, key=theme.header.key)
-    return Built({("theme", code): commit}, {"rows": commit.rows})
+    return Built({("theme", code): commit}, {"rows": commit.rows, **notes})
+
+
+def _only_large(
+    connection: duckdb.DuckDBPyConnection,
+    context: Context,
+    theme: Theme,
+    subject: str,
+) -> tuple[pl.DataFrame, dict[str, int | float | str]]:
+    """What the policy lets be seen of a table of groups: it is what the columns' looser types rest on."""
+    faults: list[Fault] = []
+    policy = load_policy(context.catalogue.root, faults)
+    if policy is None:
+        raise CatalogueError(faults)
+    inputs = inputs_of(theme, declared_tables(context.catalogue))
+    groups = read_groups(theme.sql, subject, inputs)
+    if groups.source:
+        connection.execute(f"CREATE TEMP TABLE {SOURCE} AS {groups.source}")
+    result = connection.execute(groups.result).pl()
+    lifted = loosened_columns(theme.sql, subject, result.schema, inputs, theme.header.columns, policy)
+    if not lifted.lines:
+        return result, {}
+    sizes = connection.execute(groups.sizes).pl()
+    left = suppress(result, groups, sizes, lifted.k, lifted.largest_share)
+    return left.rows, {
+        "k": lifted.k,
+        "groups left out": left.groups_left_out,
+        "numbers left out": left.numbers_left_out,
+    }
 
 
 def _set_date(connection: duckdb.DuckDBPyConnection) -> None:

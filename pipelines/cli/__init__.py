@@ -16,6 +16,7 @@ from pipelines.cli import (
     catalogue,
     licences,
     linkage,
+    purges,
     pushes,
     quarantine,
     serving,
@@ -24,7 +25,18 @@ from pipelines.cli import (
 from pipelines.cli.output import group, note
 
 app = group("城市公共数据湖仓 · the lakehouse for a city's public data.")
-for errand in (serving, pushes, quarantine, answers, timeliness, licences, linkage, catalogue, access):
+for errand in (
+    serving,
+    pushes,
+    purges,
+    quarantine,
+    answers,
+    timeliness,
+    licences,
+    linkage,
+    catalogue,
+    access,
+):
     app.add_typer(errand.app)
 
 

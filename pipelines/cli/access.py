@@ -28,15 +28,36 @@ app.add_typer(user_app, name="user")
 @token_app.command("create")
 def token_create(
     department: Annotated[str, typer.Argument(help="the department's code")],
-    days: Annotated[int, typer.Option(help="valid for so many days")] = 180,
+    days: Annotated[int, typer.Option(min=1, help="valid for so many days")] = 180,
+    resource: Annotated[
+        list[str] | None, typer.Option(help="only for this resource; more than once for several")
+    ] = None,
 ) -> None:
     """Make a token for a department; it is shown once and stored only as a hash.
 
     Example: citylake token create police
+    Example: citylake token create civil_affairs --resource marriage --resource cremation --days 30
     """
     from pipelines.delivering import new_token
 
-    say(new_token(Home.open(), department, days))
+    say(new_token(Home.open(), department, days, resource or ()))
+
+
+@token_app.command("rotate")
+def token_rotate(
+    token_id: Annotated[str, typer.Argument(metavar="ID", help="see `citylake token list`")],
+    days: Annotated[int, typer.Option(min=1, help="the new one is valid for so many days")] = 180,
+) -> None:
+    """Make a new token in the place of one, for the same resources; the old one opens for a week more.
+
+    Example: citylake token rotate 1f0c…
+    """
+    from datetime import timedelta
+
+    from lake import tokens
+    from lake.ledger import open_ledger
+
+    say(tokens.rotate(open_ledger(Home.open()), token_id, timedelta(days=days)))
 
 
 @token_app.command("list")
@@ -78,6 +99,9 @@ def user_create(
     name: Annotated[str, typer.Argument(help="what the person logs in with")],
     role: Annotated[Role, typer.Option(help="bureau, department or auditor")],
     department: Annotated[str | None, typer.Option(help="the department's code, for that role")] = None,
+    county: Annotated[
+        str | None, typer.Option(help="of a county's bureau: its division code; sees only its departments")
+    ] = None,
 ) -> None:
     """Make an account, or give an existing one a new password: shown once, to be changed at the first login.
 
@@ -85,7 +109,7 @@ def user_create(
     """
     from pipelines.dashboard.accounts import new_account
 
-    password = new_account(Home.open(), name, role, department)
+    password = new_account(Home.open(), name, role, department, county)
     say(f"账号 name {name} · 初始密码 first password: {password}")
 
 
@@ -97,9 +121,9 @@ def user_list() -> None:
     """
     from pipelines.dashboard.accounts import open_accounts
 
-    table = Table("账号 name", "角色 role", "部门 department", header_style="bold")
+    table = Table("账号 name", "角色 role", "部门 department", "县区 county", header_style="bold")
     for account in open_accounts(Home.open()).names():
-        table.add_row(account.name, account.role.value, account.department or "")
+        table.add_row(account.name, account.role.value, account.department or "", account.division or "")
     console.print(table)
 
 

@@ -24,6 +24,9 @@ app = group()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
     department: Annotated[str | None, typer.Option(help="only this department's resources")] = None,
+    division: Annotated[
+        str | None, typer.Option(help="only resources of departments of this county (its division code)")
+    ] = None,
 ) -> None:
     """Each resource: last push, next due day, state, rows in standard and quarantine and still to be corrected, quality.
 
@@ -32,13 +35,17 @@ def status(
     from assets.operations import resource_states
     from assets.stewardship import tallies_of
     from pipelines.definitions import open_context
-    from pipelines.delivering import require_department
+    from pipelines.delivering import require_department, require_division
     from pipelines.status import as_records, status_table
 
     context = open_context()
     if department:
         require_department(context.catalogue, department)
     states = resource_states(context, department)
+    if division:
+        require_division(context.catalogue, division)
+        there = {entry.code for entry in context.catalogue.of_division(division)}
+        states = [state for state in states if state.resource in there]
     tallies = {each.resource: each for each in tallies_of(context, department)}
     if as_json:
         sys.stdout.write(json.dumps(as_records(states, tallies), ensure_ascii=False, indent=1) + "\n")
@@ -56,30 +63,31 @@ def quality(
     docs: Annotated[
         Path | None, typer.Option(help="write the last push's Great Expectations Data Docs page here (HTML)")
     ] = None,
+    values: Annotated[
+        bool,
+        typer.Option("--values", help="with --gx or --docs: failing values too, masked; the bureau's alone"),
+    ] = False,
     pushes: Annotated[int, typer.Option(help="how many of the newest pushes")] = 12,
 ) -> None:
     """What the last push of a resource met, rule by rule, and the trend of its scores.
 
     Example: citylake quality household_register
     """
-    from catalog.load import load
     from lake.ledger import open_ledger
-    from pipelines.verdicts import as_record, evidence_of, tables, verdict
+    from pipelines.data_docs import docs_page, push_results
+    from pipelines.definitions import open_context
+    from pipelines.verdicts import as_record, newest_judged, tables, verdict
 
-    entry, ledger = load().entry(resource), open_ledger(Home.open())
-    evidence = evidence_of(ledger, entry) if gx or docs else None
-    if evidence:
-        from quality.data_docs import page
-        from quality.plan import compile_entry
-        from quality.results import results
-
-        found = results(compile_entry(entry), evidence)
-        if docs:
-            docs.write_text(page(found, f"{entry.title.zh} · {entry.title.en}"), encoding="utf-8")
-            say(f"Data Docs: {docs}")
-        if gx:
-            record = found.to_json_dict()  # type: ignore[no-untyped-call]
-            sys.stdout.write(json.dumps(record, ensure_ascii=False, indent=1) + "\n")
+    context = open_context()
+    entry, ledger = context.catalogue.entry(resource), open_ledger(context.home)
+    newest = newest_judged(ledger, entry) if gx or docs else None
+    if newest and docs:
+        docs.write_text(docs_page(context, newest, values=values), encoding="utf-8")
+        say(f"Data Docs: {docs}")
+    if newest and gx:
+        record = push_results(context, newest, values=values).to_json_dict()  # type: ignore[no-untyped-call]
+        sys.stdout.write(json.dumps(record, ensure_ascii=False, indent=1) + "\n")
+    if newest:
         return
     judged = verdict(ledger, entry, pushes)
     if as_json:

@@ -52,14 +52,20 @@ def catalogue_check(
 @catalogue_app.command("list")
 def catalogue_list(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    division: Annotated[
+        str | None, typer.Option(help="only resources of departments of this county (its division code)")
+    ] = None,
 ) -> None:
     """All resources: code, title, source department, update frequency, sharing type.
 
     Example: citylake catalogue list
     """
     from catalog.load import load
+    from pipelines.delivering import require_division
 
     catalogue = load()
+    if division:
+        require_division(catalogue, division)
     rows = [
         {
             "resource": entry.code,
@@ -70,7 +76,7 @@ def catalogue_list(
             "ways": " ".join(way.value for way in entry.delivery.ways),
             "columns": len(entry.columns),
         }
-        for entry in catalogue.entries.values()
+        for entry in (catalogue.of_division(division) if division else catalogue.entries.values())
     ]
     if as_json:
         say(json.dumps(rows, ensure_ascii=False, indent=1))

@@ -20,6 +20,7 @@ from pipelines.cli.output import console, group, say
 
 if TYPE_CHECKING:
     from assets.replay import Replayed
+    from lake.ledger import Push
 
 app = group()
 hold_app = group("待定推送 · decide on pushes that are held.")
@@ -52,6 +53,24 @@ def push(
         f"回执 receipt {receipt.id}: {receipt.size} 字节 bytes, {receipt.resource}, 数据日期 data date {receipt.data_date}"
     )
     say(f"下一步 next: citylake materialize standard/{resource}+")
+
+
+@app.command()
+def nothing(
+    resource: Annotated[str, typer.Argument(help="the resource's code: see `citylake catalogue list`")],
+    by: Annotated[str, typer.Option(help="who signs; recorded for ever")],
+    data_date: Annotated[
+        str | None, typer.Option(help="the date there is nothing to report for (YYYY-MM-DD); default today")
+    ] = None,
+) -> None:
+    """Sign that there is nothing to report (零报告): it satisfies the period, and changes no row.
+
+    Example: citylake nothing cremation --by "Li Ming, civil affairs"
+    """
+    from pipelines.delivering import sign_nothing
+
+    receipt = sign_nothing(Home.open(), resource, _day(data_date), by)
+    say(f"回执 receipt {receipt.id}: {receipt.resource}, 数据日期 data date {receipt.data_date}, {by}")
 
 
 @app.command()
@@ -123,19 +142,44 @@ def hold_refuse(
 def replay(
     resource: Annotated[str, typer.Argument(help="the resource's code")],
     write: Annotated[bool, typer.Option("--write", help="put the rebuilt tables in place")] = False,
+    as_current: Annotated[
+        bool, typer.Option("--as-current", help="read every push by the entry as it is now, not as it was")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="with --as-current --write: why; recorded for ever")] = "",
+    by: Annotated[str, typer.Option(help="with --as-current --write: who decides")] = "",
 ) -> None:
     """Rebuild a resource from landing alone, and say how that differs from its tables.
 
     Example: citylake replay marriage
+    Example: citylake replay marriage --as-current
+    Example: citylake replay marriage --as-current --write --reason "sex is now coded by GB/T 2261.1" --by zhang
     """
+    from assets.replay import read_as_current
     from assets.replay import replay as replay_resource
     from pipelines.definitions import open_context
 
-    done = replay_resource(
-        open_context(), resource, write=write, on_push=lambda push: say(f"    {push.id} {push.data_date}")
+    def tell(push: Push) -> None:
+        say(f"    {push.id} {push.data_date}")
+
+    if as_current and write:
+        if not (reason and by):
+            raise typer.BadParameter(
+                "需要 --reason 和 --by · this changes what stands: give --reason and --by"
+            )
+        done = read_as_current(open_context(), resource, reason=reason, by=by, on_push=tell)
+    else:
+        done = replay_resource(open_context(), resource, write=write, as_current=as_current, on_push=tell)
+    how = (
+        "按当前目录 read by the entry as it is now"
+        if as_current
+        else "按当时的目录 read by the entry as it was"
     )
+    for push_id in done.other_versions:
+        say(f"{push_id}: {how}")
     _print_replayed(done, written=write)
-    raise typer.Exit(0 if write or all(difference.none for difference in done.differences) else 1)
+    if write:
+        say(f"下一步 next: citylake materialize standard/{resource}+")
+    raise typer.Exit(0 if write or done.none else 1)
 
 
 @app.command()
@@ -166,8 +210,9 @@ def withdraw(
 
 
 def _print_replayed(done: Replayed, *, written: bool) -> None:
-    for push_id in done.other_versions:
-        say(f"{push_id}: 按当前目录重放 read by the entry as it is now, not as it was when it came")
+    for what, columns in (("仅现有的列 only held", done.lost), ("仅重建的列 only rebuilt", done.gained)):
+        if columns:
+            say(f"standard.{done.resource}: {what}: {', '.join(columns)}")
     for difference in done.differences:
         state = "一致 equal" if difference.none else "已写入 written" if written else "不一致 differs"
         say(

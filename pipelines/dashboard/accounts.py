@@ -65,12 +65,14 @@ class LockedError(AccountError):
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody who may log in; ``department`` only for that role."""
+    """Somebody who may log in; ``department`` only for that role. A ``division`` cuts an officer's or an auditor's view to
+    the departments of one county; None: the whole city."""
 
     name: str
     role: Role
     department: str | None
     must_change: bool = False
+    division: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,13 @@ _accounts = sa.Table(
     # instants are Unix seconds in these tables: they are compared far more often than shown
     sa.Column("locked_until", sa.Double, nullable=False),
     sa.Column("disabled", sa.Boolean, nullable=False),
+)
+# a table of its own: homes whose accounts were made before counties had officers need no migration
+_divisions = sa.Table(
+    "account_divisions",
+    _metadata,
+    sa.Column("account", sa.String(64), primary_key=True),
+    sa.Column("division", sa.String(6), nullable=False),
 )
 _sessions = sa.Table(
     "sessions",
@@ -122,7 +131,14 @@ class Accounts:
         self.engine = engine
 
     def create(
-        self, name: str, role: Role, department: str | None, password: str, *, must_change: bool = False
+        self,
+        name: str,
+        role: Role,
+        department: str | None,
+        password: str,
+        *,
+        division: str | None = None,
+        must_change: bool = False,
     ) -> None:
         """Make an account, or give an existing one this role and password (which ends its sessions)."""
         if not name or len(name) > 64 or not name.isprintable() or name != name.strip():
@@ -131,6 +147,11 @@ class Accounts:
             raise AccountError(
                 "部门角色须注明部门，其他角色不得注明",
                 "the department role, and no other, names a department",
+            )
+        if division is not None and role is Role.DEPARTMENT:
+            raise AccountError(
+                "部门账号按部门划定范围，不得另注县区",
+                "a department's account is cut by its department already: it names no county",
             )
         require_good(password, name)
         values = {
@@ -146,6 +167,9 @@ class Accounts:
             known = sa.update(_accounts).where(_accounts.c.name == name).values(values)
             if not connection.execute(known).rowcount:
                 connection.execute(sa.insert(_accounts).values(name=name, **values))
+            connection.execute(sa.delete(_divisions).where(_divisions.c.account == name))
+            if division is not None:
+                connection.execute(sa.insert(_divisions).values(account=name, division=division))
             connection.execute(sa.delete(_sessions).where(_sessions.c.account == name))
 
     def disable(self, name: str) -> None:
@@ -161,7 +185,7 @@ class Accounts:
 
     def names(self) -> list[Account]:
         """Everybody who may log in, in name order."""
-        query = sa.select(_accounts).where(~_accounts.c.disabled).order_by(_accounts.c.name)
+        query = _with_division().where(~_accounts.c.disabled).order_by(_accounts.c.name)
         with self.engine.connect() as connection:
             return [_account(row) for row in connection.execute(query).mappings()]
 
@@ -171,7 +195,7 @@ class Accounts:
         An unknown name takes as long as a wrong password, so that names cannot be found out."""
         now = time.time()
         with self.engine.connect() as connection:
-            query = sa.select(_accounts).where((_accounts.c.name == name) & ~_accounts.c.disabled)
+            query = _with_division().where((_accounts.c.name == name) & ~_accounts.c.disabled)
             row = connection.execute(query).mappings().first()
         if row and row["locked_until"] > now:
             raise LockedError(row["locked_until"] - now)
@@ -191,7 +215,7 @@ class Accounts:
             raise AccountError("原密码不正确", "the old password is not right")
         if old == new:
             raise AccountError("新密码不能与原密码相同", "the new password must differ from the old one")
-        self.create(account.name, account.role, account.department, new)
+        self.create(account.name, account.role, account.department, new, division=account.division)
 
     def begin(self, account: Account) -> str:
         """Open a session; returns its token, which is kept nowhere."""
@@ -216,8 +240,8 @@ class Accounts:
             & (_sessions.c.began > now - SESSION_SECONDS)
             & (_sessions.c.seen > now - IDLE_SECONDS)
         )
-        joined = sa.join(_sessions, _accounts, _sessions.c.account == _accounts.c.name)
-        query = sa.select(_accounts, _sessions.c.csrf, _sessions.c.seen).select_from(joined)
+        mine = _sessions.c.account == _accounts.c.name
+        query = _with_division(_sessions.c.csrf, _sessions.c.seen).where(mine)
         with self.engine.connect() as connection:
             row = connection.execute(query.where(live & ~_accounts.c.disabled)).mappings().first()
         if row is None:
@@ -265,7 +289,9 @@ def open_accounts(home: Home) -> Accounts:
     return Accounts(open_tables(home, _metadata))
 
 
-def new_account(home: Home, name: str, role: Role, department: str | None) -> str:
+def new_account(
+    home: Home, name: str, role: Role, department: str | None, division: str | None = None
+) -> str:
     """Make an account with a password of chance, to be changed at the first login; returns the password."""
     known = load().departments
     if department is not None and department not in known:
@@ -273,8 +299,14 @@ def new_account(home: Home, name: str, role: Role, department: str | None) -> st
             f"目录中没有部门 {department}，可用：{'、'.join(known)}",
             f"no department {department!r}; the catalogue has {', '.join(known)}",
         )
+    counties = sorted({each.division for each in known.values() if each.level == "county"})
+    if division is not None and division not in counties:
+        raise AccountError(
+            f"目录中没有县区 {division} 的部门，可用：{'、'.join(counties) or '无'}",
+            f"no department of county {division!r}; the catalogue has {', '.join(counties) or 'none'}",
+        )
     password = secrets.token_urlsafe(12)
-    open_accounts(home).create(name, role, department, password, must_change=True)
+    open_accounts(home).create(name, role, department, password, division=division, must_change=True)
     return password
 
 
@@ -319,5 +351,11 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def _with_division(*more: sa.Column[Any]) -> sa.Select[Any]:
+    """Accounts (and more columns), each with the county it is cut to."""
+    division = sa.select(_divisions.c.division).where(_divisions.c.account == _accounts.c.name)
+    return sa.select(_accounts, division.scalar_subquery().label("division"), *more)
+
+
 def _account(row: sa.RowMapping) -> Account:
-    return Account(row["name"], Role(row["role"]), row["department"], row["must_change"])
+    return Account(row["name"], Role(row["role"]), row["department"], row["must_change"], row["division"])

@@ -26,10 +26,12 @@ from pipelines.dashboard.pages import (
     bulletin,
     catalogue,
     city_map,
+    data_docs,
     departments,
     excuses,
     login,
     notices,
+    objections,
     overview,
     periods,
     pushes,
@@ -68,10 +70,12 @@ PAGES = (
     bulletin,
     notices,
     excuses,
+    objections,
     periods,
     tokens,
     rehearsals,
     worklists,
+    data_docs,
 )
 _INVALID = Title(zh="地址中的参数不正确", en="a parameter in the address is not right")
 _BUG = Title(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from assets.operations import (
     Duties,
     ResourceState,
     duties_of,
+    judged_anew,
     latest_periods,
     rows_of,
     state_of,
@@ -59,14 +60,34 @@ class Picture:
         """The city's date."""
         return self.at.astimezone(CITY_TIME).date()
 
+    def cut(self, departments: Collection[str]) -> Picture:
+        """The same of some departments alone."""
+        states = {code: state for code, state in self.states.items() if state.department in departments}
+        periods = self.periods.filter(pl.col("department").is_in(list(departments)))
+        return replace(
+            self,
+            states=states,
+            pushes={code: self.pushes[code] for code in states},
+            newest_first=[push for push in self.newest_first if push.department in departments],
+            periods=periods,
+            record=record_of(periods),
+            excuses=[excuse for excuse in self.excuses if excuse.department in departments],
+        )
+
+    def shows_as(self, other: Picture) -> bool:
+        """Whether the other shows the same, be it at another instant."""
+        mine = (self.states, self.newest_first, self.periods, self.excuses, self.duties)
+        theirs = (other.states, other.newest_first, other.periods, other.excuses, other.duties)
+        return all(one is another for one, another in zip(mine, theirs, strict=True))
+
     def states_of(self, department: str | None) -> list[ResourceState]:
         """A department's resources (None: all), in code order."""
         return [state for state in self.states.values() if department in (None, state.department)]
 
-    def pushes_of(self, department: str | None) -> list[Push]:
+    def pushes_of(self, department: str | None) -> Sequence[Push]:
         """A department's pushes (None: all), newest first."""
         if department is None:
-            return list(self.newest_first)
+            return self.newest_first
         return _newest_first(
             {state.resource: self.pushes[state.resource] for state in self.states_of(department)}
         )
@@ -105,6 +126,7 @@ class Board:
         self.context = context
         self._lock = threading.Lock()
         self._picture: Picture | None = None
+        self._cuts: dict[frozenset[str], tuple[Picture, Picture]] = {}
         self._looked = 0.0
         self._counted: tuple[str, pl.DataFrame, Record] = ("", pl.DataFrame(schema=PERIOD_SCHEMA), {})
         self._worked_out: dict[tuple[str, tuple[object, ...]], Any] = {}
@@ -116,6 +138,17 @@ class Board:
                 self._picture = self._look(self._picture)
                 self._looked = time.monotonic()
             return self._picture
+
+    def picture_of(self, departments: frozenset[str]) -> Picture:
+        """The newest picture of some departments alone, cut once."""
+        whole = self.picture()
+        of, cut = self._cuts.get(departments, (None, whole))
+        if of is whole:
+            return cut
+        same = of is not None and of.shows_as(whole)
+        cut = replace(cut, at=whole.at) if same else whole.cut(departments)
+        self._cuts[departments] = (whole, cut)
+        return cut
 
     def worked_out(
         self, name: str, tables: Sequence[TableName], compute: Callable[[Context], Value]
@@ -134,34 +167,52 @@ class Board:
 
     def _look(self, before: Picture | None) -> Picture:
         at = datetime.now(UTC)
-        if before is None or before.today != at.astimezone(CITY_TIME).date():
-            ledger = open_ledger(self.context.home)
-            return self._whole_look(
-                at, {code: ledger.history(code) for code in self.context.catalogue.entries}
-            )
-        changed = self._changed(before)
-        pushes = {**before.pushes, **changed}
-        promises = open_promises(self.context.home)
-        if before.duties.opened is None or promises.starts() != before.duties.starts:
-            return self._whole_look(at, pushes)
-        periods, record = self._recorded()
-        news = {code: self._state(code, mine, at, before.duties) for code, mine in changed.items()}
-        return replace(
-            before,
-            at=at,
-            pushes=pushes,
-            states={**before.states, **news},
-            newest_first=_newest_first(pushes) if changed else before.newest_first,
-            periods=periods,
-            record=record,
-            excuses=promises.excuses(),
+        if before is None:
+            return self._first_look(at)
+        changed, promises = self._changed(before), open_promises(self.context.home)
+        (periods, record), excuses = self._recorded(), promises.excuses()
+        duties = self._duties(before, at)
+        if (
+            not changed
+            and duties is before.duties
+            and periods is before.periods
+            and excuses == before.excuses
+        ):
+            return replace(before, at=at)
+        pushes, states = {**before.pushes, **changed}, before.states
+        if duties is not before.duties:
+            # a night's turn judges every resource, but nothing of it that a day does not change
+            states = {
+                code: judged_anew(state, self.context.catalogue.entry(code), pushes[code], at, duties)
+                for code, state in states.items()
+            }
+        news = {code: self._state(code, mine, at, duties) for code, mine in changed.items()}
+        return Picture(
+            at,
+            {**states, **news},
+            pushes,
+            _newest_first(pushes) if changed else before.newest_first,
+            periods,
+            record,
+            duties,
+            excuses,
         )
 
-    def _whole_look(self, at: datetime, pushes: Mapping[str, Sequence[Push]]) -> Picture:
-        duties = duties_of(self.context)
+    def _first_look(self, at: datetime) -> Picture:
+        ledger, duties = open_ledger(self.context.home), duties_of(self.context)
+        pushes = {code: ledger.history(code) for code in self.context.catalogue.entries}
         states = {code: self._state(code, mine, at, duties) for code, mine in pushes.items()}
         excuses = open_promises(self.context.home).excuses()
         return Picture(at, states, pushes, _newest_first(pushes), *self._recorded(), duties, excuses)
+
+    def _duties(self, before: Picture, at: datetime) -> Duties:
+        """The duties by which states are to be judged: those of the picture, as long as they and the day are the same."""
+        known, promises = before.duties, open_promises(self.context.home)
+        if before.today == at.astimezone(CITY_TIME).date() and known.opened is not None:
+            promised = (promises.starts(), promises.outages())
+            if promised == (known.starts, known.outages):
+                return known
+        return duties_of(self.context)
 
     def _state(self, code: str, pushes: Sequence[Push], at: datetime, duties: Duties) -> ResourceState:
         entry = self.context.catalogue.entry(code)
@@ -189,7 +240,8 @@ class Board:
     def _recorded(self) -> tuple[pl.DataFrame, Record]:
         version = self._version(PERIODS)
         if version != self._counted[0]:
-            periods = latest_periods(self.context.lake)
+            # as lists of periods are shown: a sort for each visitor would take longer than all the rest of a page
+            periods = latest_periods(self.context.lake).sort("due", "resource", descending=[True, False])
             self._counted = (version, periods, record_of(periods))
         return self._counted[1:]
 

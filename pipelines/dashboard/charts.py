@@ -16,10 +16,11 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 12, 26
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: its label, and the parts stacked in it as (class, value, words for it)."""
+    """One bar: its label, the parts stacked in it as (class, value, words for it), and the address of what it counts."""
 
     label: str
     parts: tuple[tuple[str, float, str], ...]
+    address: str = ""
 
     @property
     def total(self) -> float:
@@ -55,7 +56,7 @@ def stacked(bars: Sequence[Bar], text: str, *, whole: float | None = None) -> Ma
         middle = _LEFT + room * (place + 0.5)
         body.append(_column(bar, middle, thick, most))
         body.append(_label(bar.label, middle, place, len(bars)))
-    return _frame(body, text)
+    return _frame(body, text, leads=any(bar.address for bar in bars))
 
 
 def line(points: Sequence[Point], text: str, *, share: bool = True) -> Markup:
@@ -112,7 +113,11 @@ def _column(bar: Bar, middle: float, thick: float, most: float) -> Markup:
                 '<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"><title>{}</title></rect>'
             ).format(kind, middle - thick / 2, y, thick, max(tall, 0.75), words)
         )
-    return Markup("").join(parts)
+    column = Markup("").join(parts)
+    if not bar.address or not parts:
+        return column
+    words = ", ".join(words for _, value, words in bar.parts if value)
+    return Markup('<a href="{}" aria-label="{}">{}</a>').format(bar.address, words, column)
 
 
 def _label(label: str, middle: float, place: int, count: int) -> Markup:
@@ -148,9 +153,10 @@ def _compact(value: float) -> str:
     return f"{value:.3g}"
 
 
-def _frame(body: Sequence[Markup], text: str) -> Markup:
-    return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        WIDTH, HEIGHT, text, Markup("").join(body)
+def _frame(body: Sequence[Markup], text: str, *, leads: bool = False) -> Markup:
+    """A drawing is one picture to who cannot see it, unless its parts lead somewhere."""
+    return Markup('<svg class="chart" viewBox="0 0 {} {}" role="{}" aria-label="{}">{}</svg>').format(
+        WIDTH, HEIGHT, "group" if leads else "img", text, Markup("").join(body)
     )
 
 

@@ -32,7 +32,7 @@ def page(visit: Visit, template: str, *, status: int = 200, **facts: Any) -> HTM
         "account": visit.account,
         "csrf": visit.session.csrf,
         "csrf_field": CSRF_FIELD,
-        "picture": visit.site.board.picture(),
+        "picture": visit.picture(),
     }
     return outside(visit.request, template, status=status, **facts)
 

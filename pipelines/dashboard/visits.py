@@ -1,19 +1,21 @@
 """Who asks, in which language, and whether they may: from the cookies of a request to a :class:`Visit`.
 
-Here belong permissions and the guards of forms. A department sees its own; what is another's is as unknown to it as what
-does not exist. Every state-changing request carries its session's token and comes from our own pages.
+Here belong permissions and the guards of forms. A department sees its own, an officer of a county's bureau that county's
+departments; what is another's is as unknown to them as what does not exist. Pages read :meth:`Visit.picture`, which is cut
+to that, and so cannot show more by forgetting a filter. Every state-changing request carries its session's token and comes from our own pages.
 """
 
 from __future__ import annotations
 
 import gc
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
 
+import polars as pl
 from fastapi import Depends, Request
 
 from assets.build import Build, Context
@@ -24,12 +26,14 @@ from catalog.model import Entry, Title
 from lake.ledger import Push, UnknownPushError, open_ledger
 from masking.product import Masking
 from pipelines.dashboard.accounts import Account, Accounts, Role, Session
-from pipelines.dashboard.board import Board
+from pipelines.dashboard.board import Board, Picture
 
 SESSION_COOKIE = "citylake_session"
 LANGUAGE_COOKIE = "citylake_language"
 CSRF_FIELD, CSRF_HEADER = "csrf", "x-csrf-token"
 LANGUAGES = ("zh", "en")
+#: Where an address names the county that its page is cut to.
+COUNTY_FIELD = "county"
 _MAX_FORM = 64 * 1024
 
 
@@ -112,9 +116,50 @@ class Visit:
         return self.account.role is Role.BUREAU
 
     @property
-    def sees_all(self) -> bool:
-        """Whether this account sees every department."""
+    def oversees(self) -> bool:
+        """Whether this account sees several departments: those of a county, or all."""
         return self.account.role is not Role.DEPARTMENT
+
+    @property
+    def sees_city(self) -> bool:
+        """Whether this account sees every department."""
+        return self.oversees and self.account.division is None
+
+    @cached_property
+    def counties(self) -> Sequence[str]:
+        """The counties that this visit may be cut to."""
+        known = self.site.context.catalogue.departments.values()
+        return sorted({each.division for each in known if each.level == "county"}) if self.sees_city else []
+
+    @cached_property
+    def county(self) -> str:
+        """The county that the visit is cut to: the account's, else the one in the address; empty: the whole city."""
+        asked = self.request.query_params.get(COUNTY_FIELD, "")
+        if self.account.division or not asked:
+            return self.account.division or ""
+        if asked not in self.counties:
+            raise DeniedError(404, NOT_FOUND)
+        return asked
+
+    @cached_property
+    def departments(self) -> frozenset[str]:
+        """The departments whose operation this visit shows."""
+        known = self.site.context.catalogue.departments
+        if self.department is not None:
+            return frozenset({self.department})
+        if not self.county:
+            return frozenset(known)
+        return frozenset(code for code, each in known.items() if each.division == self.county)
+
+    def county_name(self, code: str) -> str:
+        """What a division is called, once the base database has it; else its code."""
+        names = self.site.board.worked_out("division names", [("base", "division")], _division_names)
+        return names.get(code, code)
+
+    def picture(self, *, now: bool = False) -> Picture:
+        """The city as it is, cut to what this visit shows (``now``: looked at anew)."""
+        whole = self.site.board.picture(now=now)
+        return whole if self.sees_city and not self.county else self.site.board.picture_of(self.departments)
 
     def sees_values(self, department: str) -> bool:
         """Whether refused cells are shown whole: to the department that sent them and to the bureau."""
@@ -130,9 +175,7 @@ class Visit:
 
     def require_department(self, code: str) -> str:
         """The department's code, where it exists and may be seen; raises :class:`DeniedError`."""
-        if code not in self.site.context.catalogue.departments or (
-            self.department is not None and self.department != code
-        ):
+        if code not in self.departments:
             raise DeniedError(404, NOT_FOUND)
         return code
 
@@ -158,9 +201,14 @@ class Visit:
         self.require_department(push.department)
         return push
 
-    def require_all(self) -> None:
-        """Refuse departments: the page is over all of them."""
-        if not self.sees_all:
+    def require_overseer(self) -> None:
+        """Refuse departments: the page is over several of them."""
+        if not self.oversees:
+            raise DeniedError(404, NOT_FOUND)
+
+    def require_city(self) -> None:
+        """Refuse departments and the officers of a county: the page is over the whole city."""
+        if not self.sees_city:
             raise DeniedError(404, NOT_FOUND)
 
     def require_decision(self) -> None:
@@ -169,6 +217,13 @@ class Visit:
             raise DeniedError(
                 403, Title(zh="只有数据局可以做此决定", en="only the data bureau decides on this")
             )
+
+
+def _division_names(context: Context) -> dict[str, str]:
+    if not context.lake.exists("base", "division"):
+        return {}
+    rows = context.lake.scan("base", "division").filter(pl.col("code").str.len_chars() == 6)
+    return dict(rows.select("code", "name").collect().iter_rows())
 
 
 def site_of(request: Request) -> Site:

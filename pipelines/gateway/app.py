@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Respons
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from assets.ingest.nothing import report_nothing
 from assets.replay import WithdrawalError, take_back
 from catalog.load import Catalogue, UnknownResourceError, load
 from catalog.model import Entry, Title, Way
@@ -24,7 +25,7 @@ from lake.ledger import Push, UnknownPushError, open_ledger
 from lake.tables import Lake
 from pipelines.gateway import answers, limits
 from pipelines.gateway.bearer import bearing
-from pipelines.gateway.bodies import land_body, require_room
+from pipelines.gateway.bodies import land_body, landing_problems, require_room
 from pipelines.gateway.problems import Problem, answer_with_problems
 from pipelines.gateway.rehearsals import Rehearsals
 from pipelines.listening import serve
@@ -61,6 +62,17 @@ class Withdrawal(BaseModel):
         str,
         StringConstraints(strip_whitespace=True, min_length=2, max_length=500),
         Field(description="撤回理由，永久留存 why; kept for ever"),
+    ]
+
+
+class Nothing(BaseModel):
+    """Who of the department says that there is nothing to report."""
+
+    model_config = ConfigDict(extra="forbid")
+    by: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=2, max_length=64),
+        Field(description="签署人，永久留存 who signs; kept for ever"),
     ]
 
 
@@ -144,6 +156,31 @@ def _push_addresses(home: Home, catalogue: Catalogue) -> APIRouter:
 
         with slots.taken(sender.department):
             landed = await land_body(request, pool, land)
+        return JSONResponse(answers.receipt(landed), 201, {"Location": f"/v1/receipts/{landed.id}"})
+
+    @router.post("/v1/resources/{code}/nothing", status_code=201, tags=["推送 push"])
+    def nothing(
+        code: str,
+        said: Nothing,
+        sender: Annotated[tokens.Bearer, Depends(_bearer(home))],
+        data_date: Annotated[date | None, Query(description="数据日期 for what date")] = None,
+    ) -> JSONResponse:
+        """零报告：本期没有数据。Sign that there is nothing to report; it satisfies the period as a push does."""
+        entry = _own(catalogue, code, sender)
+        if not sender.may_push(code):
+            raise _not_for(code)
+        with slots.taken(sender.department):
+            landed = landing_problems(
+                lambda: report_nothing(
+                    home,
+                    open_ledger(home),
+                    entry,
+                    data_date or today(),
+                    way=Way.API,
+                    by=said.by,
+                    department=sender.department,
+                )
+            )
         return JSONResponse(answers.receipt(landed), 201, {"Location": f"/v1/receipts/{landed.id}"})
 
     return router
@@ -300,5 +337,4 @@ def run(
         certificate=tls_certificate,
         key=tls_key,
         timeout_keep_alive=15,
-        h11_max_incomplete_event_size=16384,
     )

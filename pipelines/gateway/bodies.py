@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -110,8 +111,20 @@ async def _offer(pipe: queue.Queue[Any], item: bytes | Problem | None, landing: 
 
 
 async def _outcome(landing: asyncio.Future[Landed]) -> Landed:
-    try:
+    with _as_problems():
         return await landing
+
+
+def landing_problems(land: Callable[[], Landed]) -> Landed:
+    """What ``land`` returns; what it refuses is a :class:`Problem`."""
+    with _as_problems():
+        return land()
+
+
+@contextmanager
+def _as_problems() -> Iterator[None]:
+    try:
+        yield
     except TooLargeError as error:
         raise Problem(413, error.reason) from None
     except PushRefusedError as error:

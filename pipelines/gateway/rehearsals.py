@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
@@ -20,10 +19,10 @@ from typing import Any
 
 from fastapi import Request
 
+from assets.ingest.decoding import scratch_folder
 from catalog.model import Title
 from lake.home import Home
 from lake.landing import bounded
-from lake.ledger import new_push_id
 from pipelines.gateway.bodies import land_body
 from pipelines.gateway.problems import Problem
 
@@ -94,16 +93,12 @@ async def rehearsed(
     request: Request, home: Home, pool: Executor, filename: str, max_bytes: int, too_large: Title
 ) -> AsyncIterator[Path]:
     """The body as a file that is gone with the block; raises :class:`Problem` for what a push would be refused for."""
-    folder = home.work / "rehearsals" / new_push_id()
-    folder.mkdir(parents=True, mode=0o700)
+    with scratch_folder(home.work) as folder:
 
-    def write(chunks: Iterator[bytes]) -> Path:
-        path = folder / filename
-        with path.open("xb") as file:
-            file.writelines(bounded(chunks, max_bytes, too_large))
-        return path
+        def write(chunks: Iterator[bytes]) -> Path:
+            path = folder / filename
+            with path.open("xb") as file:
+                file.writelines(bounded(chunks, max_bytes, too_large))
+            return path
 
-    try:
         yield await land_body(request, pool, write)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -15,11 +16,13 @@ import duckdb
 import polars as pl
 import pytest
 
-from assets import analyst, shared
+from assets import analyst, shared, view_file
 from assets.build import Build, Context
 from catalog.load import Catalogue, load
+from catalog.model import Title
 from lake.home import Home
 from lake.tables import Lake
+from masking.columns import declared_tables
 from tests.assets.city_of_canaries import SUBJECTS
 from tests.assets.published import ask, copied, publish
 
@@ -90,6 +93,16 @@ def test_views_and_columns_are_explained_in_both_languages(city: Context) -> Non
     assert all(columns.values())
 
 
+def test_counts_of_fewer_than_k_rows_are_not_told(city: Context) -> None:
+    """Also of resources that the role may not see at all it is told how fresh they are."""
+    told = "SELECT rows_standard, rows_quarantined, quality FROM ops.freshness WHERE resource = ?"
+    with duckdb.connect(str(city.home.analyst), read_only=True) as connection:
+        assert connection.execute(told, ["division"]).fetchall() == [("<3", "0", None)]
+        assert connection.execute(told, ["death_certificate"]).fetchall() == [(str(SUBJECTS), "0", None)]
+    full = ask(city.home.bureau, "SELECT rows_standard FROM ops.freshness ORDER BY 1 LIMIT 1")
+    assert full == [(1,)]
+
+
 def test_ops_catalogue_lists_what_is_not_visible_and_how_to_ask(city: Context, catalogue: Catalogue) -> None:
     (row,) = ask(
         city.home.analyst,
@@ -142,7 +155,7 @@ def test_a_log_beside_the_file_is_not_overwritten(own_city: Context, recipes: li
     log = own_city.home.analyst.with_name("analyst.duckdb.wal")
     log.write_bytes(b"somebody writes")
     before = own_city.home.analyst.read_bytes()
-    with pytest.raises(analyst.OpenLogError, match=r"analyst\.duckdb\.wal"):
+    with pytest.raises(view_file.OpenLogError, match=r"analyst\.duckdb\.wal"):
         recipe(recipes, "analyst_views").run(own_city)
     assert own_city.home.analyst.read_bytes() == before
 
@@ -151,7 +164,7 @@ def test_queries_through_replacements_do_not_fail(own_city: Context) -> None:
     """New connections always find a whole file while it is replaced a hundred times."""
     file, work = own_city.home.root / "many.duckdb", own_city.home.work
     person = ("role/analyst", "base__person")
-    view = analyst.View(
+    view = view_file.View(
         "base",
         "person",
         own_city.lake.files(*person),
@@ -159,7 +172,7 @@ def test_queries_through_replacements_do_not_fail(own_city: Context) -> None:
         "人 · person",
         {},
     )
-    analyst.replace_file(file, [view], work)
+    view_file.replace_file(file, [view], work)
     counts: list[object] = []
     done = threading.Event()
 
@@ -170,7 +183,7 @@ def test_queries_through_replacements_do_not_fail(own_city: Context) -> None:
     reader = threading.Thread(target=query)
     reader.start()
     for _ in range(100):
-        analyst.replace_file(file, [view], work)
+        view_file.replace_file(file, [view], work)
     done.set()
     reader.join()
     assert counts
@@ -328,4 +341,34 @@ def test_the_documented_questions_can_be_asked_of_any_city(city: Context) -> Non
     assert len(questions) == 11
     for question in questions:
         if "st_" not in question:
-            ask(city.home.bureau if "_as_of" in question else city.home.analyst, question)
+            ask(city.home.analyst, question)
+
+
+def test_a_role_of_one_county_sees_its_rows_of_what_says_where_they_are(
+    own_city: Context, catalogue: Catalogue
+) -> None:
+    lawful, declared = shared.load_lawful(catalogue), declared_tables(catalogue)
+    titles = {
+        ("base", name): Title(zh=name, en=name) for name in ("person", "person_history", "licence_type")
+    }
+    folder = own_city.lake.root / "role/analyst"
+
+    def built_for(county: str | None) -> list[str]:
+        role = lawful.roles["analyst"].model_copy(update={"division": county})
+        cut = replace(lawful, roles={"analyst": role})
+        analyst.build_role(own_city, "analyst", cut, titles, declared)
+        return sorted(path.name for path in folder.glob("base__*"))
+
+    assert "base__licence_type" in built_for(None)
+    here = built_for("441802")
+    assert here == ["base__person", "base__person_history"], "a licence's type does not say where"
+    assert ask(own_city.home.analyst, "SELECT count(*) FROM base.person") == [(SUBJECTS,)]
+    assert built_for("441881") == here
+    assert ask(own_city.home.analyst, "SELECT count(*) FROM base.person") == [(0,)]
+    parts = [part for name in here for part in (folder / name).glob("*.parquet")]
+    assert sum(pl.read_parquet(part).height for part in parts) == 0, "no file of the other county is left"
+    (told,) = ask(
+        own_city.home.analyst,
+        "SELECT mask FROM ops.analyst_views WHERE view = 'person' AND \"column\" = 'residence_division'",
+    )
+    assert "仅 441881" in str(told)

@@ -61,23 +61,38 @@ CELL = st.one_of(
 GOOD_ROW = st.tuples(st.integers(0, 99).map(str), st.sampled_from("abc"), st.sampled_from(["", "1.5"])).map(
     list
 )
-ROWS = st.lists(st.one_of(GOOD_ROW, GOOD_ROW, st.lists(CELL, max_size=5)), max_size=8)
+ROWS = st.lists(st.one_of(GOOD_ROW, GOOD_ROW, GOOD_ROW, st.lists(CELL, max_size=5)), max_size=8)
+
+
+def _rows(draw: st.DrawFn) -> list[list[str]]:
+    """Rows of all sorts, mostly after one that is good: what is bad throughout is held, and goes no further."""
+    good = draw(st.lists(GOOD_ROW, min_size=min(1, draw(st.integers(0, 4))), max_size=3))
+    return [*good, *draw(ROWS)]
 
 
 def _text(draw: st.DrawFn) -> tuple[bytes, str]:
     delimiter = draw(st.sampled_from([",", "\t", ";", "|", "，"]))
     header = draw(
         st.sampled_from(
-            [HEADER, HEADER, HEADER, HEADER[:2], HEADER[::-1], (*HEADER, "分类"), (*HEADER, ""), ("x",), ()]
+            [
+                *[HEADER] * 6,
+                HEADER[:2],
+                HEADER[::-1],
+                (*HEADER, "新列"),
+                (*HEADER, "分类"),
+                (*HEADER, ""),
+                ("x",),
+                (),
+            ]
         )
     )
     quote = draw(st.sampled_from(["", '"']))
-    lines = [header, *draw(ROWS)]
+    lines = [header, *_rows(draw)]
     text = draw(st.sampled_from(["\n", "\r\n", "\r"])).join(
         delimiter.join(f"{quote}{cell}{quote}" for cell in line) for line in lines
     )
     encoding = draw(
-        st.sampled_from(["utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-be", "big5", "utf-32"])
+        st.sampled_from([*["utf-8", "utf-8-sig", "gb18030", "utf-16"] * 3, "utf-16-be", "big5", "utf-32"])
     )
     return text.encode(encoding, "replace"), draw(st.sampled_from(["a.csv", "a.txt", "a.tsv", "a"]))
 
@@ -90,7 +105,12 @@ def _json(draw: st.DrawFn) -> tuple[bytes, str]:
     value = st.one_of(
         CELL, st.none(), st.booleans(), st.floats(), st.lists(CELL, max_size=2), st.integers(), deep
     )
-    records = draw(st.lists(st.one_of(st.dictionaries(keys, value, max_size=4), CELL), max_size=6))
+    good = GOOD_ROW.map(lambda row: dict(zip(HEADER, row, strict=True)))
+    records = draw(
+        st.lists(
+            st.one_of(good, good, good, good, st.dictionaries(keys, value, max_size=4), CELL), max_size=6
+        )
+    )
     shape = draw(st.sampled_from(["array", "page", "lines"]))
     if shape == "lines":
         return "\n".join(json.dumps(record) for record in records).encode(), "a.ndjson"
@@ -103,13 +123,13 @@ def _workbook(draw: st.DrawFn) -> tuple[bytes, str]:
         book.set_properties({"created": WRITTEN})  # else the same draws would give other bytes each second
         for _ in range(draw(st.integers(1, 2))):
             sheet = book.add_worksheet()
-            for number, row in enumerate([HEADER, *draw(ROWS)]):
+            for number, row in enumerate([HEADER, *_rows(draw)]):
                 sheet.write_row(number, 0, row)
     return sink.getvalue(), draw(st.sampled_from(["a.xlsx", "a.xls", "a"]))
 
 
 def _columnar(draw: st.DrawFn) -> tuple[bytes, str]:
-    rows = [(*row, *[""] * 3)[:3] for row in draw(ROWS)]
+    rows = [(*row, *[""] * 3)[:3] for row in _rows(draw)]
     frame, sink = pl.DataFrame(rows, schema=dict.fromkeys(HEADER, pl.String), orient="row"), io.BytesIO()
     kind = draw(st.sampled_from(["parquet", "arrows"]))
     {"parquet": frame.write_parquet, "arrows": frame.write_ipc_stream}[kind](sink)
@@ -117,7 +137,7 @@ def _columnar(draw: st.DrawFn) -> tuple[bytes, str]:
 
 
 def _page(draw: st.DrawFn) -> tuple[bytes, str]:
-    rows = "".join("<tr><td>" + "<td>".join(row) for row in draw(ROWS))
+    rows = "".join("<tr><td>" + "<td>".join(row) for row in _rows(draw))
     return f"<table><tr><th>{'<th>'.join(HEADER)}{rows}</table>".encode("utf-8", "replace"), "a.xls"
 
 
@@ -132,7 +152,7 @@ def _junk(draw: st.DrawFn) -> tuple[bytes, str]:
     )
 
 
-PLAIN = (_text, _text, _json, _workbook, _columnar, _page, _junk)
+PLAIN = (_text, _text, _text, _json, _json, _workbook, _columnar, _page, _junk)
 
 
 @st.composite
@@ -140,9 +160,9 @@ def files(draw: st.DrawFn) -> tuple[bytes, str]:
     """A file's bytes and its name: whole, cut short, damaged, compressed, or in a zip under an honest or another name."""
     content, name = draw(st.sampled_from(PLAIN))(draw)
     # where to cut is drawn as a share: no draw may depend on a length, which a compressor is free to change
-    if draw(st.integers(0, 3)) == 0:
+    if draw(st.integers(0, 9)) == 9:
         content = content[: max(1, len(content) * draw(st.integers(1, 1_000)) // 1_000)]
-    if draw(st.integers(0, 5)) == 0:
+    if draw(st.integers(0, 9)) == 9:
         place = len(content) * draw(st.integers(0, 1_000)) // 1_000
         content = content[:place] + draw(st.binary(max_size=8)) + content[place + draw(st.integers(0, 8)) :]
     wrapped = draw(st.sampled_from(["", "", "", "gz", "zst", "zip"]))
@@ -150,7 +170,7 @@ def files(draw: st.DrawFn) -> tuple[bytes, str]:
         sink = io.BytesIO()
         inside = draw(
             st.sampled_from(
-                [name, f"../{name}", f"/etc/{name}", f"C:\\{name}", f"甲/{name}", f"a/../../{name}"]
+                [*[name] * 4, f"../{name}", f"/etc/{name}", f"C:\\{name}", f"甲/{name}", f"a/../../{name}"]
             )
         )
         with zipfile.ZipFile(sink, "w") as archive:

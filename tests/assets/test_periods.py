@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from catalog.model import Way
 from lake.home import Home
 from lake.landing import receive
 from lake.ledger import Push, open_ledger
-from lake.promises import open_promises
+from lake.promises import OutageError, open_promises
 from lake.tables import Lake
 from quality.freshness import State
 
@@ -134,3 +135,31 @@ def test_freshness_is_published_for_every_resource_and_an_empty_city_owes_nothin
     assert built.notes == {"never": len(city.catalogue.entries)}
     assert city.lake.scan("ops", "freshness").collect().height == len(city.catalogue.entries)
     assert latest_periods(city.lake).is_empty()
+
+
+def test_our_outage_counts_against_nobody_also_when_it_is_recorded_later(city: Context) -> None:
+    promises, now = open_promises(city.home), datetime(2025, 8, 20, 4, tzinfo=UTC)
+    promises.begin("cremation", date(2025, 7, 1), reason="归集协议", by="zhang")
+
+    def recorded(at: datetime) -> list[tuple[date, int]]:
+        record_periods(city, at)
+        mine = latest_periods(city.lake).filter(resource="cremation")
+        return mine.select("due", "working_days_late").rows()
+
+    came = replace(received(date(2025, 8, 11)), resource="cremation", data_date=date(2025, 7, 31))
+    open_ledger(city.home).register(came)
+    assert recorded(now) == [(date(2025, 8, 7), 2)]
+    with pytest.raises(OutageError, match="止日"):
+        promises.outage(date(2025, 8, 8), date(2025, 8, 7), reason="停电", by="zhang")
+    promises.outage(date(2025, 8, 7), date(2025, 8, 9), reason="机房停电", by="zhang")
+    assert recorded(now + timedelta(hours=1)) == [(date(2025, 8, 11), 0)]
+    kept = city.lake.scan(*PERIODS).filter(resource="cremation").sort("recorded_at").collect()
+    assert kept["verdict"].to_list() == ["late", "on_time"]
+
+
+def test_the_same_content_for_three_periods_is_marked(city: Context, deliver: Callable[..., Push]) -> None:
+    text = "cremation_no,resident_id,name,cremated_on,funeral_home\nH1,440000000000000000,张三,2025-05-03,清远市殡仪馆"
+    for month, counted in ((5, 1), (6, 2), (7, 3)):
+        deliver("cremation", text, date(2025, month, 20))
+        (state,) = (each for each in resource_states(city) if each.resource == "cremation")
+        assert (state.unchanged_periods, state.stale_content) == (counted, counted == 3)

@@ -22,7 +22,8 @@ from masking.keys import recipient_key
 from masking.linkage import Linkage, attack, known_columns, masked_register
 from masking.product import Product
 from masking.report import as_row, assess, rendered
-from tests.assets.city_of_canaries import SUBJECTS, Canary, found, plant, readable_bytes
+from tests.assets.city_of_canaries import SUBJECTS, Canary, plant
+from tests.assets.readable import found, readable_bytes
 
 KEY = recipient_key(bytes(range(32)), "analyst")
 #: A register as an institution might ask for it: too much, before groups are measured.

@@ -2,82 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assets.build import Context
-from assets.replay import WithdrawalError, replay, withdraw
+from assets.quarantine import release
+from assets.replay import WithdrawalError, read_as_current, replay, withdraw
 from assets.standard import apply_waiting, make_tables
 from catalog.load import Catalogue, load
 from catalog.model import Entry, Title, Way
-from lake.home import Home
+from lake.entries import EntryGoneError
 from lake.landing import receive
-from lake.ledger import Ledger, Push, PushState, UnknownPushError, open_ledger
-from lake.tables import Lake
-
-CODE = "sample"
-FIRST = date(2026, 1, 1)
-Rows = Sequence[tuple[int, str]]
-DELIVERIES = {
-    "snapshot": {"mode": "snapshot", "key": ["no"], "volume": {"max_shrink": 1}},
-    "upsert": {"mode": "upsert", "key": ["no"]},
-    "append": {"mode": "append"},
-}
-
-
-@dataclass(frozen=True)
-class Office:
-    """One resource in a home of its own."""
-
-    context: Context
-    ledger: Ledger
-    entry: Entry
-
-    def push(self, rows: Rows, day: int = 0) -> Push:
-        """Land and apply rows of (number, word); ``?`` is a word that is not allowed."""
-        text = "no,word\n" + "".join(f"{number},{word}\n" for number, word in rows)
-        push = receive(
-            self.context.home,
-            self.ledger,
-            self.entry,
-            [text.encode()],
-            way=Way.FILE,
-            filename="push.csv",
-            data_format="csv",
-            data_date=FIRST + timedelta(days=day),
-        )
-        apply_waiting(self.context, CODE)
-        return push
-
-    def words(self) -> list[tuple[int, str]]:
-        rows = self.context.lake.scan("standard", CODE).select("no", "word").collect()
-        return sorted(rows.rows())
-
-
-def office(root: Path, catalogue: Catalogue, mode: str) -> Office:
-    columns = {
-        "no": {"title": "编号", "element": "integer", "required": True},
-        "word": {"title": "分类", "element": "category", "required": True, "values": ["a", "b", "c"]},
-    }
-    delivery = {"ways": ["file"], "max_reject_share": 1, "empty_ok": True} | DELIVERIES[mode]
-    document = catalogue.entry("cremation").model_dump(mode="json")
-    entry = Entry.model_validate(
-        document | {"code": CODE, "columns": columns, "rules": [], "delivery": delivery}
-    )
-    home = Home.open(root)
-    context = Context(
-        home,
-        Lake(home.lake),
-        Catalogue(**{**vars(catalogue), "entries": {CODE: entry}}),
-    )
-    make_tables(context, entry)
-    return Office(context, open_ledger(home), entry)
+from lake.ledger import PushState, UnknownPushError
+from lake.tables import SchemaChangeError
+from tests.assets.office import CODE, DELIVERIES, FIRST, Office, Rows, office
 
 
 @pytest.fixture(scope="module")
@@ -197,12 +140,115 @@ def test_what_never_came_in_cannot_be_withdrawn(tmp_path: Path, catalogue: Catal
         withdraw(here.context, "p0", reason="-", by="li")
 
 
-def test_pushes_that_came_under_another_version_of_the_entry_are_named(
-    tmp_path: Path, catalogue: Catalogue
-) -> None:
+def under(here: Office, **changes: object) -> Office:
+    """The same home under another entry: what was edited in the catalogue since."""
+    document = here.entry.model_dump(mode="json")
+    entry = Entry.model_validate(document | {"version": here.entry.version + 1, **changes})
+    catalogue = Catalogue(**{**vars(here.context.catalogue), "entries": {CODE: entry}})
+    return Office(replace(here.context, catalogue=catalogue), here.ledger, entry)
+
+
+def columns_of(here: Office, **words: object) -> dict[str, object]:
+    columns = here.entry.model_dump(mode="json")["columns"]
+    return columns | {"word": columns["word"] | words}
+
+
+@pytest.fixture
+def before(tmp_path: Path, catalogue: Catalogue) -> Office:
     here = office(tmp_path, catalogue, "upsert")
-    push = here.push([(1, "a")])
-    newer = here.entry.model_copy(update={"version": here.entry.version + 1})
-    changed = Catalogue(**{**vars(here.context.catalogue), "entries": {CODE: newer}})
-    context = Context(here.context.home, here.context.lake, changed)
-    assert replay(context, CODE).other_versions == (push.id,)
+    here.push([(1, "a"), (2, "b"), (3, "c"), (4, "x")])
+    return here
+
+
+def test_a_push_is_replayed_by_the_entry_it_was_read_by_whatever_was_edited_since(before: Office) -> None:
+    after = under(before, columns=columns_of(before, values=["a", "x"]))
+    second = after.push([(5, "x"), (6, "c")], day=1)
+    assert after.words() == [(1, "a"), (2, "b"), (3, "c"), (5, "x")]
+    done = replay(after.context, CODE)
+    assert done.none
+    assert done.other_versions == tuple(
+        push.id for push in after.ledger.history(CODE) if push.id != second.id
+    )
+    withdraw(after.context, second.id, reason="wrong", by="li")
+    assert after.words() == [(1, "a"), (2, "b"), (3, "c")], "what else came is not judged anew by the way"
+
+
+def test_reading_all_by_the_entry_of_now_shows_what_would_change_and_stands_once_it_is_written(
+    before: Office,
+) -> None:
+    after = under(before, columns=columns_of(before, values=["a", "x"]))
+    shown = replay(after.context, CODE, as_current=True)
+    standard, quarantine = shown.differences
+    assert (standard.only_held, standard.only_rebuilt) == (2, 1), "b and c go, x comes"
+    assert (quarantine.only_held, quarantine.only_rebuilt) == (1, 2)
+    assert after.words() == [(1, "a"), (2, "b"), (3, "c")], "nothing was written"
+    read_as_current(after.context, CODE, reason="the list of words was wrong", by="zhang")
+    assert after.words() == [(1, "a"), (4, "x")]
+    assert replay(after.context, CODE).none
+    assert replay(after.context, CODE).other_versions == ()
+    assert [decision.by for decision in after.ledger.decisions("reread")] == ["zhang"]
+
+
+def test_a_column_that_got_another_type_can_be_read_anew(before: Office) -> None:
+    typed = {"title": "分类", "element": "integer", "required": False, "values": []}
+    after = under(before, columns={**before.entry.model_dump(mode="json")["columns"], "word": typed})
+    with pytest.raises(SchemaChangeError, match="rebuild the table from landing"):
+        make_tables(after.context, after.entry)
+    read_as_current(after.context, CODE, reason="it is a number", by="zhang")
+    held = after.context.lake.scan("standard", CODE).collect()
+    assert held.schema["word"] == pl.Int64
+    assert held.height == 4
+
+
+def test_columns_that_come_or_go_are_told(before: Office) -> None:
+    columns = before.entry.model_dump(mode="json")["columns"]
+    more = {"title": "备注", "element": "text", "required": False}
+    after = under(before, columns={"no": columns["no"], "remark": more})
+    done = replay(after.context, CODE, as_current=True)
+    assert (done.lost, done.gained, done.none) == (("word",), ("remark",), False)
+    make_tables(after.context, after.entry)
+    assert replay(after.context, CODE).none, "a column that nothing was read by yet makes no difference"
+
+
+def test_an_older_push_meets_newer_ones_as_they_were_read(before: Office) -> None:
+    """The key that a newer push brought under a header that is no alias any more is still its."""
+    columns = before.entry.model_dump(mode="json")["columns"]
+    named = under(before, columns=columns | {"word": columns["word"] | {"aliases": ["旧名"]}})
+    receive_text(named, "no,旧名\n1,c\n", day=5)
+    named.push([(1, "b"), (7, "b")], day=3)
+    renamed = under(named)
+    renamed = under(renamed, columns=columns)
+    renamed.push([(1, "a"), (7, "a"), (8, "a")], day=2)
+    assert [row for row in renamed.words() if row[0] in (1, 7, 8)] == [(1, "c"), (7, "b"), (8, "a")]
+    assert replay(renamed.context, CODE).none
+
+
+def test_an_older_push_does_not_overwrite_what_a_steward_let_in(before: Office) -> None:
+    newer = before.push([(9, "x"), (8, "a")], day=5)
+    release(before.context, newer.id, 1, reason="the word is new", by="zhang")
+    before.push([(9, "a"), (7, "a")], day=3)
+    assert [row for row in before.words() if row[0] in (7, 8, 9)] == [(7, "a"), (8, "a"), (9, "x")]
+    assert replay(before.context, CODE).none
+
+
+def test_an_entry_that_is_understood_no_more_is_named(before: Office) -> None:
+    with before.ledger.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE entries SET content = '{}'")
+    after = under(before)
+    with pytest.raises(EntryGoneError, match="--as-current"):
+        replay(after.context, CODE)
+    assert replay(after.context, CODE, as_current=True).none
+
+
+def receive_text(here: Office, text: str, day: int) -> None:
+    receive(
+        here.context.home,
+        here.ledger,
+        here.entry,
+        [text.encode()],
+        way=Way.FILE,
+        filename="push.csv",
+        data_format="csv",
+        data_date=FIRST + timedelta(days=day),
+    )
+    apply_waiting(here.context, CODE)

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 from assets import standard
 from assets.build import Context
+from assets.replay import replay
 from assets.standard import ConservationError, Outcome, apply, apply_waiting, make_tables, rehearse
 from catalog.load import Catalogue, load
 from catalog.model import Entry, Way
@@ -225,8 +226,51 @@ def test_an_identical_push_changes_nothing(make: Callable[..., Bench], mode: str
     assert first.push.id in third.notes[0]
     other = bench.push([*rows, ("4", "?")], day=3)
     back = bench.push(rows, day=4)
-    assert (other.same_as, back.same_as) == (None, None), "something else was said in between"
-    assert bench.counted() == {first.push.id: 2, other.push.id: 3, back.push.id: 2}
+    assert (other.same_as, back.same_as) == (None, first.push.id), "what was said in between changed nothing"
+    assert bench.counted() == {first.push.id: 2, other.push.id: 3}
+    changed = bench.push([("1", "c"), ("9", "a"), ("3", "?")], day=5)
+    last = bench.push(rows, day=6)
+    if mode in ("snapshot", "upsert"):
+        assert last.same_as is None, "it brings back what was changed in between"
+    assert bench.refused([first.push, other.push, changed.push, last.push]) == bench.counted()
+    assert all(difference.none for difference in replay(bench.context, CODE).differences)
+
+
+def test_parts_of_one_date_come_again_one_by_one(make: Callable[..., Bench]) -> None:
+    bench = make("append")
+    parts = [[("1", "a"), ("2", "?")], [("3", "b"), ("4", "?")], [("5", "c"), ("6", "?")]]
+    first = [bench.push(rows).push.id for rows in parts]
+    assert [bench.push(rows).same_as for rows in parts] == first
+    assert bench.counted() == dict.fromkeys(first, 1)
+    assert all(difference.none for difference in replay(bench.context, CODE).differences)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_same_rows_in_other_bytes_are_refused_once(make: Callable[..., Bench], mode: str) -> None:
+    """A workbook has other bytes each time it is saved; monthly parts come again after the later ones."""
+    bench = make(mode)
+    parts = [[("1", "a"), ("2", "?")], [("1", "b"), ("3", "?"), ("4", "c")]]
+    first, second = (bench.push(rows, day=day) for day, rows in enumerate(parts))
+    version, shown = bench.version, bench.table("standard")
+    for day, (rows, of) in enumerate(zip(parts, (first, second), strict=True)):
+        saved = csv_of(rows).replace(b"\r\n", b"\n")
+        again = bench.push(rows, day=day, body=saved)
+        assert (again.state, again.same_as) == (PushState.APPLIED, of.push.id)
+    assert bench.counted() == {first.push.id: 1, second.push.id: 1}
+    assert bench.version == version
+    assert bench.table("standard").equals(shown)
+    assert all(difference.none for difference in replay(bench.context, CODE).differences)
+
+
+def test_one_cell_changed_is_another_push(make: Callable[..., Bench]) -> None:
+    bench = make("upsert")
+    bench.push([("1", "a"), ("2", "?")])
+    other = bench.push([("1", "b"), ("2", "?")], day=1)
+    assert other.same_as is None
+    assert bench.rows() == {"1": "b"}
+    clean = bench.push([("1", "b")], day=2, body=csv_of([("1", "b")]))
+    resaved = bench.push([("1", "b")], day=3, body=csv_of([("1", "b")]).replace(b"\r", b""))
+    assert (clean.same_as, resaved.same_as) == (None, None), "nothing refused, nothing to look for"
 
 
 def test_a_push_that_is_judged_otherwise_than_its_twin_has_refusals_of_its_own(
@@ -263,6 +307,16 @@ def test_a_trial_comes_after_everything_of_its_date(make: Callable[..., Bench], 
     assert outcome.state is PushState.HELD
     assert outcome.reason
     assert "3" in outcome.reason.zh
+
+
+def test_a_trial_of_nothing_says_so(make: Callable[..., Bench], tmp_path: Path) -> None:
+    bench = make()
+    path = tmp_path / "none.csv"
+    path.touch()
+    outcome = rehearse(bench.context, bench.entry, path, date(2026, 1, 1)).outcome
+    assert outcome.state is PushState.REFUSED
+    assert outcome.reason
+    assert "zero bytes" in outcome.reason.en
 
 
 def test_what_a_row_says_last_counts_and_the_others_are_kept_with_the_reason(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+DEPARTMENTS_FILE = "departments.yaml"
 PERSONS = "resources/police/person.yaml"
 FIRMS = "resources/market/firm.yaml"
 
@@ -12,7 +13,7 @@ police: {title: {zh: 公安局, en: Police}, owner: police@city.example}
 market: {title: {zh: 市场监管局, en: Market}, owner: market@city.example}
 """
 FILES = {
-    "departments.yaml": DEPARTMENTS,
+    DEPARTMENTS_FILE: DEPARTMENTS,
     PERSONS: """\
 title: {zh: 户籍, en: Register}
 abstract: 户籍登记

@@ -9,7 +9,7 @@ import pytest
 from catalog.check import ACROSS, RULES, check
 from catalog.load import load
 from pipelines.checks import faults_of
-from tests.catalog.small import FIRMS, PERSONS, broken, line_of, write
+from tests.catalog.small import DEPARTMENTS_FILE, FIRMS, PERSONS, broken, line_of, write
 
 #: What is replaced by what; where the fault is told (a text of its line, the field); its article, problem, remedy.
 Case = tuple[str, str, str, str, str, str, str, str]
@@ -46,6 +46,10 @@ CASES: list[Case] = [
     (PERSONS, NAME, NAME[:-1] + ", aliases: [状态]}", "  status:", "columns.status", "", "the header '状态' also means name", "unique"),
     (FIRMS, "coordinate_system: cgcs2000\n", "", "  credit_code:", "columns", "", "no coordinate system", "`coordinate_system`"),
     (PERSONS, "columns:\n", "coordinate_system: wgs84\ncolumns:\n", "coordinate_system", "coordinate_system", "", "but no coordinates", "remove"),
+    (DEPARTMENTS_FILE, "owner: police", "level: county, owner: police", "police:", "police.level", "", "441800 is none", "`division`"),
+    (DEPARTMENTS_FILE, "owner: police", "division: '441881', owner: police", "police:", "police.division", "", "441881 is a county", "`level: county`"),
+    (DEPARTMENTS_FILE, "owner: police", "bureau: nobody, owner: police", "police:", "police.bureau", "", "no department 'nobody'", "departments.yaml"),
+    (PERSONS, "id_column: resident_id,", "row_condition: {type: or, conditions: [{type: nullity, column: {name: stauts}, is_null: true}]}, id_column: resident_id,", "- name:", "rules.0", "", "names no column: stauts", "correct the name"),
     (PERSONS, "id_column: resident_id", "id_column: id", "- name:", "rules.0", "", "names no column: id", "correct the name"),
 ]  # fmt: skip
 

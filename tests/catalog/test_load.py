@@ -22,6 +22,8 @@ def test_a_catalogue_is_read_by_file_stem_with_its_departments(tmp_path: Path) -
     assert set(catalogue.departments) == {"police", "market"}
     assert catalogue.entry("person").department == "police"
     assert [declared.code for declared in catalogue.of_department("market")] == ["firm"]
+    assert [declared.code for declared in catalogue.of_division("441800")] == ["firm", "person"]
+    assert catalogue.of_division("441881") == []
     assert catalogue.source_of_item == {
         "firm.name": ("firm", "firm_name"),
         "person.resident_id": ("person", "resident_id"),
@@ -60,6 +62,7 @@ def test_a_malformed_field_is_told_with_its_line(
         ("title: {zh: 户籍", "not readable as YAML"),
         ("- a\n- b\n", "holds no mapping"),
         ("", "holds no mapping"),
+        ("title: 甲\nsince: [2027-13-31]\n", "no such value"),
         ("title: {zh: 甲, en: a}\ntitle: {zh: 乙, en: b}\n", "stands twice"),
     ],
 )

@@ -24,6 +24,7 @@ from lake.ledger import (
     UnknownPushError,
     _metadata,
     _open,
+    migrate,
     new_push_id,
     newest,
     open_ledger,
@@ -174,7 +175,7 @@ def test_an_older_state_is_brought_to_this_version_with_all_it_holds(tmp_path: P
     engine = sa.create_engine(f"sqlite:///{home.operations}")
     with engine.begin() as connection:
         _metadata.create_all(connection)
-        for column in ("notes", "same_as", "findings"):
+        for column in ("notes", "same_as", "findings", "entry_digest"):
             connection.execute(sa.text(f"ALTER TABLE pushes DROP COLUMN {column}"))
         connection.execute(sa.text("INSERT INTO state_version VALUES (1)"))
         connection.execute(
@@ -184,6 +185,8 @@ def test_an_older_state_is_brought_to_this_version_with_all_it_holds(tmp_path: P
                 " '2024-06-30T00:00:00+00:00', 1, 'received')"
             )
         )
+    assert f"1 → {SCHEMA_VERSION}" in migrate(home)
+    assert "nothing to do" in migrate(home)
     ledger = open_ledger(home)
     assert (ledger.get("p1").notes, ledger.get("p1").refusals) == (None, "p1")
     ledger.settle("p1", PushState.APPLIED, notes=("未知列 unknown column: x",))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from assets.theme.types import grouped_columns
 from catalog.load import Catalogue, Fault, default_root, load
 from masking.product import load_masking
 
@@ -37,7 +38,7 @@ class Declarations:
         path.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
 
     def faults(self) -> list[Fault]:
-        return load_masking(self.load())[1]
+        return load_masking(self.load(), grouped_columns)[1]
 
 
 @pytest.fixture(scope="session")

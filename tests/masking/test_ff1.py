@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES, SM4
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,3 +79,10 @@ def test_a_domain_that_cannot_be_used_is_refused(radix: int, length: int, proble
 
 def test_the_key_is_not_shown() -> None:
     assert bytes(range(16)).hex() not in repr(FF1(SM4(bytes(range(16))), 10, 14))
+
+
+def test_sm4_agrees_with_the_standard() -> None:
+    """GB/T 32907-2016, annex A: the block cipher under the tokens."""
+    key = bytes.fromhex("0123456789abcdeffedcba9876543210")
+    enciphered = Cipher(SM4(key), ECB()).encryptor().update(key)  # noqa: S305
+    assert enciphered.hex() == "681edf34d206965e86b3e94f536e4246"

@@ -59,6 +59,14 @@ def test_keys_differ_by_recipient_version_and_master() -> None:
     assert all(len(key) == 32 for key in keys)
 
 
+def test_a_product_may_have_a_key_of_its_own() -> None:
+    keys = {
+        recipient_key(MASTER, "analyst", 1, product).secret for product in (None, "", "deaths", "pensions")
+    }
+    assert len(keys) == 4
+    assert recipient_key(MASTER, "analyst", 1, None) == recipient_key(MASTER, "analyst", 1)
+
+
 def test_a_key_is_the_same_every_time() -> None:
     assert recipient_key(MASTER, "analyst") == recipient_key(MASTER, "analyst")
 

@@ -30,6 +30,7 @@ TEXT, NUMBER, YES_NO, DAY = pl.String(), pl.Int64(), pl.Boolean(), pl.Date()
         ("p.name", TEXT, "person_name", "conditional"),
         ("coalesce(p.name, s.name)", TEXT, "person_name", "conditional"),
         ("min(p.name) over ()", TEXT, None, None),
+        ("coalesce(p.name, '无')", TEXT, None, None),
         ("any_value(p.name)", TEXT, "person_name", "conditional"),
         ("s.bank_account", TEXT, "bank_account", "none"),
         ("coalesce(s.payment_no, s.bank_account)", TEXT, None, None),
@@ -95,6 +96,15 @@ def test_what_cannot_be_traced_is_unknown(tables: Tables, sql: str) -> None:
 def test_rows_chosen_by_what_is_not_shared_are_not_shown(tables: Tables, sql: str) -> None:
     assert one(sql, TEXT, tables) is None
     assert one(sql.replace("bank_account", "payment_no"), TEXT, tables) is not None or "max(name)" in sql
+
+
+def test_what_rows_are_chosen_by_tightens_their_values(tables: Tables) -> None:
+    sql = "select established_on as v from base.legal_entity"
+    plain, chosen = one(sql, DAY, tables), one(f"{sql} where address is not null", DAY, tables)
+    assert plain
+    assert chosen
+    assert (plain.sharing.value, plain.opening.value) == ("unconditional", "unconditional")
+    assert (chosen.sharing.value, chosen.opening.value) == ("conditional", "none")
 
 
 def test_the_shipped_themes_can_be_traced() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assets.theme.types import grouped_columns
 from catalog.base_model import load_bases
 from catalog.load import Catalogue
 from masking.columns import declared_tables
@@ -77,7 +78,7 @@ def test_nobody_is_found_where_groups_have_two(values: list[tuple[str, str]]) ->
 
 
 def test_the_register_is_masked_as_the_product_is(shipped: Catalogue) -> None:
-    masking, faults = load_masking(shipped)
+    masking, faults = load_masking(shipped, grouped_columns)
     assert masking is not None
     assert not faults
     product = masking.products["death_cause"].product
@@ -99,7 +100,7 @@ def test_an_attacker_knows_where_people_live_and_joins_by_no_pseudonym(
     shipped: Catalogue, code: str, known: dict[str, str]
 ) -> None:
     """Where somebody lives is known whoever paid them; what day they were paid is not, though it is a date."""
-    masking, _ = load_masking(shipped)
+    masking, _ = load_masking(shipped, grouped_columns)
     assert masking is not None
     product = masking.products[code].product
     tables = declared_tables(shipped)
@@ -110,6 +111,6 @@ def test_an_attacker_knows_where_people_live_and_joins_by_no_pseudonym(
 
 
 def test_a_product_about_nobody_knows_no_base(shipped: Catalogue) -> None:
-    masking, _ = load_masking(shipped)
+    masking, _ = load_masking(shipped, grouped_columns)
     assert masking is not None
     assert base_of(masking.products["administrative_licence"].product, load_bases(shipped).values()) is None

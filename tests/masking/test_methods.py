@@ -327,3 +327,29 @@ class TestRegistry:
             known = method.function.__code__.co_varnames
             assert set(method.strength) <= set(known)
             assert all(isinstance(order, tuple | Stronger) for order in method.strength.values())
+
+
+class TestNoise:
+    VALUES = tuple(float(number) for number in range(0, 40_000, 10))
+
+    def noisy(self, key: Any = KEY, scale: float = 100, who: str = "w") -> pl.Series:
+        frame = pl.DataFrame({"v": self.VALUES, "who": [f"{who}{row}" for row in range(len(self.VALUES))]})
+        return frame.select(methods.noise(VALUE, pl.col("who"), key, scale).alias("v"))["v"]
+
+    def test_it_is_laplace_of_the_stated_scale(self) -> None:
+        off = (self.noisy() - pl.Series(self.VALUES)).abs()
+        # of the absolute value the mean is the scale, the median ln 2 of it; 4,000 draws of a fixed key
+        assert off.mean() == pytest.approx(100, rel=0.05)
+        assert off.median() == pytest.approx(69.3, rel=0.08)
+        assert (off > 300).mean() == pytest.approx(0.05, abs=0.015)
+
+    def test_it_is_the_same_every_time_for_one_entity_and_another_for_each_and_each_key(self) -> None:
+        assert self.noisy().equals(self.noisy())
+        assert (self.noisy() == self.noisy(who="other")).sum() < 20
+        assert (self.noisy() == self.noisy(key=OTHER)).sum() < 20
+
+    def test_null_stays_null(self) -> None:
+        frame = pl.DataFrame(
+            {"v": [None, 1.0], "who": ["a", None]}, schema={"v": pl.Float64, "who": pl.String}
+        )
+        assert frame.select(methods.noise(VALUE, pl.col("who"), KEY, 1.0))["v"].to_list() == [None, None]

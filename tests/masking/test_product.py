@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from assets.theme.types import grouped_columns
 from catalog.load import load
 from masking.methods import METHODS
 from masking.policy import load_policy
@@ -21,7 +22,7 @@ LICENCE = "masking/administrative_licence.yaml"
 
 
 def test_the_shipped_products_are_lawful() -> None:
-    masking, faults = load_masking(load())
+    masking, faults = load_masking(load(), grouped_columns)
     assert faults == []
     assert masking is not None
     assert len(masking.products) >= 3
@@ -59,6 +60,9 @@ def field(file: str, name: str, value: Any, blamed: str | None = None) -> tuple[
 
 
 REFUSED = {
+    "coarser than the method goes": column(PENSION, "pay_month", method="generalise_date", parameters={"to": "month"}, coarsest="decade"),
+    "coarsest finer than declared": column(SUBSIDY, "quarter", **{"from": "paid_on"}, method="generalise_date", parameters={"to": "year"}, coarsest="month"),
+    "coarsest of a mask without steps": column(PENSION, "bank", **{"from": "bank_account"}, method="partial", parameters={"left": 6, "right": 0}, coarsest="year"),
     "not shared, kept": column(PENSION, "bank_account", method="keep"),
     "not shared, weak mask": column(PENSION, "bank", **{"from": "bank_account"}, method="partial", parameters={"left": 6, "right": 4}),
     "conditional, kept in an unconditional product": column(SUBSIDY, "amount", method="keep"),
@@ -129,14 +133,14 @@ def test_a_policy_that_could_not_be_meant_is_refused(
     declarations: Declarations, change: Any, problem: str
 ) -> None:
     declarations.change("masking/policy.yaml", change)
-    masking, faults = load_masking(declarations.load())
+    masking, faults = load_masking(declarations.load(), grouped_columns)
     assert masking is None
     assert any(problem in fault.problem for fault in faults), faults
 
 
 def test_without_a_policy_nothing_is_published(declarations: Declarations) -> None:
     (declarations.root / "masking/policy.yaml").unlink()
-    masking, faults = load_masking(declarations.load())
+    masking, faults = load_masking(declarations.load(), grouped_columns)
     assert masking is None
     assert "no masking policy" in faults[0].problem
 
@@ -163,6 +167,13 @@ def test_a_tightened_column_stops_the_product_that_shows_it(declarations: Declar
 def test_a_role_cannot_see_what_is_not_shared(declarations: Declarations) -> None:
     declarations.change("roles.yaml", lambda roles: roles["analyst"].update(sees="none"))
     assert any("not shared" in fault.problem for fault in declarations.faults())
+
+
+def test_a_roles_unit_is_a_department(declarations: Declarations) -> None:
+    declarations.change("roles.yaml", lambda roles: roles["analyst"].update(unit="nobody"))
+    (fault,) = declarations.faults()
+    assert (fault.file, fault.field, fault.article) == ("roles.yaml", "analyst.unit", "Art. 25")
+    assert "nobody" in fault.problem
 
 
 def test_a_roles_mask_must_exist(declarations: Declarations) -> None:

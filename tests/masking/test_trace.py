@@ -92,6 +92,9 @@ def within(inner: str) -> st.SearchStrategy[str]:
         outer.map(lambda query: query.replace("from t", f"from ({inner}) as t")),
         st.just(f"with t as ({inner}), s as (select * from t) select q as p, p as q from s"),
         st.just(f"select p from ({inner}) as t order by q, p limit 2"),
+        st.just(f"select p, q as r from ({inner}) as t order by 2, 1 limit 2"),
+        st.just(f"select p, q as r from ({inner}) as t order by r, p limit 1"),
+        st.just(f"select p, q from ({inner}) as t order by all limit 1"),
         st.just(f"select p, q from ({inner}) as t qualify rank() over (order by q) = 1"),
         st.builds(
             "({}) {} ({})".format, st.just(inner), st.sampled_from(["union all", "union", "except"]), FLAT
@@ -184,6 +187,66 @@ def test_what_a_subquery_selects_decides_where_it_is_compared_with(sql: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("sql", "values", "rows"),
+    [
+        ("select p from (select * exclude (k) from standard.a) as t(p, q)", "a.x", ""),
+        ("select * replace (x + y as p) from (select *, 1 as p from standard.a)", "a.x a.y", ""),
+        ("select t.v as p from standard.a, unnest([x, y]) as t(v)", "a.x a.y", "a.x a.y"),
+        ("select unnest([x, y]) as p from standard.a", "a.x a.y", ""),
+        ("select lag(x) over (order by y) as p from standard.a", "a.x a.y", ""),
+        ("select rank() over w as p from standard.a window w as (order by y)", "", "a.y"),
+        ("select count(*) filter (where y > 1) as p from standard.a", "a.y", ""),
+        ("select list(x order by y) as p from standard.a group by k", "a.x a.y", "a.k"),
+        ("select list_transform([x], e -> e + y) as p from standard.a", "a.x a.y", ""),
+        ("select x as p from standard.a natural join standard.b", "a.x", "a.k b.k"),
+        (
+            "select x as p, k as q from standard.a union select u, v from standard.b",
+            "a.x b.u",
+            "a.k a.x b.u b.v",
+        ),
+        ("select x as p, k as q from standard.a union all select u, v from standard.b", "a.x b.u", ""),
+        (
+            "select x as p, k as q from standard.a except select u, v from standard.b",
+            "a.x b.u",
+            "a.k a.x b.u b.v",
+        ),
+        (
+            "select x as p, k as q from standard.a intersect select u, v from standard.b",
+            "a.x b.u",
+            "a.k a.x b.u b.v",
+        ),
+        ("with t as (select y as z, * from standard.a) select x as p from t where z > 1", "a.x", "a.y"),
+        (
+            (
+                "with t as (select x as z from standard.a union all select u from standard.b) "
+                "select k as p from standard.a where k in (select z from t)"
+            ),
+            "a.k",
+            "a.k a.x b.u",
+        ),
+        ("select x as p from standard.a anti join standard.b using (k)", "a.x", "a.k b.k"),
+        ("select x as p from standard.a asof join standard.b on a.k >= b.k", "a.x", "a.k b.k"),
+        ("select distinct on (x) y as p from standard.a order by k", "a.y", "a.k a.x a.y"),
+        ("select k as p from standard.a union by name select u as p from standard.b", "a.k b.u", "a.k b.u"),
+        (
+            "with recursive r as (select x as p from standard.a union all select p + 1 from r where p < 3) from r",
+            "a.x",
+            "a.x",
+        ),
+        ("select x as p, y as q from standard.a order by 2 limit 1", "a.x", "a.y"),
+        ("select x as p, y + k as q from standard.a order by q limit 1", "a.x", "a.k a.y"),
+        ("select x as p, y as q from standard.a order by all limit 1", "a.x", "a.x a.y"),
+        ("select x as p from standard.a qualify row_number() over (order by y) = 1", "a.x", "a.y"),
+        ("select exists (from standard.b where b.u = a.x) as p from standard.a", "b.k b.u b.v", "a.x b.u"),
+    ],
+)
+def test_each_construct_is_traced(sql: str, values: str, rows: str) -> None:
+    found = trace(sql, tables())
+    assert " ".join(".".join(origin[1:]) for origin in found.columns["p"]) == values
+    assert " ".join(".".join(origin[1:]) for origin in found.rows) == rows
+
+
+@pytest.mark.parametrize(
     "sql",
     [
         "drop table standard.a",
@@ -191,6 +254,19 @@ def test_what_a_subquery_selects_decides_where_it_is_compared_with(sql: str) -> 
         "select a as p from standard.a",
         "select struct_extract(a, 'x') as p from standard.a",
         "pivot standard.a on k in (1, 2) using sum(x) group by y",
+        "with m as (pivot standard.a on k using sum(x)) select count(*) as p from m",
+        "select * from (unpivot standard.a on x, y into name n value v)",
+        "select x as p from standard.a, lateral (select u from standard.b where b.k = a.k) as l",
+        "select p.y as q from standard.a as p, range(p.x)",
+        "select count(*) as p from query('from standard.b')",
+        "select * from read_parquet('a.parquet')",
+        "select count(*) as p from (summarize standard.a)",
+        "create macro f(a) as a + 1; select f(x) as p from standard.a",
+        "select columns('x') as p from standard.a",
+        "select max(columns(*)) as p from standard.a",
+        "select hash(a.*) as p from standard.a",
+        "select * from standard.unheard_of",
+        "(select x as p, y as q from standard.a) order by 2 limit 1",
     ],
 )
 def test_what_cannot_be_read_is_refused(sql: str) -> None:

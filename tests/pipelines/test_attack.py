@@ -1,164 +1,135 @@
-"""The attack on the way in: canaries in values, headers, file names and bad rows of real pushes, sought in whatever the
-pipeline leaves for others than the bureau and the sender: Dagster's storage and logs, progress, answers and logs of
-the gateway, tables of ``ops``, products, role copies, the analyst's file."""
+"""The attack on the way in: canaries in values, headers, file names and refused rows of every confidential resource, sought
+in whatever others than the bureau can read or ask for: Dagster's storage and logs, progress, the gateway's answers and
+logs, every page and worklist of the dashboard, Data Docs, answers to remote queries, tables of ``ops``, products, role
+copies, the analyst's file."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import date, timedelta
-from typing import NamedTuple
 
 import dagster as dg
-import httpx
-import polars as pl
 import pytest
 
+from assets.build import Context
 from catalog.load import load
-from catalog.model import Entry, Way
-from lake import tokens
 from lake.home import Home
-from lake.landing import receive
-from lake.ledger import Ledger, open_ledger
-from pipelines.definitions import assemble, open_context
-from pipelines.gateway import app
+from lake.ledger import PushState, open_ledger
+from lake.tables import Lake
+from pipelines import data_docs
+from pipelines.dashboard import visits
+from pipelines.gateway import app as gateway
 from pipelines.instance import instance
-from pipelines.running import run, select
-from tests.assets.city_of_canaries import Canary, canaries_of, found, readable_bytes, rows_of
+from pipelines.remote import app as remote
+from tests.assets.city_of_canaries import Canary, confidential
+from tests.assets.readable import found, readable_bytes
+from tests.pipelines.way_in import (
+    Attacked,
+    answered_remotely,
+    attack,
+    data_docs_for_departments,
+    files_of_others,
+    listening,
+    shown_by_the_page,
+    told_by_the_gateway,
+)
 
-#: The tightest of every kind: not shared at all, by column, conditional; of five departments.
-PUSHED = ("death_certificate", "pension_payment", "household_register", "subsidy_payment", "cremation")
-WAS = date(2026, 1, 5)
 pytestmark = pytest.mark.slow
-
-
-class Attacked(NamedTuple):
-    """The home after the pushes, what was planted, and what everybody was told."""
-
-    home: Home
-    canaries: list[Canary]
-    told: str
 
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Attacked:
-    home, catalogue = Home.open(tmp_path_factory.mktemp("attacked")), load()
-    ledger, canaries = open_ledger(home), []
-    for number, code in enumerate(PUSHED):
-        entry = catalogue.entry(code)
-        rows = rows_of(catalogue, entry, number)
-        canaries += [*canaries_of(entry, rows), *_deliver(home, ledger, entry, rows)]
-    with listening() as lines:
-        materialise(home, lines, "standard", "base", "shared", "open", "role", "ops")
-        lines.extend(asyncio.run(answers_to_another(home)))
-    return Attacked(home, canaries, "\n".join(lines))
+    home = Home.open(tmp_path_factory.mktemp("attacked"))
+    return attack(Context(home, Lake(home.lake), load()))
 
 
-def materialise(home: Home, lines: list[str], *words: str) -> None:
-    """Run these assets, and keep the progress that is told."""
-    definitions = assemble(open_context(home))
-    run(home, definitions, select(definitions, words), lines.append)
-
-
-def _deliver(home: Home, ledger: Ledger, entry: Entry, rows: pl.DataFrame) -> list[Canary]:
-    """Push the rows, one that must be refused, under a header and a file name that tell something of their own."""
-    spoken = {
-        place: Canary(entry.code, place, f"暗{place}{entry.code}暗", in_role_tables=False)
-        for place in ("列名", "文件名", "错行", "错号")
-    }
-    table = rows.select(pl.col(name).cast(pl.String) for name in entry.columns)
-    bad = table.head(1).with_columns(
-        # a key that is no key refuses the row; every other text of it is a canary of its own
-        pl.lit(spoken["错号" if name in entry.delivery.key else "错行"].value).alias(name)
-        for name in entry.columns
-    )
-    pushed = pl.concat([table, bad]).with_columns(pl.lit("额外").alias(spoken["列名"].value))
-    receive(
-        home,
-        ledger,
-        entry,
-        [pushed.write_csv().encode()],
-        way=Way.FILE,
-        filename=f"{spoken['文件名'].value}.csv",
-        data_format="csv",
-        data_date=WAS,
-    )
-    return list(spoken.values())
-
-
-@contextmanager
-def listening() -> Iterator[list[str]]:
-    """Whatever any logger says meanwhile."""
-    lines: list[str] = []
-
-    class Ear(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(record.getMessage())
-
-    ear, root = Ear(logging.INFO), logging.getLogger()
-    level = root.level
-    root.addHandler(ear)
-    root.setLevel(logging.INFO)
-    try:
-        yield lines
-    finally:
-        root.removeHandler(ear)
-        root.setLevel(level)
-
-
-async def answers_to_another(home: Home) -> list[str]:
-    """What the gateway says to a department that asks for another's pushes, and pushes what is not its own."""
-    catalogue, ledger = load(), open_ledger(home)
-    bearer = {"Authorization": f"Bearer {tokens.create(ledger, 'education', timedelta(hours=1), None)}"}
-    said = []
-    transport = httpx.ASGITransport(app.create_app(home, catalogue), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=bearer) as client:
-        for push in [push for code in PUSHED for push in ledger.history(code)]:
-            asked = [
-                await client.get(f"/v1/receipts/{push.id}"),
-                await client.get(f"/v1/receipts/{push.id}/reasons"),
-                await client.get(f"/v1/resources/{push.resource}"),
-                await client.get(f"/v1/resources/{push.resource}/template"),
-                await client.post(f"/v1/receipts/{push.id}/withdrawal", json={"reason": "not mine"}),
-                await client.post(
-                    f"/v1/resources/{push.resource}/pushes?data_date=2026-01-05", content=b"a\n1\n"
-                ),
-            ]
-            said += [f"{answer.headers}\n{answer.text}" for answer in asked]
-    return said
-
-
-def seen_by_others(home: Home) -> bytes:
-    """What the files say that are nobody's own: Dagster's, logs, and the tables that others than the bureau read."""
-    lake = home.lake
-    open_to_some = [lake / "open", lake / "shared", lake / "role", lake / "ops", home.analyst]
-    return readable_bytes([home.dagster, home.root / "logs", *open_to_some])
+def hidden(attacked: Attacked) -> list[Canary]:
+    """What not even a role may see."""
+    return [canary for canary in attacked.canaries if not canary.in_role_tables]
 
 
 def test_canaries_stand_where_they_were_pushed(attacked: Attacked) -> None:
     """The search works, and every row and name came in."""
-    planted = [canary.value for canary in attacked.canaries]
-    bureau = readable_bytes([attacked.home.landing, attacked.home.lake / "standard"])
-    assert {canary.value for canary in found(attacked.canaries, bureau)} == set(planted)
-    assert len(planted) > 60
+    context, names = attacked.context, {"列名", "文件名"}
+    landed = readable_bytes([context.home.landing, context.home.root / "operations.db"])
+    kept = readable_bytes(context.lake.root / layer for layer in ("standard", "quarantine"))
+    for canaries, where in (
+        ([canary for canary in attacked.canaries if canary.column in names], landed),
+        ([canary for canary in attacked.canaries if canary.column not in names], kept),
+    ):
+        assert found(canaries, where) == canaries
+    for entry in confidential(context.catalogue):
+        (push,) = open_ledger(context.home).history(entry.code)
+        assert (push.state, push.rejected) == (PushState.APPLIED, 1), entry.code
+        assert push.accepted == context.lake.rows("standard", entry.code)
 
 
-def test_nothing_of_a_push_is_left_where_others_look(attacked: Attacked) -> None:
-    hidden = [canary for canary in attacked.canaries if not canary.in_role_tables]
-    assert found(hidden, seen_by_others(attacked.home)) == []
+def test_nothing_of_a_push_is_left_in_others_files(attacked: Attacked) -> None:
+    assert found(hidden(attacked), files_of_others(attacked.home)) == []
     # what a role may see stands in its tables, and in nothing that is told
     assert (
         found(attacked.canaries, readable_bytes([attacked.home.dagster, attacked.home.root / "logs"])) == []
     )
-    assert found(attacked.canaries, attacked.told.encode()) == []
+    assert found(attacked.canaries, attacked.said.encode()) == []
 
 
-def test_a_gateway_that_tells_everybody_is_found(attacked: Attacked, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The attack can fail: a department that may ask for another's receipt learns the file's name and reasons."""
-    monkeypatch.setattr(app, "_own_push", lambda home, push_id, _: open_ledger(home).get(push_id))
-    assert found(attacked.canaries, "\n".join(asyncio.run(answers_to_another(attacked.home))).encode())
+def test_the_gateway_tells_another_department_nothing(attacked: Attacked) -> None:
+    assert found(attacked.canaries, told_by_the_gateway(attacked)) == []
+
+
+@pytest.mark.parametrize("name", ["outsider", "auditor"])
+def test_the_page_shows_others_nothing(attacked: Attacked, name: str) -> None:
+    assert found(attacked.canaries, shown_by_the_page(attacked.context, name)) == []
+
+
+def test_a_department_finds_its_own_rows_in_its_worklist_and_nobody_elses(attacked: Attacked) -> None:
+    mine = {entry.code for entry in attacked.context.catalogue.of_department("civil_affairs")}
+    seen = found(attacked.canaries, shown_by_the_page(attacked.context, "insider"))
+    assert {canary.resource for canary in seen if canary.column == "错行"} == mine & {
+        canary.resource for canary in attacked.canaries
+    }
+    own = {canary.value for canary in attacked.canaries if canary.resource in mine}
+    assert [canary for canary in seen if canary.value not in own] == []
+
+
+def test_data_docs_beyond_the_bureau_hold_no_value(attacked: Attacked) -> None:
+    assert found(attacked.canaries, data_docs_for_departments(attacked.context)) == []
+
+
+def test_remote_answers_hold_what_the_role_may_see(attacked: Attacked) -> None:
+    answers = answered_remotely(attacked.context)
+    assert found(hidden(attacked), answers) == []
+    assert found(attacked.canaries, answers), (
+        "a role sees conditional values as they are where its masks keep them"
+    )
+
+
+def test_a_page_that_shows_everybody_is_found(attacked: Attacked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visits.Visit, "sees_values", lambda *_: True)
+    monkeypatch.setattr(visits.Visit, "require_department", lambda _, code: code)
+    seen = found(attacked.canaries, shown_by_the_page(attacked.context, "outsider"))
+    assert {canary.resource for canary in seen} == {canary.resource for canary in attacked.canaries}
+
+
+def test_an_auditor_who_is_shown_values_is_found(attacked: Attacked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visits.Visit, "sees_values", lambda *_: True)
+    assert found(attacked.canaries, shown_by_the_page(attacked.context, "auditor"))
+
+
+def test_a_query_server_over_the_bureaus_file_is_found(
+    attacked: Attacked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "role_file", lambda home, _: home.bureau)
+    assert found(hidden(attacked), answered_remotely(attacked.context))
+
+
+def test_data_docs_that_name_a_file_are_found(attacked: Attacked, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = next(canary for canary in attacked.canaries if canary.column == "文件名")
+    page = data_docs.page
+    monkeypatch.setattr(
+        data_docs, "page", lambda found, heading, **how: page(found, f"{heading} {name.value}.csv", **how)
+    )
+    docs = data_docs_for_departments(attacked.context)
+    assert found(attacked.canaries, docs) == [name]
 
 
 def test_a_log_that_quotes_a_row_is_found(attacked: Attacked) -> None:
@@ -174,3 +145,9 @@ def test_dagsters_storage_is_read_as_it_is_written(attacked: Attacked) -> None:
     event = dg.AssetMaterialization("leak", metadata={"file": bad.value})
     instance(attacked.home).report_runless_asset_event(event)
     assert bad in found(attacked.canaries, readable_bytes([attacked.home.dagster]))
+
+
+def test_a_gateway_that_tells_everybody_is_found(attacked: Attacked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A department that may ask for another's receipt learns the file's name and reasons (and takes pushes back)."""
+    monkeypatch.setattr(gateway, "_own_push", lambda home, push_id, _: open_ledger(home).get(push_id))
+    assert found(attacked.canaries, told_by_the_gateway(attacked))

@@ -16,7 +16,7 @@ from lake.home import Home
 from lake.landing import receive
 from lake.ledger import open_ledger
 from lake.tables import Lake
-from pipelines.graph import standard_asset
+from pipelines.graph import DATA_DOCS, standard_asset
 from tests.quality.conftest import MAN, WOMAN
 
 CODE = "pension_payment"
@@ -82,6 +82,14 @@ def test_a_push_that_is_let_in_warns_of_its_bad_rows_and_blocks_nothing(city: Co
     assert accuracy.metadata["failed rules"].value == {"amount.not_negative": 1, "amount.something_paid": 1}
     assert result.success
     assert "base/built" in made
+    docs = f"http://127.0.0.1:8641/resources/{CODE}/data-docs?push="
+    made_of = next(
+        event.materialization.metadata
+        for event in result.get_asset_materialization_events()
+        if event.asset_key.path == ["standard", CODE]
+    )
+    for metadata in (accuracy.metadata, made_of):
+        assert str(metadata[DATA_DOCS].value).startswith(docs)
 
 
 def test_a_held_push_blocks_what_is_built_from_its_resource_and_says_by_which_rule(city: Context) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from assets.push_evidence import ledger_evidence
 from catalog.load import load
 from catalog.model import Dimension, Entry, Way
 from lake.home import Home
 from lake.landing import receive
 from lake.ledger import Ledger, PushState, open_ledger
-from pipelines.verdicts import as_record, evidence_of, tables, verdict
+from pipelines.verdicts import as_record, newest_judged, tables, verdict
 from quality.plan import compile_entry
 from quality.results import results
 
@@ -75,9 +76,9 @@ def test_it_can_be_written_as_json_and_as_tables(ledger: Ledger, entry: Entry) -
 
 
 def test_it_becomes_great_expectations_own_result(ledger: Ledger, entry: Entry) -> None:
-    evidence = evidence_of(ledger, entry)
-    assert evidence is not None
-    found = results(compile_entry(entry), evidence)
+    newest = newest_judged(ledger, entry)
+    assert newest is not None
+    found = results(compile_entry(entry), ledger_evidence(newest))
     assert not found.success
     assert found.statistics["unsuccessful_expectations"] == 3
     [failed] = [
@@ -92,4 +93,4 @@ def test_it_becomes_great_expectations_own_result(ledger: Ledger, entry: Entry) 
 def test_a_resource_that_never_pushed_has_no_verdict(tmp_path: Path, entry: Entry) -> None:
     ledger = open_ledger(Home.open(tmp_path))
     assert verdict(ledger, entry).trend == []
-    assert evidence_of(ledger, entry) is None
+    assert newest_judged(ledger, entry) is None

@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
-from quality.compile import UnsupportedExpectationError, failing_expression, judgement, python_pattern
+from quality.compile import UnsupportedExpectationError, failing_expression, judgement
+from quality.patterns import like_pattern, python_pattern
 from tests.quality.conftest import MAN, WOMAN
 
 
@@ -141,3 +145,40 @@ def test_numbers_are_never_looked_for_in_text() -> None:
 )
 def test_patterns_mean_what_they_mean_in_python(pattern: str, text: str, matches: bool) -> None:
     assert pl.select(pl.lit(text).str.contains(python_pattern(pattern))).item() is matches
+
+
+LIKE = st.text(st.sampled_from("%_aA李.\\!\n"), max_size=5)
+
+
+@settings(deadline=None, max_examples=200)
+@given(pattern=LIKE, texts=st.lists(LIKE, min_size=1, max_size=6), escape=st.sampled_from([None, "!"]))
+def test_like_means_what_it_means_in_duckdb(pattern: str, texts: list[str], escape: str | None) -> None:
+    assume(not (escape and pattern.replace("!!", "").endswith("!")))  # an escape of nothing is an error there
+    clause = "" if escape is None else f" ESCAPE '{escape}'"
+    asked = f"SELECT text LIKE $pattern{clause} FROM unnest($texts::VARCHAR[]) AS t(text)"
+    expected = [row for (row,) in duckdb.execute(asked, {"pattern": pattern, "texts": texts}).fetchall()]
+    found = pl.Series(texts).str.contains(like_pattern(pattern, escape))
+    assert found.to_list() == expected
+
+
+def test_lists_of_like_patterns_ask_for_any_all_or_none() -> None:
+    columns = {"x": ["ab", "a", "b", None]}
+    both = {"column": "x", "like_pattern_list": ["a%", "%b"]}
+    kind = "expect_column_values_to_match_like_pattern_list"
+    assert failing(kind, both, columns) == [False, False, False, False]
+    assert failing(kind, {**both, "match_on": "all"}, columns) == [False, True, True, False]
+    none_of = "expect_column_values_to_not_match_like_pattern_list"
+    assert failing(none_of, {**both, "like_pattern_list": ["a%"]}, columns) == [True, True, False, False]
+    alone = {"column": "x", "like_pattern": "_"}
+    assert failing("expect_column_values_to_match_like_pattern", alone, columns) == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert failing("expect_column_values_to_not_match_like_pattern", alone, columns) == [
+        False,
+        True,
+        True,
+        False,
+    ]

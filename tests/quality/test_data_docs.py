@@ -27,7 +27,8 @@ def result() -> Any:
 
 def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing(result: Any) -> None:
     html = page(result, "登记 · 2026-03-02", values=True)
-    assert not re.search(r"https?://|<script|<link|<img|@import|url\(|\son\w+=", html)
+    assert not re.search(r"https?://|<script|<link|<img|@import|url\(|\son\w+=|\.\./", html)
+    assert "Data asset: register" in html
 
 
 def test_a_page_names_every_rule_with_its_reason_and_counts(result: Any) -> None:

@@ -13,6 +13,7 @@ from quality.aggregates import AGGREGATES, HEADINGS
 from quality.changes import CHANGES
 from quality.compile import COMPILERS
 from quality.expectations import great_expectations
+from quality.references import SAME_ROWS
 from quality.results import supported
 
 TEXT = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8")
@@ -35,8 +36,9 @@ def test_its_rules_are_rules(code: str) -> None:
 
 
 def test_it_lists_what_is_supported_under_its_kind() -> None:
-    rows, whole, changes, headings = part("Supported").strip().split("\n\n")
-    for text, kinds in ((rows, COMPILERS), (whole, AGGREGATES), (changes, CHANGES), (headings, HEADINGS)):
+    texts = part("Supported").strip().split("\n\n")
+    tables = (COMPILERS, AGGREGATES, CHANGES, {SAME_ROWS}, HEADINGS)
+    for text, kinds in zip(texts, tables, strict=True):
         assert sorted(re.findall(r"`(expect_\w+)`", text)) == sorted(kinds)
     assert sorted(re.findall(r"`(expect_\w+)`", part("Supported"))) == list(supported())
 

@@ -29,6 +29,7 @@ from quality.freshness import (
     outcomes,
     period_end,
     period_start,
+    unchanged_periods,
 )
 from quality.terms import Terms
 
@@ -283,3 +284,45 @@ def test_late_now_is_what_the_record_says_later(frequency: Frequency, pushed_on:
     if judged.state is State.LATE:
         assert recorded == [Verdict.MISSED]
     assert recorded in ([], [Verdict.MISSED])
+
+
+# --- content that does not change
+
+
+def brought(on: date, *content: str) -> Received:
+    return Received(at(on), on, content=frozenset(content))
+
+
+@pytest.mark.parametrize(
+    ("pushes", "periods"),
+    [
+        ([], 0),
+        ([brought(date(2025, 1, 10), "a")], 1),
+        ([brought(date(2025, month, 10), "a") for month in (1, 2, 3)], 3),
+        # other bytes after which the table stands where it stood say the same
+        ([brought(date(2025, month, 10), f"bytes {month}", "version 4") for month in (1, 2, 3, 4)], 4),
+        ([brought(date(2025, 1, 10), "a"), brought(date(2025, 2, 10), "b"), brought(date(2025, 3, 10), "b")], 2),
+        # of several pushes in one period the last says what it brought
+        ([brought(date(2025, 1, 10), "a"), brought(date(2025, 1, 20), "b"), brought(date(2025, 2, 10), "b")], 2),
+        ([brought(date(2025, 1, 10), "a"), brought(date(2025, 2, 10), "a"), brought(date(2025, 2, 20), "b")], 1),
+        # nothing to report is no content
+        ([brought(date(2025, month, 10)) for month in (1, 2, 3)], 0),
+        ([brought(date(2025, 1, 10), "a"), brought(date(2025, 2, 10)), brought(date(2025, 3, 10), "a")], 1),
+    ],
+)  # fmt: skip
+def test_periods_in_a_row_with_the_same_content_are_counted(pushes: list[Received], periods: int) -> None:
+    assert unchanged_periods(Frequency.MONTHLY, pushes) == periods
+    assert unchanged_periods(Frequency.MONTHLY, pushes[::-1]) == periods
+
+
+def test_a_day_on_which_nothing_could_be_received_is_no_working_day() -> None:
+    thursday = date(2025, 8, 14)
+    outage = Terms().without(date(2025, 8, day) for day in (15, 16, 17, 18))
+    assert due_day(Frequency.DAILY, thursday) == date(2025, 8, 15)
+    assert due_day(Frequency.DAILY, thursday, outage) == date(2025, 8, 19)
+    tuesday = at(date(2025, 8, 19))
+    # Friday's push was due on Monday
+    assert judge(Frequency.DAILY, [pushed(thursday)], tuesday).working_days_late == 1
+    assert judge(Frequency.DAILY, [pushed(thursday)], tuesday, outage).working_days_late == 0
+    assert outage.correct_by(thursday) == date(2025, 9, 1)
+    assert Terms().correct_by(thursday) == date(2025, 8, 28)

@@ -1,6 +1,7 @@
 """The base databases: how many entities, how much of each field is known, where departments disagree, how they grew.
 
-Here belongs the gathering of these numbers; golden records are made in ``assets.base``. Counts only, never a person.
+Here belongs the gathering of these numbers; golden records are made in ``assets.base``. Counts only, but for the conflicts
+themselves, whose values the bureau alone is shown.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from fastapi.responses import Response
 from assets.base.golden import SOURCE_SUFFIX
 from assets.build import Context, TableName
 from catalog.base_model import Base, load_bases
+from catalog.model import Title
 from pipelines.dashboard.charts import Bar
 from pipelines.dashboard.rendering import number, page
-from pipelines.dashboard.visits import Visit, Visitor
+from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Visit, Visitor
 
 router = APIRouter()
 _MONTHS = 24
+PAGE_ROWS = 50
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Profile:
 @router.get("/bases")
 def bases(visit: Visitor) -> Response:
     """All base databases."""
-    visit.require_all()
+    visit.require_city()
     lake = visit.site.context.lake
     declared = load_bases(visit.site.context.catalogue)
     own = {table for base in declared.values() for table in _tables(base)}
@@ -60,9 +63,54 @@ def bases(visit: Visitor) -> Response:
         bases=declared,
         profiles={code: _profile(visit, base) for code, base in declared.items()},
         bars={code: _growth_bars(visit, _profile(visit, base)) for code, base in declared.items()},
-        others={name: lake.rows("base", name) for name in others},
-        titles={table: build.title for build in visit.site.builds for table in build.makes},
+        others=_by_title(visit, {name: lake.rows("base", name) for name in others}),
     )
+
+
+@router.get("/bases/{code}/conflicts")
+def conflicts(visit: Visitor, code: str, kept: str = "", other: str = "", at: int = 1) -> Response:
+    """The rows behind a number of conflicts: where the value of one department was kept and another's passed over. The
+    values are shown to the bureau alone; that somebody looked is recorded."""
+    visit.require_city()
+    context, declared = visit.site.context, load_bases(visit.site.context.catalogue)
+    table = ("base", f"{code}_conflict")
+    if code not in declared or not context.lake.exists(*table):
+        raise DeniedError(404, NOT_FOUND)
+    told = [
+        {entry.code for entry in context.catalogue.of_department(visit.require_department(department))}
+        if department
+        else set(context.catalogue.entries)
+        for department in (kept, other)
+    ]
+    found = context.lake.scan(*table).filter(
+        pl.col("kept_resource").is_in(list(told[0])), pl.col("resource").is_in(list(told[1]))
+    )
+    total = int(found.select(pl.len()).collect().item())
+    pages = max(1, -(-total // PAGE_ROWS))
+    at = min(max(at, 1), pages)
+    order = (declared[code].id_column, "field", "resource")
+    visit.site.accounts.record(visit.account.name, "view_conflicts", f"{code} {kept} {other}".strip())
+    return page(
+        visit,
+        "conflicts.html",
+        base=declared[code],
+        rows=found.sort(order).slice((at - 1) * PAGE_ROWS, PAGE_ROWS).collect().to_dicts(),
+        total=total,
+        at=at,
+        pages=pages,
+        chosen={"kept": kept, "other": other},
+        shows_values=visit.decides,
+    )
+
+
+def _by_title(visit: Visit, rows: Mapping[str, int]) -> dict[Title, dict[str, int]]:
+    """Tables by what they are together, in the order in which they are built."""
+    together: dict[Title, dict[str, int]] = {}
+    for build in visit.site.builds:
+        for layer, name in build.makes:
+            if layer == "base" and name in rows:
+                together.setdefault(build.title, {})[name] = rows[name]
+    return together
 
 
 def profile(context: Context, base: Base) -> Profile | None:

@@ -15,6 +15,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from assets.scores import DEPARTMENT, SCORES, totals
+from catalog.model import Title
 from lake.ledger import PushState
 from pipelines.dashboard.board import Picture
 from pipelines.dashboard.rendering import page
@@ -48,9 +49,10 @@ class Standing:
 
 @router.get("/bulletin")
 def bulletin(visit: Visitor, month: str = "") -> Response:
-    """The bulletin of a month; by default the last whole one, or this one where nothing was due before."""
-    visit.require_all()
-    picture = visit.site.board.picture()
+    """The bulletin of a month (of one county's departments); by default the last whole one, or this one where nothing was
+    due before."""
+    visit.require_overseer()
+    picture = visit.picture()
     chosen = _month(month) if month else _last_with_periods(picture)
     # a held push has come, and what was never promised is not owed
     owed = [each for each in picture.states_of(None) if each.working_days_late]
@@ -68,7 +70,17 @@ def bulletin(visit: Visitor, month: str = "") -> Response:
         pushes=sum(each.pushes for each in standings),
         rows=sum(each.rows for each in standings),
         accepted=sum(each.accepted for each in standings),
+        issuer=_issuer(visit),
     )
+
+
+def _issuer(visit: Visit) -> Title | None:
+    """Who signs: the bureau that the city's departments answer to, or the county's."""
+    known, of_county = visit.site.context.catalogue.departments, bool(visit.county)
+    bureaus = {
+        known[code].bureau for code in visit.departments if (known[code].level == "county") is of_county
+    }
+    return next((known[bureau].title for bureau in sorted(bureaus) if bureau in known), None)
 
 
 def recorded_scores(visit: Visit, month: date) -> dict[str, float | None]:

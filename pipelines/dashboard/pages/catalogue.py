@@ -27,7 +27,7 @@ def catalogue(
     visit: Visitor, q: str = "", department: str = "", sharing: str = "", frequency: str = ""
 ) -> Response:
     """The entries that match, in the order of their departments."""
-    found = matching(list(visit.site.context.catalogue.entries.values()), q, department, sharing, frequency)
+    found = matching(_readable(visit), q, department, sharing, frequency)
     return page(
         visit,
         "catalogue.html",
@@ -36,7 +36,7 @@ def catalogue(
         chosen={"department": department, "sharing": sharing, "frequency": frequency},
         sharings=list(SharingType),
         frequencies=list(Frequency),
-        states=visit.site.board.picture().states,
+        states=visit.picture().states,
     )
 
 
@@ -45,7 +45,7 @@ def spreadsheet(
     visit: Visitor, q: str = "", department: str = "", sharing: str = "", frequency: str = ""
 ) -> Response:
     """The entries that match as a workbook: one sheet of resources, one of their columns."""
-    found = matching(list(visit.site.context.catalogue.entries.values()), q, department, sharing, frequency)
+    found = matching(_readable(visit), q, department, sharing, frequency)
     visit.site.accounts.record(visit.account.name, "download_catalogue", q)
     headers = {"Content-Disposition": 'attachment; filename="catalogue.xlsx"'}
     return Response(workbook(visit, found), media_type=XLSX, headers=headers)
@@ -68,6 +68,13 @@ def matching(
         ),
         key=lambda entry: (entry.category, entry.department, entry.code),
     )
+
+
+def _readable(visit: Visit) -> list[Entry]:
+    """Every entry, or where a county was chosen those of its departments: the catalogue itself is everybody's."""
+    entries = visit.site.context.catalogue.entries.values()
+    cut = visit.sees_city and visit.county
+    return [entry for entry in entries if not cut or entry.department in visit.departments]
 
 
 def workbook(visit: Visit, entries: Sequence[Entry]) -> bytes:

@@ -33,7 +33,7 @@ _RECEIPTS = 15
 def department(visit: Visitor, code: str) -> Response:
     """One department."""
     visit.require_department(code)
-    picture, catalogue = visit.site.board.picture(), visit.site.context.catalogue
+    picture, catalogue = visit.picture(), visit.site.context.catalogue
     states = picture.states_of(code)
     counts = Counter(state.state for state in states)
     entries = catalogue.of_department(code)
@@ -46,7 +46,7 @@ def department(visit: Visitor, code: str) -> Response:
         department=catalogue.departments[code],
         states=states,
         counts={state: counts[state] for state in State if counts[state]},
-        bars=[month_bar(visit, month, months[month]) for month in months],
+        bars=[month_bar(visit, month, months[month], f"department={code}") for month in months],
         year=sum_of(months.values()),
         dimensions=recorded_dimensions(visit, code),
         quality=mean_quality(states),
@@ -67,8 +67,8 @@ def days_since(instant: datetime, today: date) -> int:
     return (today - instant.astimezone(CITY_TIME).date()).days
 
 
-def month_bar(visit: Visit, month: date, counted: Tally) -> Bar:
-    """A month's periods as one stacked bar."""
+def month_bar(visit: Visit, month: date, counted: Tally, of: str) -> Bar:
+    """A month's periods as one stacked bar, which leads to them; ``of`` is what they are of, as an address says it."""
     label = f"{month.year}-{month.month:02d}"
     words = (
         ("on_time", counted.on_time, visit.t("按时", "on time")),
@@ -76,7 +76,11 @@ def month_bar(visit: Visit, month: date, counted: Tally) -> Bar:
         ("missed", counted.missed, visit.t("缺报", "missed")),
         ("excused", counted.excused, visit.t("说明获准", "excused")),
     )
-    return Bar(label, tuple((kind, count, f"{label} {said} {count}") for kind, count, said in words))
+    return Bar(
+        label,
+        tuple((kind, count, f"{label} {said} {count}") for kind, count, said in words),
+        f"/periods?{of}&month={label}",
+    )
 
 
 def recorded_dimensions(visit: Visit, code: str) -> dict[Dimension, float | None]:

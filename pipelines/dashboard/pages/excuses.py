@@ -28,11 +28,9 @@ _LISTED = 60
 def excuses(visit: Visitor, code: str) -> Response:
     """What a department did not deliver in time, what it said to that, and what the bureau answered."""
     visit.require_department(code)
-    picture = visit.site.board.picture()
+    picture = visit.picture()
     said = [excuse for excuse in picture.excuses if excuse.department == code]
-    lapses = picture.periods.filter(
-        pl.col("department") == code, pl.col("verdict") != Verdict.ON_TIME.value
-    ).sort("due", "resource", descending=[True, False])
+    lapses = picture.periods.filter(pl.col("department") == code, pl.col("verdict") != Verdict.ON_TIME.value)
     return page(
         visit,
         "excuses.html",
@@ -81,6 +79,7 @@ def rule(visit: Visitor, number: int, form: Form) -> Response:
     about = next((excuse for excuse in promises.excuses() if excuse.id == number), None)
     if about is None or form.get("accepted") not in ("yes", "no"):
         raise DeniedError(404, NOT_FOUND)
+    visit.require_department(about.department)
     try:
         promises.rule(
             number,
@@ -101,7 +100,7 @@ def _owing(visit: Visit, code: str, lapses: pl.DataFrame) -> dict[str, tuple[dat
     missed = lapses.filter(pl.col("verdict") != Verdict.EXCUSED.value)
     spans = missed.group_by("resource").agg(first=pl.col("due").min(), last=pl.col("due").max())
     owing = {resource: (first, last) for resource, first, last in spans.iter_rows()}
-    for state in visit.site.board.picture().states_of(code):
+    for state in visit.picture().states_of(code):
         if state.next_due and state.working_days_late:
             first, last = owing.get(state.resource, (state.next_due, state.next_due))
             owing[state.resource] = (min(first, state.next_due), max(last, state.next_due))

@@ -96,7 +96,7 @@ def change_password(visit: Annotated[Visit, Depends(visitor_to_change)], form: F
 @router.get("/acts")
 def acts(visit: Visitor) -> Response:
     """Who did what on the page."""
-    visit.require_all()
+    visit.require_city()
     return page(visit, "acts.html", acts=visit.site.accounts.acts(), words=ACTS)
 
 

@@ -27,9 +27,9 @@ _NOTHING_OWED = Title(
 @router.get("/departments/{code}/notice")
 def notice(visit: Visitor, code: str) -> Response:
     """The draft, to be printed and signed."""
-    visit.require_all()
+    visit.require_overseer()
     visit.require_department(code)
-    picture = visit.site.board.picture()
+    picture = visit.picture()
     measures = open_promises(visit.site.context.home).measures(code)
     recent = months_back(picture.today, _MONTHS)
     missed = {
@@ -58,7 +58,7 @@ def sent(visit: Visitor, code: str, form: Form) -> Response:
     require_posted(visit, form)
     visit.require_decision()
     visit.require_department(code)
-    picture, promises = visit.site.board.picture(now=True), open_promises(visit.site.context.home)
+    picture, promises = visit.picture(now=True), open_promises(visit.site.context.home)
     case = picture.case(code, promises.measures(code))
     owed, by = [state.resource for state in case.owed], visit.account.name
     if form.get("step") == Step.REPORTED.value and case.stage is Stage.REPORT_DUE:

@@ -17,6 +17,7 @@ from assets.operations import ResourceState
 from lake.ledger import PushState
 from lake.promises import Measure, open_promises
 from pipelines.dashboard.board import Picture
+from pipelines.dashboard.pages.objections import open_ones
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.timeliness import Tally, due_in
 from pipelines.dashboard.visits import Visitor
@@ -39,11 +40,11 @@ class Row:
 
 
 @router.get("/")
-def overview(visit: Visitor, state: State | None = None) -> Response:
-    """The bureau's first page; a department is sent to its own."""
+def overview(visit: Visitor, state: State | None = None, *, failing: bool = False) -> Response:
+    """The bureau's first page, with all resources or those that stand somewhere; a department is sent to its own."""
     if visit.department is not None:
         return RedirectResponse(f"/departments/{visit.department}", 303)
-    picture = visit.site.board.picture()
+    picture = visit.picture()
     states = picture.states_of(None)
     counts = Counter(each.state for each in states)
     today = picture.pushes_on(picture.today, None)
@@ -53,10 +54,13 @@ def overview(visit: Visitor, state: State | None = None) -> Response:
         counts={each: counts[each] for each in State},
         total=len(states),
         chosen=state,
-        rows=board_rows(picture, state),
+        failing=failing,
+        failing_count=sum(each.failing for each in states),
+        rows=board_rows(picture, state, failing=failing),
         attention=attention(states),
         cases=open_cases(picture, open_promises(visit.site.context.home).measures()),
         excuses=[excuse for excuse in picture.excuses if excuse.accepted is None],
+        objections=open_ones(visit),
         today=today[:_SHOWN_TODAY],
         today_count=len(today),
         today_rows=sum(push.accepted or 0 for push in today),
@@ -67,13 +71,14 @@ def overview(visit: Visitor, state: State | None = None) -> Response:
     )
 
 
-def board_rows(picture: Picture, only: State | None = None) -> list[Row]:
-    """The departments that owe something (that stands at ``only``), in the order of how bad things are."""
+def board_rows(picture: Picture, only: State | None = None, *, failing: bool = False) -> list[Row]:
+    """The departments with resources (that stand at ``only``, that fail), in the order of how bad things are."""
     rows = []
     for department in {state.department: None for state in picture.states.values()}:
         mine = picture.states_of(department)
         shown = sorted(
-            (state for state in mine if only in (None, state.state)), key=lambda state: _rank(state.state)
+            (each for each in mine if only in (None, each.state) and (each.failing or not failing)),
+            key=lambda state: _rank(state.state),
         )
         month = due_in(picture.record, [state.resource for state in mine], picture.today)
         if shown:
@@ -93,7 +98,9 @@ def open_cases(picture: Picture, measures: Sequence[Measure]) -> list[Case]:
 
 def attention(states: Sequence[ResourceState]) -> list[ResourceState]:
     """Resources that need somebody, the worst first."""
-    needing = [state for state in states if state.state in WORST_FIRST]
+    needing = [
+        state for state in states if state.state in WORST_FIRST or state.failing or state.stale_content
+    ]
     return sorted(needing, key=lambda state: (_rank(state.state), -state.working_days_late))
 
 

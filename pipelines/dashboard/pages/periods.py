@@ -44,8 +44,8 @@ def periods(
         *([pl.col("verdict") == verdict] if verdict else []),
         *([pl.col("due").dt.truncate("1mo") == date.fromisoformat(f"{month}-01")] if month else []),
     ]
-    picture = visit.site.board.picture()
-    found = picture.periods.filter(*wanted).sort("due", "resource", descending=[True, False])
+    picture = visit.picture()
+    found = picture.periods.filter(*wanted)
     pages = max(1, -(-found.height // PAGE_ROWS))
     at = min(max(at, 1), pages)
     return page(

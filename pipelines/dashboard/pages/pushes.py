@@ -1,6 +1,6 @@
 """Pushes: the list of all, and each receipt with what became of it, row by row.
 
-Here belong their addresses, the download of refused rows, and the decision on a held push.
+Here belong their addresses, the download of refused rows, and the decisions on a push: a held one, and one of which nothing shall be left.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
+from assets import purge
 from catalog.model import Title
 from lake.ledger import LedgerError, Push, PushState, open_ledger
+from lake.purges import PurgeError, Purges
 from pipelines.dashboard.refusals import SHOWN_ROWS, failing, refusals
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Form, Visit, Visitor, require_posted
@@ -29,21 +31,22 @@ _NO_REASON = Title(zh="请写明理由，它会永久留存", en="give the reaso
 def pushes(
     visit: Visitor, state: str = "", department: str = "", resource: str = "", day: str = "", at: int = 1
 ) -> Response:
-    """All pushes, newest first, a page at a time: those in a state, of a department, of a resource, received on a day."""
+    """All pushes, newest first, a page at a time: those in a state, of a department, of a resource, received on a day or in
+    a month (``2026-10``)."""
     if department:
         visit.require_department(department)
     if resource:
         visit.require_entry(resource)
     if state and state not in list(PushState):
         raise DeniedError(404, NOT_FOUND)
-    found = visit.site.board.picture().pushes_of(visit.department or department or None)
+    found = visit.picture().pushes_of(visit.department or department or None)
     if state:
         wanted = PushState(state)
         found = [push for push in found if push.state is wanted]
     if resource:
         found = [push for push in found if push.resource == resource]
     if day:
-        found = [push for push in found if _received_on(push) == day]
+        found = [push for push in found if _received_on(push).startswith(day)]
     pages = max(1, -(-len(found) // PAGE_ROWS))
     at = min(max(at, 1), pages)
     return page(
@@ -72,6 +75,8 @@ def receipt(visit: Visitor, push_id: str) -> Response:
         "receipt.html",
         push=push,
         entry=entry,
+        stone=Purges(visit.site.context.home).known(push.id) if visit.decides else None,
+        signatures=open_ledger(visit.site.context.home).decisions("sign", push.id),
         failing=failing(entry, push.failures, push.findings),
         refusals=refusals(visit.site.context.lake, push, with_cells=shows_cells),
         shows_cells=shows_cells,
@@ -110,6 +115,27 @@ def refuse(visit: Visitor, push_id: str, form: Form) -> Response:
     return _decided(visit, push_id, form, open_ledger(visit.site.context.home).refuse_hold, "refuse_hold")
 
 
+@router.post("/receipts/{push_id}/purge")
+def ask_purge(visit: Visitor, push_id: str, form: Form) -> Response:
+    """An officer asks that nothing of a push be left; another must confirm."""
+
+    def ask(push_id: str, *, reason: str, by: str) -> None:
+        secret = form.get("state_secret") == "on"
+        purge.request(visit.site.context, push_id, reason=reason, by=by, state_secret=secret)
+
+    return _decided(visit, push_id, form, ask, "purge_request")
+
+
+@router.post("/receipts/{push_id}/purge/confirm")
+def confirm_purge(visit: Visitor, push_id: str, form: Form) -> Response:
+    """Another officer agrees: the next run destroys it (see ``pipelines.purging``)."""
+
+    def confirm(push_id: str, *, reason: str, by: str) -> None:
+        Purges(visit.site.context.home).confirm(push_id, by=by)
+
+    return _decided(visit, push_id, {**form, "reason": "confirmed"}, confirm, "purge_confirm")
+
+
 def _decided(visit: Visit, push_id: str, form: Form, decide: Callable[..., None], act: str) -> Response:
     require_posted(visit, form)
     visit.require_decision()
@@ -118,7 +144,7 @@ def _decided(visit: Visit, push_id: str, form: Form, decide: Callable[..., None]
         raise DeniedError(422, _NO_REASON)
     try:
         decide(push.id, reason=reason, by=visit.account.name)
-    except LedgerError as error:
+    except (LedgerError, PurgeError) as error:
         zh, _, en = str(error).partition(" · ")
         raise DeniedError(409, Title(zh=zh, en=en)) from None
     visit.site.accounts.record(visit.account.name, act, push.id)

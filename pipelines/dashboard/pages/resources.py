@@ -5,7 +5,7 @@ Here belongs the gathering of its facts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -13,18 +13,21 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from assets.operations import ResourceState
 from catalog.elements import ELEMENTS
 from catalog.model import Entry, Title
 from lake.ledger import Push, PushState
+from lake.promises import MAX_REASON
 from masking.product import Masking
 from pipelines.dashboard.charts import Bar, Point
 from pipelines.dashboard.lineage import Node, descendants
 from pipelines.dashboard.pages.departments import month_bar
+from pipelines.dashboard.pages.objections import objections_to
 from pipelines.dashboard.pages.uploads import may_push
 from pipelines.dashboard.refusals import failing
 from pipelines.dashboard.rendering import number, page, share
 from pipelines.dashboard.timeliness import by_month, sum_of
-from pipelines.dashboard.visits import Visit, Visitor
+from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Visit, Visitor
 
 router = APIRouter()
 _CHARTED = 30
@@ -52,11 +55,49 @@ class Change:
     went: Sequence[str]
 
 
+@dataclass(frozen=True)
+class Order:
+    """One way to list resources: what it is called, and by what they are put in order."""
+
+    title: Title
+    key: Callable[[ResourceState], Any]
+
+
+ORDERS: Mapping[str, Order] = {
+    "department": Order(Title(zh="部门", en="Department"), lambda each: (each.department, each.resource)),
+    "late": Order(Title(zh="逾期天数", en="Days late"), lambda each: -each.working_days_late),
+    "age": Order(Title(zh="数据陈旧", en="Oldest data"), lambda each: -(each.data_age_days or 0)),
+    "rows": Order(Title(zh="标准区行数", en="Rows"), lambda each: -each.rows_standard),
+    "quarantined": Order(Title(zh="问题数据", en="Quarantine"), lambda each: -each.rows_quarantined),
+    "quality": Order(
+        Title(zh="合格率最低", en="Lowest quality"), lambda each: 2 if each.quality is None else each.quality
+    ),
+}
+
+
+@router.get("/resources")
+def resources(visit: Visitor, by: str = "department", department: str = "") -> Response:
+    """The resources behind the numbers of the first page, in one table."""
+    visit.require_overseer()
+    if by not in ORDERS:
+        raise DeniedError(404, NOT_FOUND)
+    if department:
+        visit.require_department(department)
+    return page(
+        visit,
+        "resources.html",
+        states=sorted(visit.picture().states_of(department or None), key=ORDERS[by].key),
+        by=by,
+        orders={code: order.title for code, order in ORDERS.items()},
+        chosen_department=department,
+    )
+
+
 @router.get("/resources/{code}")
 def resource(visit: Visitor, code: str) -> Response:
     """One resource."""
     entry = visit.require_listed(code)
-    operated = visit.department in (None, entry.department)
+    operated = entry.department in visit.departments
     return page(
         visit,
         "resource.html",
@@ -64,18 +105,22 @@ def resource(visit: Visitor, code: str) -> Response:
         elements=ELEMENTS,
         operated=operated,
         may_push=may_push(visit, entry),
+        objections=objections_to(visit, entry),
+        may_contest=visit.department is not None,
+        most=MAX_REASON,
         **(_operation(visit, entry) if operated else {}),
     )
 
 
 def _operation(visit: Visit, entry: Entry) -> dict[str, Any]:
     """What only the department itself and those who see all are shown."""
-    picture = visit.site.board.picture()
+    picture = visit.picture()
     pushes = picture.pushes[entry.code]
     applied = [push for push in pushes if push.state is PushState.APPLIED]
     months = by_month(picture.record, [entry.code], picture.today)
     nodes = descendants(visit.site.builds, entry.code, entry.title)
     return {
+        "shows_cells": visit.sees_values(entry.department),
         "state": picture.states[entry.code],
         "pushes": list(reversed(pushes))[:_LISTED],
         "push_count": len(pushes),
@@ -85,7 +130,10 @@ def _operation(visit: Visit, entry: Entry) -> dict[str, Any]:
         "quality_points": [_quality_point(push) for push in applied[-_CHARTED:]],
         "failing": failing(entry, applied[-1].failures, applied[-1].findings)[:12] if applied else [],
         "last_rows": applied[-1].rows if applied else 0,
-        "bars": [month_bar(visit, month, counted) for month, counted in months.items()],
+        "last_id": applied[-1].id if applied else "",
+        "bars": [
+            month_bar(visit, month, counted, f"resource={entry.code}") for month, counted in months.items()
+        ],
         "year": sum_of(months.values()),
         "nodes": nodes,
         "readers": readers(visit.site.masking, nodes),
@@ -128,6 +176,7 @@ def _row_bar(visit: Visit, push: Push) -> Bar:
             ("accepted", accepted, f"{day} {visit.t('入库', 'accepted')} {number(accepted)}"),
             ("rejected", refused, f"{day} {visit.t('问题', 'refused')} {number(refused)}"),
         ),
+        f"/receipts/{push.id}",
     )
 
 

@@ -13,13 +13,14 @@ from urllib.parse import unquote
 
 from fastapi import APIRouter, Header, Query
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from assets.ingest.nothing import report_nothing
 from catalog.model import Entry, Title, Way
-from lake.landing import format_of, receive, safe_name
+from lake.landing import PushRefusedError, format_of, receive, safe_name
 from lake.ledger import Push, open_ledger
 from pipelines.dashboard.rendering import page
-from pipelines.dashboard.visits import DeniedError, Visit, Visitor, require_sent
+from pipelines.dashboard.visits import DeniedError, Form, Visit, Visitor, require_posted, require_sent
 from pipelines.gateway import answers, limits
 from pipelines.gateway.bodies import land_body, require_room
 from quality.clock import today
@@ -27,6 +28,7 @@ from quality.clock import today
 router = APIRouter()
 _pool = ThreadPoolExecutor(limits.MAX_CONCURRENT, "upload")
 _slots = limits.Slots()
+_NO_DATE = Title(zh="请填写数据日期", en="give the data date")
 _NOT_YOURS = Title(zh="只有数源部门可以推送该资源", en="only the source department pushes this resource")
 
 
@@ -74,6 +76,31 @@ async def upload(
     return JSONResponse({"receipt": landed.id, "address": f"/receipts/{landed.id}"}, 201)
 
 
+@router.post("/resources/{code}/nothing")
+def nothing(visit: Visitor, code: str, form: Form) -> Response:
+    """Whoever is logged in signs that the department has nothing to report for a date (零报告)."""
+    require_posted(visit, form)
+    entry = visit.require_entry(code)
+    require_source(visit, entry)
+    try:
+        day = date.fromisoformat(form.get("data_date", ""))
+        landed = report_nothing(
+            visit.site.context.home,
+            open_ledger(visit.site.context.home),
+            entry,
+            day,
+            way=Way.FILE,
+            by=visit.account.name,
+            department=entry.department,
+        )
+    except ValueError:
+        raise DeniedError(422, _NO_DATE) from None
+    except PushRefusedError as error:
+        raise DeniedError(422, error.reason) from None
+    visit.site.accounts.record(visit.account.name, "report_nothing", landed.id)
+    return RedirectResponse(f"/receipts/{landed.id}", 303)
+
+
 @router.get("/resources/{code}/template")
 def template(
     visit: Visitor, code: str, as_format: Annotated[Literal["csv", "xlsx"], Query(alias="format")] = "xlsx"
@@ -90,8 +117,12 @@ def may_push(visit: Visit, entry: Entry) -> bool:
     """Whether this account pushes the resource: its source department, or the bureau where that is itself one."""
     if visit.department is not None:
         return visit.department == entry.department
-    bureaus = {department.bureau for department in visit.site.context.catalogue.departments.values()}
-    return visit.decides and entry.department in bureaus
+    departments = visit.site.context.catalogue.departments
+    bureaus = {department.bureau for department in departments.values()}
+    # a county's officer pushes for the county's bureau, the city's for the city's
+    of_county = departments[entry.department].level == "county"
+    own = entry.department in visit.departments and of_county is (visit.account.division is not None)
+    return visit.decides and entry.department in bureaus and own
 
 
 def require_source(visit: Visit, entry: Entry) -> None:

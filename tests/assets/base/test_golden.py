@@ -62,7 +62,7 @@ def golden(
         )
         for source, statement in said.items()
     }
-    ids = pl.LazyFrame({"resident_id": [HE], "person_id": ["P1"]})
+    ids = pl.DataFrame({"resident_id": [HE], "person_id": ["P1"]})
     (row,) = golden_records(catalogue, small, ids, frames).collect().iter_rows(named=True)
     assert row["sources"] == sum(statement is not None for statement in said.values())
     listed = {(item["resource"], item["value"]) for item in row["conflicts:"]}
@@ -77,7 +77,7 @@ def believed(rule: Survivorship, said: dict[str, Statement | None]) -> str | Non
     weights = {
         Survivorship.PRIORITY: dict.fromkeys(claims, 0),
         Survivorship.LATEST: {source: day for source, (_, day) in claims.items()},
-        Survivorship.MOST: {source: counts[value] * 10 + day for source, (value, day) in claims.items()},
+        Survivorship.MOST: {source: counts[value] for source, (value, _) in claims.items()},
     }[rule]
     return max(claims, key=lambda source: weights[source], default=None)
 
@@ -159,7 +159,7 @@ def test_every_value_has_its_source(city: Context) -> None:
     assert values == {
         "name": ("李雷", "household_register"),
         "household_no": ("H1", "household_register"),
-        # a telephone number ages: of equally many the latest word counts, not the first in order
+        # of equally many the first in order counts
         "mobile": ("13900000002", "medical_insurance"),
     }
     assert he["sources"] == 4
@@ -189,6 +189,21 @@ def test_every_source_row_is_in_the_crosswalk_once(city: Context) -> None:
         ("social_insurance", "p3", 1),
     ]
     assert set(rows["method"]) == {"identifier"}
+
+
+def test_where_voices_are_counted_all_rows_of_a_source_are_heard(city: Context) -> None:
+    """A second insurance of hers knows the number that the fund has."""
+    put(
+        city,
+        "social_insurance",
+        {"resident_id": SHE, "insurance_kind": "养老保险", "name": "韩梅", "mobile": "13900000005"},
+        {"resident_id": SHE, "insurance_kind": "失业保险", "name": "韩梅", "mobile": "13900000006"},
+        push="p5",
+    )
+    put(city, "housing_fund", {"account_no": "1", "resident_id": SHE, "mobile": "13900000005"}, push="p6")
+    build(city)
+    she = one(city, "base", "person", resident_id=SHE)
+    assert (she["mobile"], she["mobile_source"]) == ("13900000005", "housing_fund")
 
 
 def test_of_several_rows_the_latest_speaks(empty_lake: Context) -> None:
@@ -290,8 +305,8 @@ def test_each_field_can_be_explained(city: Context) -> None:
         ("medical_insurance", "李雷", "一致"),
     ]
     assert verdicts(city, "mobile") == [
-        ("social_insurance", "13900000001", "未采用：持此值的来源较少或较早"),
         ("medical_insurance", "13900000002", "采用"),
+        ("social_insurance", "13900000001", "未采用：持此值的来源较少，或同样多而顺序在后"),
     ]
     (answer,) = [a for a in explain(city, "person", ids(city)[HE]) if a["field"] == "household_no"]
     assert (answer["push"], answer["row"]) == ("p1", "1")

@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from assets import base
 from assets.analyst import builds as analyst_builds
-from assets.base.history import FROM, TO, as_of, record
+from assets.base.erasure import erase
+from assets.base.history import FROM, TO, as_of, keyed_tables, record
 from assets.build import Context
 from catalog.load import Catalogue
+from catalog.model import Way
+from lake.ledger import Push
 from tests.assets.small_lake import open_lake, put, resident
 
 START = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -47,7 +50,7 @@ def test_any_day_can_be_asked_what_the_table_said_then(
     said = []
     for number, rows in enumerate(days):
         said.append(publish(context, rows))
-        record(context, "sample", "id", START + number * DAY)
+        record(context, "sample", ["id"], START + number * DAY)
     history = context.lake.scan("base", "sample_history")
     for number, rows in enumerate(said):
         then = as_of(history, START + number * DAY + timedelta(hours=1)).sort("id").collect()
@@ -57,18 +60,18 @@ def test_any_day_can_be_asked_what_the_table_said_then(
 
 def test_what_does_not_change_is_recorded_once(empty_lake: Context) -> None:
     publish(empty_lake, {"a": "x", "b": "y"})
-    assert record(empty_lake, "sample", "id", START).notes == {"states": 2, "recorded": 2}
+    assert record(empty_lake, "sample", ["id"], START).notes == {"states": 2, "recorded": 2}
     version = empty_lake.lake.version("base", "sample_history")
-    again = record(empty_lake, "sample", "id", START + DAY)
+    again = record(empty_lake, "sample", ["id"], START + DAY)
     assert again.notes == {"states": 2, "recorded": 0}
     assert empty_lake.lake.version("base", "sample_history") == version
 
 
 def test_a_change_closes_the_state_and_opens_another(empty_lake: Context) -> None:
     publish(empty_lake, {"a": "x", "b": "y"})
-    record(empty_lake, "sample", "id", START)
+    record(empty_lake, "sample", ["id"], START)
     publish(empty_lake, {"a": "z"})
-    record(empty_lake, "sample", "id", START + DAY)
+    record(empty_lake, "sample", ["id"], START + DAY)
     assert states(empty_lake).select("id", "name", FROM, TO).rows() == [
         ("a", "x", START, START + DAY),
         ("a", "z", START + DAY, None),
@@ -79,11 +82,11 @@ def test_a_change_closes_the_state_and_opens_another(empty_lake: Context) -> Non
 def test_who_comes_back_has_two_states(empty_lake: Context) -> None:
     for number, rows in enumerate(({"a": "x"}, {}, {"a": "x"})):
         publish(empty_lake, rows)
-        record(empty_lake, "sample", "id", START + number * DAY)
+        record(empty_lake, "sample", ["id"], START + number * DAY)
     assert states(empty_lake).select(FROM, TO).rows() == [(START, START + DAY), (START + 2 * DAY, None)]
 
 
-def test_the_bureau_asks_a_day_in_one_line_and_no_role_sees_the_history(empty_lake: Context) -> None:
+def test_the_bureau_asks_a_day_in_one_line_and_a_role_knows_days_and_no_instant(empty_lake: Context) -> None:
     catalogue = empty_lake.catalogue
     put(empty_lake, "household_register", {"resident_id": resident(1), "name": "试一"}, on=date(2026, 1, 1))
     for build in [*base.builds(catalogue), *analyst_builds(catalogue)]:
@@ -94,6 +97,42 @@ def test_the_bureau_asks_a_day_in_one_line_and_no_role_sees_the_history(empty_la
         columns = connection.sql("from base.person_as_of(current_date)").columns
         assert columns == connection.sql("from base.person").columns
         assert connection.sql("from base.person_as_of('2020-01-01')").fetchall() == []
+        for table in keyed_tables(catalogue):
+            then = connection.sql(f"from base.{table}_as_of(current_date + 1)")
+            assert then.columns == connection.sql(f"from base.{table}").columns, table
     with duckdb.connect(str(empty_lake.home.analyst), read_only=True) as connection:
-        names = {name for (name,) in connection.sql("select view_name from duckdb_views()").fetchall()}
-        assert not {name for name in names if "history" in name}
+        (known,) = connection.sql("select name from base.person_as_of(current_date + 1)").fetchall()
+        assert known == ("试*",)
+        columns = connection.sql("from base.person_as_of(current_date)").columns
+        assert columns == connection.sql("from base.person").columns
+        assert connection.sql("from base.person_as_of('2020-01-01')").fetchall() == []
+        own = set(connection.sql("from base.person_history").columns) - set(columns)
+        assert own == {"known_since", "known_until"}
+
+
+def test_a_purged_boundary_leaves_the_history_of_divisions(empty_lake: Context) -> None:
+    """A division's row names the push of its code; its boundary came with another."""
+    purged = Push(
+        id="p1",
+        resource="division_boundary",
+        department="natural_resources",
+        way=Way.FILE,
+        filename="a.geojson",
+        format="geojson",
+        size=1,
+        digest="0" * 64,
+        data_date=START.date(),
+        received_at=START + timedelta(hours=1),
+        entry_version=1,
+    )
+    for number, shape in enumerate((None, b"shape", b"shape", None)):
+        rows = {"code": ["441802"], "name": ["清城区"], "geometry": [shape], "source_push": ["p0"]}
+        frame = pl.DataFrame(rows, schema_overrides={"geometry": pl.Binary})
+        empty_lake.lake.publish("base", "division", frame, key=["code"])
+        record(empty_lake, "division", ["code"], START + number * DAY)
+    assert erase(empty_lake, purged, pl.DataFrame()) == 1
+    kept = empty_lake.lake.scan("base", "division_history").sort(FROM).collect()
+    assert kept.select("geometry", FROM, TO).rows() == [
+        (None, START, START + 3 * DAY),
+        (None, START + 3 * DAY, None),
+    ]

@@ -17,6 +17,7 @@ from assets.base.linkage_blocking import PAIR, candidates, rules
 from assets.base.linkage_estimate import posterior
 from assets.base.spellings import coded, forms
 from benchmarks import linkage as measured
+from catalog.elements.check_digits import credit_check
 from catalog.linkage_model import FORMS, LEVELS, Kind, LinkageModel, Unique, load_model, reviewed_models
 from catalog.load import CatalogueError
 from tests.assets.ingest.conftest import real_file  # noqa: F401 (a fixture of the tests of readers)
@@ -49,6 +50,7 @@ def exact(kind: Kind, *cells: str | None) -> list[str | None]:
         (Kind.PHONE, ("13812345678", "+86 138-1234-5678", "1381234 5678")),
         (Kind.SEX, ("男", "1", "M", "male")),
         (Kind.CODE, ("44182119900101001x", "44182119900101001X", "441821 1990 0101 001X")),
+        (Kind.CREDIT_CODE, ("91441802x192887107", "91441802X192887107", "91441802 X1928871 07")),
         (Kind.NUMBER, ("1,200", "1200", "1200.0", "1200元")),
         (Kind.ADDRESS, ("清城區静福路12号", "清城区静福路１２号", "清城区 静福路12号")),
     ],
@@ -264,6 +266,25 @@ def test_a_branch_at_the_address_of_its_body_is_left_to_a_steward() -> None:
     assert decided.get(("L0", "L0")) != "link"
     free = reviewed_models()["legal_entity"].model_copy(update={"link_needs": ()})
     assert link(free, residue, register).pairs.height == pairs.height, "what is not linked is left for review"
+
+
+def test_who_gives_the_old_organisation_code_is_whose_credit_code_has_it_inside() -> None:
+    """Also under a new name: the nine characters stay when a body is renamed."""
+    first = pl.Series([f"91441802{n * 7919 % 10**8:08}{n % 10}" for n in range(300)])
+    codes = first + credit_check(first)
+    register = bodies(
+        *(
+            (f"清远市第{n}食品有限公司", f"2001-{n % 12 + 1:02}-{n % 28 + 1:02}", f"清城区人民路{n}号")
+            for n in range(300)
+        )
+    ).with_columns(credit_code=codes)
+    residue = register.slice(7, 3).with_columns(
+        credit_code=pl.col("credit_code").str.slice(8, 8) + "-" + pl.col("credit_code").str.slice(16, 1),
+        name=pl.Series(["广东鸿运贸易有限公司", "清远市第8食品有限公司", "清远市和谐物流有限公司"]),
+    )
+    pairs = link(reviewed_models()["legal_entity"], residue, register).pairs
+    linked = pairs.filter(decision="link").select("left", "right").sort("left").rows()
+    assert linked == [(f"L{n}", f"L{n}") for n in (7, 8, 9)]
 
 
 def test_what_a_link_needs_must_be_a_level_of_a_column(tmp_path: Path) -> None:

@@ -12,19 +12,17 @@ import polars as pl
 import psutil
 import pytest
 
-from assets.build import Context
 from assets.ingest import databases, exchange
 from assets.ingest.databases import Database, ExchangeError, Mark, connected
 from assets.ingest.deliveries import collect
 from assets.ingest.exchange import connect, pull, put
 from assets.ingest.readers import read
-from assets.standard import apply_waiting, make_tables
 from catalog.load import Catalogue, load
 from catalog.model import Entry
 from lake.home import Home
 from lake.landing import landed_file
 from lake.ledger import PushState, open_ledger
-from lake.tables import Lake
+from tests.assets.ingest.change_table import Follower, follow_to_the_last_word
 
 DAY = date(2024, 6, 30)
 pytestmark = pytest.mark.xdist_group("exchange")
@@ -379,44 +377,19 @@ def test_a_mark_comes_back_as_it_was(value: Any) -> None:
 def test_a_change_table_is_followed_to_its_last_word(
     home: Home, database: Database, catalogue: Catalogue, entry: Entry
 ) -> None:
-    """Read from its sequence on, each change applied by its operation: what is held is what the changes say."""
-    columns = {
-        "no": {"title": "编号", "element": "integer", "required": True},
-        "word": {"title": "名称", "element": "text", "required": True},
-    }
-    delivery = {
-        "ways": ["table"],
-        "mode": "upsert",
-        "key": ["no"],
-        "table": {"watermark": "seq"},
-        "operation": {"column": "op"},
-    }
-    document = entry.model_dump(mode="json") | {
-        "code": "changes",
-        "columns": columns,
-        "rules": [],
-        "delivery": delivery,
-    }
-    of = Entry.model_validate(document)
-    context = Context(home, Lake(home.lake), Catalogue(home.root, catalogue.departments, {of.code: of}, {}))
-    make_tables(context, of)
-    ledger, table = open_ledger(home), f'"{of.department}".changes'
-
-    def changed(*rows: str) -> dict[int, str]:
-        execute(connection, *(f"INSERT INTO {table} (no, word, op) VALUES ({row})" for row in rows))
-        pull(home, ledger, of, database, DAY)
-        apply_waiting(context, of.code)
-        return dict(context.lake.scan("standard", of.code).select("no", "word").collect().rows())
-
+    follower = Follower.of(home, catalogue, entry)
+    table = f'"{entry.department}".changes'
     with connect(home) as connection:
         execute(
             connection,
-            f'CREATE SCHEMA IF NOT EXISTS "{of.department}"',
+            f'CREATE SCHEMA IF NOT EXISTS "{entry.department}"',
             f"DROP TABLE IF EXISTS {table}",
             f"CREATE TABLE {table} (seq bigserial, op char(1), no int, word text)",
         )
-        assert changed("1, '甲', 'I'", "2, '乙', 'I'") == {1: "甲", 2: "乙"}
-        assert changed("1, NULL, 'D'", "2, '新', 'U'", "3, '丙', 'I'", "3, '丙', 'D'") == {2: "新"}
-        assert changed("1, '又', 'I'") == {1: "又", 2: "新"}
-        assert changed() == {1: "又", 2: "新"}
-    assert len(ledger.history(of.code)) == 3
+        follow_to_the_last_word(
+            follower,
+            database,
+            lambda rows: execute(
+                connection, *(f"INSERT INTO {table} (no, word, op) VALUES ({row})" for row in rows)
+            ),
+        )

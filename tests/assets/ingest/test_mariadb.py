@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -27,6 +27,7 @@ from catalog.model import Entry
 from lake.home import Home
 from lake.landing import landed_file
 from lake.ledger import open_ledger
+from tests.assets.ingest.change_table import Follower, follow_to_the_last_word
 
 DAY = date(2024, 6, 30)
 PASSWORD = "S3cret:word"
@@ -227,6 +228,25 @@ def test_a_watermark_gives_what_came_since(
     execute(url, insert("d", values[3]))
     assert names() == ["b", "c", "d"]
     assert names() is None
+
+
+def test_a_change_table_is_followed_to_its_last_word(
+    url: str, database: Database, catalogue: Catalogue, entry: Entry, tmp_path: Path
+) -> None:
+    follower = Follower.of(Home.open(tmp_path), catalogue, entry)
+    execute(
+        url,
+        "CREATE DATABASE IF NOT EXISTS hrss CHARACTER SET utf8mb4",
+        "CREATE TABLE hrss.changes (seq bigint AUTO_INCREMENT PRIMARY KEY, op char(1), no int, word text)",
+    )
+
+    def insert(rows: Sequence[str]) -> None:
+        execute(url, *(f"INSERT INTO hrss.changes (no, word, op) VALUES ({row})" for row in rows))
+
+    try:
+        follow_to_the_last_word(follower, database, insert)
+    finally:
+        execute(url, "DROP TABLE hrss.changes")
 
 
 def test_a_round_reads_it_and_writes_nothing(

@@ -371,6 +371,7 @@ REFUSED = [
     (b"\xd0\xcf\x11\xe0 nothing", "push.xls", "half-written"),
     (b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le"), "push.xlsx", "password"),
     (b'[{"person_id": "1"', "push.json", "half-written"),
+    (b'{"person_id": "1', "push.ndjson", "half-written"),
     (b'{"a": [{"b": 1}], "c": [{"d": 1}]}', "push.json", "more than one"),
     (b"[" * 200_000, "push.json", "half-written"),
     (gzip.compress(CSV.encode())[:-9], "push.csv.gz", "broken or cut short"),

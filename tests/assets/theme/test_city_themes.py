@@ -141,7 +141,7 @@ def test_whom_to_call_is_a_grown_up_of_the_household_else_themselves_else_nobody
     ]
 
 
-def test_a_small_town_is_counted_with_the_others_of_its_county(empty_lake: Context) -> None:
+def test_a_small_town_and_what_would_give_it_away_are_left_out(empty_lake: Context) -> None:
     divisions(empty_lake)
     rows = [
         {
@@ -150,12 +150,18 @@ def test_a_small_town_is_counted_with_the_others_of_its_county(empty_lake: Conte
             "status": "注销" if number == 0 else "存续",
             "address": f"清远市清城区{'凤城街道' if number < 12 else '东城街道'}人民路{number}号",
         }
-        for number in range(21)
+        for number in range(22)
     ]
-    put(empty_lake, "business_registration", *rows)
-    found = build_theme(empty_lake, "business_environment")
-    # nine of the other town would say too much, and are too few even as the county's others
-    assert found.select("county", "town", "entities", "active").rows() == [("清城区", "凤城街道", 12, 11)]
+    put(empty_lake, "business_registration", *rows[:21])
+    # nine are too few, also as the county's others; and the county less the other town would be those nine
+    assert build_theme(empty_lake, "business_environment").is_empty()
+    put(empty_lake, "business_registration", rows[21], push="p2")
+    found = build_theme(empty_lake, "business_environment").sort("entities")
+    # eleven of twelve active: the twelfth would be known
+    assert found.select("county", "town", "entities", "active", "share_active").rows() == [
+        ("清城区", "东城街道", 10, 10, 1.0),
+        ("清城区", "凤城街道", 12, None, None),
+    ]
 
 
 def test_a_file_counts_what_a_person_has_and_the_dead_have_none(empty_lake: Context) -> None:

@@ -25,6 +25,7 @@ pytestmark = [
 ]
 PAGES = (
     "/",
+    "/resources",
     "/pushes",
     "/periods",
     "/departments/civil_affairs/excuses",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import fastexcel
@@ -15,11 +15,15 @@ import pytest
 from assets.build import Context
 from assets.operations import publish_freshness
 from lake.ledger import Push, PushState, open_ledger
+from lake.promises import open_promises
+from lake.purges import Purges
+from pipelines.dashboard.board import Board
+from quality.clock import CITY_TIME
 from tests.pipelines.dashboard.town import cremation, token
 
 Login = Callable[[str], httpx.Client]
 Deliver = Callable[..., Push]
-BUREAU_PAGES = ("/", "/pushes", "/bases", "/map", "/bulletin", "/acts")
+BUREAU_PAGES = ("/", "/resources", "/pushes", "/bases", "/map", "/bulletin", "/acts")
 
 
 @pytest.fixture
@@ -65,7 +69,9 @@ def test_the_language_chosen_stays_chosen(login: Login) -> None:
 def test_the_overview_counts_what_is_on_the_board(login: Login, pushed: Push, city: Context) -> None:
     text = login("zhang").get("/").text
     counts = [int(number) for number in re.findall(r'class="tile-number">(\d+)<', text)]
-    assert sum(counts) == len(city.catalogue.entries) == len(re.findall(r'class="chip ', text))
+    *states, failing = counts
+    assert failing == 1  # a quarter of its rows was refused
+    assert sum(states) == len(city.catalogue.entries) == len(re.findall(r'class="chip ', text))
     assert "遗体火化信息" in text
     only_never = login("zhang").get("/?state=never").text
     assert len(re.findall(r'class="chip ', only_never)) == counts[3]
@@ -159,6 +165,25 @@ def test_the_bureau_alone_lets_a_held_push_in_with_a_reason(login: Login, held: 
     assert client.post(address, data=form | {"reason": "核实无误"}).status_code == 409
 
 
+def test_two_officers_together_have_a_push_purged(login: Login, pushed: Push, city: Context) -> None:
+    address = f"/receipts/{pushed.id}"
+    first, second = login("zhang"), login("sun")
+    mine, theirs = ({"csrf": token(client, address)} for client in (first, second))
+    refused = [
+        login("li").post(f"{address}/purge", data={"csrf": token(login("li"), "/account"), "reason": "x"}),
+        first.post(f"{address}/purge", data=mine | {"reason": " "}),
+        second.post(f"{address}/purge/confirm", data=theirs),
+    ]
+    assert [answer.status_code for answer in refused] == [403, 422, 409]
+    assert first.post(f"{address}/purge", data=mine | {"reason": "法院裁定"}).status_code == 303
+    assert first.post(f"{address}/purge/confirm", data=mine).status_code == 409, "one person is not two"
+    assert "确认清除" not in first.get(address).text
+    assert "确认清除" in second.get(address).text
+    assert second.post(f"{address}/purge/confirm", data=theirs).status_code == 303
+    assert "正在排队执行" in first.get(address).text
+    assert [stone.push for stone in Purges(city.home).unfinished()] == [pushed.id]
+
+
 def test_a_department_page_has_what_waits_and_for_how_long(login: Login, pushed: Push, held: Push) -> None:
     text = login("li").get("/departments/civil_affairs").text
     assert "待数据局确认" in text
@@ -174,6 +199,33 @@ def test_the_board_follows_the_ledger(login: Login, push: Deliver) -> None:
     assert "今天还没有推送" not in first
     later = push("cremation", cremation(2), cremation(3))
     assert later.id in client.get("/pushes").text
+
+
+def test_the_board_follows_the_day_and_what_is_promised(
+    app: Any, push: Deliver, city: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judging anew what has not been pushed since says what judging everything says."""
+    push("cremation", cremation(1), on=date(2026, 1, 5))
+    board = app.state.site.board
+    board.picture()
+    open_promises(city.home).begin("marriage", date(2025, 1, 6), reason="归集协议", by="zhang")
+    assert board.picture().states["marriage"].working_days_late > 200
+    open_promises(city.home).outage(date(2025, 1, 7), date(2025, 3, 31), reason="停电", by="zhang")
+    assert board.picture().states["marriage"].next_due == date(2025, 4, 1)
+    later = datetime.now(UTC) + timedelta(days=40)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return later
+
+    monkeypatch.setattr("pipelines.dashboard.board.datetime", Clock)
+    followed, whole = board.picture(), Board(city).picture()
+    assert followed.today == later.astimezone(CITY_TIME).date()
+    assert followed.states == whole.states
+    assert followed.cut({"police"}).states.keys() == {
+        entry.code for entry in city.catalogue.of_department("police")
+    }
 
 
 def test_the_catalogue_is_searched_by_title_column_and_code(login: Login, city: Context) -> None:
@@ -234,3 +286,31 @@ def test_the_bulletin_ranks_by_what_was_recorded(login: Login, push: Deliver, ci
     text = login("zhang").get("/bulletin?month=2026-01").text
     assert "公共数据归集情况通报" in text
     assert "本月没有应报的周期" in text
+
+
+def test_what_fails_is_counted_marked_and_listed(login: Login, push: Deliver) -> None:
+    push("cremation", *(cremation(serial) for serial in range(3)), cremation(3, name=""))
+    client = login("zhang")
+    text = client.get("/?failing=true").text
+    assert re.findall(r'class="tile-number">(\d+)<', text)[-1] == "1"
+    assert re.findall(r'class="chip [a-z_]+" href="/resources/(\w+)"', text) == ["cremation"]
+    listed = client.get("/resources?by=quality").text
+    assert re.findall(r'<th scope="row"><a href="/resources/(\w+)"', listed)[0] == "cremation"
+    assert client.get("/resources?by=nonsense").status_code == 404
+
+
+def test_content_that_does_not_change_is_marked(login: Login, push: Deliver) -> None:
+    for month in (1, 2, 3):
+        push("cremation", cremation(1), on=date(2026, month, 5))
+    for page in ("/", "/resources", "/resources/cremation", "/departments/civil_affairs"):
+        assert "内容连续 3 期未变" in login("zhang").get(page).text, page
+
+
+def test_bars_and_counts_lead_to_what_they_count(login: Login, pushed: Push) -> None:
+    client = login("zhang")
+    assert f'<a href="/receipts/{pushed.id}" aria-label=' in client.get("/resources/cremation").text
+    month = f"{pushed.received_at:%Y-%m}"
+    assert pushed.id in client.get(f"/pushes?day={month}").text
+    assert pushed.id not in client.get("/pushes?day=2020-01").text
+    address = f"/pushes?department=civil_affairs&amp;day={month}"
+    assert address in client.get(f"/bulletin?month={month}").text

@@ -114,7 +114,7 @@ def test_a_check_says_what_would_become_of_a_file_and_keeps_nothing(login: Login
     assert "“姓名”为必填项，不能为空" in answer.text
     assert re.findall(r"<dd>(\d+)</dd>", answer.text) == ["3", "2", "1"]
     assert not open_ledger(city.home).history("cremation")
-    assert not list((city.home.work / "rehearsals").iterdir())
+    assert not list((city.home.work / "scratch").iterdir())
     assert city.lake.rows("standard", "cremation") == city.lake.rows("quarantine", "cremation") == 0
 
 
@@ -139,3 +139,17 @@ def test_only_the_source_department_checks(login: Login, name: str) -> None:
         headers={"X-CSRF-Token": token(client, "/account"), "X-Filename": "a.csv"},
     )
     assert answer.status_code in (403, 404)
+
+
+def test_nothing_to_report_is_signed_by_whoever_is_logged_in(login: Login, city: Context) -> None:
+    client = login("li")
+    form = {"csrf": token(client, "/resources/cremation/upload"), "data_date": "2026-01-05"}
+    answer = client.post("/resources/cremation/nothing", data=form)
+    assert answer.status_code == 303
+    (push,) = open_ledger(city.home).history("cremation")
+    assert [signed.by for signed in open_ledger(city.home).decisions("sign", push.id)] == ["li"]
+    assert "签署" in client.get(answer.headers["location"]).text
+    assert client.post("/resources/cremation/nothing", data=form | {"data_date": "?"}).status_code == 422
+    other = login("wang")
+    refused = other.post("/resources/cremation/nothing", data=form | {"csrf": token(other, "/account")})
+    assert refused.status_code in (403, 404)

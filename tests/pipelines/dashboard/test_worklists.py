@@ -86,6 +86,22 @@ def test_the_workbook_holds_the_rows_as_they_came_with_reasons_and_marks(login: 
     assert marked(content) == {"B2", "C3"}
 
 
+def test_what_looks_like_a_formula_stays_the_text_that_was_sent(push: Deliver, login: Login) -> None:
+    payloads = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "=cmd|'/C calc'!A0", "＝1+1", "http://a.example"]
+    rows = (
+        cremation(serial, resident_id="441802195001010099", funeral_home=payload)
+        for serial, payload in enumerate(payloads)
+    )
+    push("cremation", *rows, *(cremation(serial) for serial in range(100, 114)))
+    content = workbook(login("li"))
+    assert marked(content) == {f"B{line}" for line in range(2, len(payloads) + 2)}
+    assert sheet_of(content)["殡仪馆"].to_list() == payloads
+    with zipfile.ZipFile(io.BytesIO(content)) as parts:
+        assert not any(
+            "hyperlink" in parts.read(name).decode() for name in parts.namelist() if "sheet" in name
+        )
+
+
 def corrected(content: bytes, path: Path) -> Path:
     """The workbook as an officer corrects it, sheet and headers as they were."""
     rows = sheet_of(content)

@@ -13,6 +13,7 @@ from pipelines.dashboard.accounts import Role
 PASSWORD = "correct horse battery staple"
 ACCOUNTS = {
     "zhang": (Role.BUREAU, None),
+    "sun": (Role.BUREAU, None),
     "li": (Role.DEPARTMENT, "civil_affairs"),
     "wang": (Role.DEPARTMENT, "police"),
     "shen": (Role.AUDITOR, None),

@@ -17,6 +17,7 @@ from lake import tokens
 from lake.home import Home
 from lake.ledger import Ledger, open_ledger
 from pipelines.gateway.app import create_app
+from pipelines.listening import GuardedProtocol
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +39,12 @@ def ledger(home: Home) -> Ledger:
 def client(home: Home, catalogue: Catalogue) -> Iterator[httpx.Client]:
     """A client of a real server on loopback, in a thread, so that a test may change the limits."""
     config = uvicorn.Config(
-        create_app(home, catalogue), log_level="critical", access_log=False, ws="none", lifespan="off"
+        create_app(home, catalogue),
+        log_level="critical",
+        access_log=False,
+        ws="none",
+        lifespan="off",
+        http=GuardedProtocol,
     )
     server, listener = uvicorn.Server(config), socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -354,3 +354,21 @@ def test_a_push_that_a_run_may_be_applying_is_asked_for(
         answer = client.post(f"/v1/receipts/{push_id}/withdrawal", json={"reason": "wrong"}, headers=header())
     assert answer.status_code == 202
     assert ledger.get(push_id).state is PushState.RECEIVED
+
+
+def test_nothing_to_report_is_a_push_with_a_receipt_and_a_name(
+    client: httpx.Client, header: Header, ledger: Ledger
+) -> None:
+    address = "/v1/resources/cremation/nothing"
+    answers = [
+        client.post(address, params={"data_date": "2024-06-30"}, json={"by": "李明"}, headers=header())
+        for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    (receipt,) = {answer.json()["receipt"] for answer in answers}
+    assert [signed.by for signed in ledger.decisions("sign", receipt)] == ["李明"]
+    problem(client.post(address, json={"by": ""}, headers=header()), 422)
+    problem(client.post(address, json={"by": "李明"}, headers=header("police")), 403)
+    problem(client.post(address, json={"by": "李明"}, headers=header(resources=["marriage"])), 403)
+    future = {"data_date": "2124-06-30"}
+    problem(client.post(address, params=future, json={"by": "李明"}, headers=header()), 422)

@@ -1,0 +1,178 @@
+"""What base databases keep for ever, without what a purged push said: its states in histories, ids given for it alone.
+
+Here belongs the taking out of two ledgers that otherwise only grow. Everything else in the base databases is built
+anew from the standard tables, and needs no erasing. The tables must have been built without the push before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import polars as pl
+
+from assets.base import address, history
+from assets.base.history import FROM, TO
+from assets.base.identity import GIVEN_AT, IDENTIFIER, given_ids, known_ids, ledger_name
+from assets.build import Context
+from catalog.base_model import Base, load_bases
+from lake.hashes import ROW_HASH
+from lake.ledger import Push
+from lake.locks import writing
+
+_WHOSE, _SAID, _TOUCHED = "_whose", "_said", "_touched"
+#: Columns that a row has from other pushes than the one it names: by table, of which resources, and which.
+_CARRIED: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "division": (("division_boundary",), ("geometry",)),
+    "address": (("place_name", "point_of_interest", "building"), ("longitude", "latitude")),
+}
+
+
+def erase(context: Context, push: Push, rows: pl.DataFrame) -> int:
+    """Take what only ``push`` said out of histories and ledgers of ids; ``rows`` are all of its rows as standard would
+    hold them. Returns how many rows went; said again, none."""
+    gone = 0
+    for base in load_bases(context.catalogue).values():
+        told = _told(context, base, push.resource, rows)
+        if not told.is_empty():
+            gone += _erase_states(context, base, told, push.received_at)
+            gone += _erase_ids(context, base, told, push.received_at)
+    gone += _erase_states_of_push(context, push)
+    gone += _erase_carried(context, push)
+    return gone + _erase_addresses(context)
+
+
+def _told(context: Context, base: Base, resource: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """What the push said of whom: each entity's id (of merged ones both), the identifier, and one value as text."""
+    id_column, pairs = base.id_column, []
+    for source in base.sources.values():
+        if source.resource == resource and source.identifier in rows.columns:
+            texts = rows.select(
+                pl.col(source.identifier).cast(pl.String).alias(_WHOSE),
+                *(
+                    pl.col(name).cast(pl.String)
+                    for name, dtype in rows.schema.items()
+                    if not name.startswith("_") and not dtype.is_nested() and dtype != pl.Binary
+                ),
+            )
+            said = texts.unpivot(index=_WHOSE, value_name=_SAID)
+            pairs.append(said.select(pl.col(_WHOSE).alias(base.identifier), _SAID))
+    if not pairs:
+        return pl.DataFrame(schema={id_column: pl.String, base.identifier: pl.String, _SAID: pl.String})
+    told = pl.concat(pairs).drop_nulls().unique().lazy()
+    ids = pl.concat(
+        [
+            table.select(id_column, base.identifier)
+            for table in (given_ids(context, base), known_ids(context, base))
+        ]
+    )
+    identifier = told.select(base.identifier, pl.col(base.identifier).alias(_SAID))
+    return pl.concat([told, identifier]).join(ids.unique(), on=base.identifier).unique().collect()
+
+
+def _erase_states(context: Context, base: Base, told: pl.DataFrame, since: datetime) -> int:
+    """Strike the states, recorded since the push came, that say of an entity what the push said and nobody says now."""
+    name = base.code + history.SUFFIX
+    if not context.lake.exists("base", name) or not context.lake.exists("base", base.code):
+        return 0
+    key, fields = base.id_column, [base.identifier, *base.fields]
+    states = context.lake.scan("base", name).filter(pl.col(FROM) >= since)
+    states = states.join(told.lazy().select(key).unique(), on=key, how="semi")
+
+    def values(rows: pl.LazyFrame, *more: str) -> pl.LazyFrame:
+        texts = rows.select(key, *more, *(pl.col(field).cast(pl.String) for field in fields))
+        return texts.unpivot(index=[key, *more], variable_name="field", value_name=_SAID).drop_nulls(_SAID)
+
+    now = values(context.lake.scan("base", base.code))
+    struck = (
+        values(states, FROM)
+        .join(told.lazy().select(key, _SAID), on=[key, _SAID], how="semi")
+        .join(now, on=[key, "field", _SAID], how="anti")
+        .select(key, FROM)
+        .unique()
+    )
+    return _strike(context, name, [key], struck.collect())
+
+
+def _erase_states_of_push(context: Context, push: Push) -> int:
+    """Strike the states of tables whose rows name the push that they come from."""
+    gone = 0
+    for table, key in history.keyed_tables(context.catalogue).items():
+        name = table + history.SUFFIX
+        if not context.lake.exists("base", name):
+            continue
+        states = context.lake.scan("base", name)
+        if "source_push" in states.collect_schema():
+            struck = states.filter(source_push=push.id).select(*key, FROM)
+            gone += _strike(context, name, key, struck.collect())
+    return gone
+
+
+def _erase_carried(context: Context, push: Push) -> int:
+    """Strike the states, recorded since the push came, that carry in these columns what nothing says now: which push each
+    of them is from is not kept, so that a state more may go than need be."""
+    gone, keys = 0, history.keyed_tables(context.catalogue)
+    for table, (resources, columns) in _CARRIED.items():
+        name, key = table + history.SUFFIX, keys[table]
+        if push.resource not in resources or not context.lake.exists("base", name):
+            continue
+        carrying = pl.any_horizontal(pl.col(column).is_not_null() for column in columns)
+        states = context.lake.scan("base", name).filter(pl.col(FROM) >= push.received_at, carrying)
+        now = context.lake.scan("base", table).select(*key, *columns)
+        struck = states.join(now, on=[*key, *columns], how="anti", nulls_equal=True).select(*key, FROM)
+        gone += _strike(context, name, key, struck.collect())
+    return gone
+
+
+def _strike(context: Context, name: str, key: Sequence[str], struck: pl.DataFrame) -> int:
+    """Remove these states; the one before each then lasts until the next that stays."""
+    if struck.is_empty():
+        return 0
+    with writing(context.home, f"base.{name}"):
+        held = context.lake.scan("base", name)
+        left = held.join(struck.lazy(), on=[*key, FROM], how="anti", nulls_equal=True).sort(*key, FROM)
+        whose = struck.lazy().select(key).unique().with_columns(pl.lit(value=True).alias(_TOUCHED))
+        left = left.join(whose, on=key, how="left", nulls_equal=True, maintain_order="left")
+        following = pl.col(FROM).shift(-1).over(key)
+        # the last state of an entity that is gone ended when it did, if it did
+        ends = pl.when(pl.col(_TOUCHED) & following.is_not_null()).then(following).otherwise(TO)
+        rows = left.with_columns(ends.alias(TO)).drop(_TOUCHED).collect(engine="streaming")
+        rows = history.hashed(rows.drop(ROW_HASH).lazy()).select(rows.columns).collect()
+        context.lake.publish("base", name, rows, key=[*key, FROM])
+    return struck.height
+
+
+def _erase_ids(context: Context, base: Base, told: pl.DataFrame, since: datetime) -> int:
+    """Take back the ids given since the push came to identifiers that it named and no table names now.
+
+    Should one come again, it gets the same id under the same master key."""
+    name = ledger_name(base)
+    if not context.lake.exists("base", base.code):
+        return 0
+    with writing(context.home, f"base.{name}"):
+        ledger = context.lake.scan("base", name)
+        if GIVEN_AT not in ledger.collect_schema():
+            return 0
+        living = context.lake.scan("base", base.code).select(pl.col(base.identifier).alias(IDENTIFIER))
+        gone = (
+            ledger.filter(pl.col(GIVEN_AT) >= since)
+            .join(told.lazy().select(pl.col(base.identifier).alias(IDENTIFIER)), on=IDENTIFIER, how="semi")
+            .join(living, on=IDENTIFIER, how="anti")
+            .select(IDENTIFIER)
+            .collect()
+        )
+        if gone.height:
+            kept = ledger.join(gone.lazy(), on=IDENTIFIER, how="anti")
+            context.lake.publish("base", name, kept, key=[base.id_column])
+    return gone.height
+
+
+def _erase_addresses(context: Context) -> int:
+    """Take back the ids of addresses that nobody writes any more; written again, one gets the same id."""
+    if not context.lake.exists("base", "address") or not context.lake.exists("base", address.LEDGER):
+        return 0
+    with writing(context.home, f"base.{address.LEDGER}"):
+        ledger = context.lake.scan("base", address.LEDGER)
+        kept = ledger.join(context.lake.scan("base", "address").select("address"), on="address", how="semi")
+        before = context.lake.rows("base", address.LEDGER)
+        return before - context.lake.publish("base", address.LEDGER, kept, key=["address_id"]).rows

@@ -45,7 +45,7 @@ def table(rows: list[Row]) -> Table:
     ]
     shown = Table(*headings, header_style="bold")
     for row in rows:
-        aims = ((row.aim, ""), (row.memory_aim, " of memory"))
+        aims = ((row.aim, ""), (row.memory_aim, " of memory"), (row.peak_aim, " MB"))
         shown.add_row(
             row.name,
             f"{row.seconds:.2f}",

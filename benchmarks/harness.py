@@ -43,8 +43,9 @@ class Peer:
 class Comparison:
     """Ours against another, with the ratio aimed at: ``ours / other <= aim`` (below 1: we must be faster).
 
-    Without an aim the two stand side by side. ``memory_aim`` is the same of peak memory. Where ours works through so many
-    ``values``, it is said how many that is a second. Comparisons of one ``group`` share what ``prepare`` makes."""
+    Without an aim the two stand side by side. ``memory_aim`` is the same of peak memory, ``peak_aim`` how many MB ours may
+    take whatever the other takes. Where ours works through so many ``values``, it is said how many that is a second.
+    Comparisons of one ``group`` share what ``prepare`` makes."""
 
     name: str
     against: str
@@ -54,6 +55,7 @@ class Comparison:
     prepare: Side
     runs: int = RUNS
     memory_aim: float | None = None
+    peak_aim: float | None = None
     values: int | None = None
     group: str = ""
 
@@ -77,6 +79,7 @@ class Row:
     memory_ratio: float | None
     aim: float | None
     memory_aim: float | None
+    peak_aim: float | None
     holds: bool | None
     per_second: int | None = None
     per_busy_second: int | None = None
@@ -113,12 +116,13 @@ def _row(comparison: Comparison, ours: Sequence[Sample], other: Sequence[Sample]
         return _median([mine[position] / theirs[position] for mine, theirs in pairs], 3)
 
     seconds, cpu, memory = (ratio(position) for position in range(3))
-    aims = ((seconds, comparison.aim), (memory, comparison.memory_aim))
+    peak = _median([sample.peak_mb for sample in ours], 1) or 0.0
+    aims = ((seconds, comparison.aim), (memory, comparison.memory_aim), (peak, comparison.peak_aim))
     judged = [measured <= aim for measured, aim in aims if measured is not None and aim is not None]
     return Row(
         name=comparison.name,
         seconds=_median([sample.seconds for sample in ours], 3) or 0.0,
-        peak_mb=_median([sample.peak_mb for sample in ours], 1) or 0.0,
+        peak_mb=peak,
         against=comparison.against,
         other_seconds=_median([sample.seconds for sample in other], 3),
         other_peak_mb=_median([sample.peak_mb for sample in other], 1),
@@ -127,6 +131,7 @@ def _row(comparison: Comparison, ours: Sequence[Sample], other: Sequence[Sample]
         memory_ratio=memory,
         aim=comparison.aim,
         memory_aim=comparison.memory_aim,
+        peak_aim=comparison.peak_aim,
         holds=all(judged) if judged else None,
         per_second=_rate(comparison.values, [sample.seconds for sample in ours]),
         per_busy_second=_rate(comparison.values, [sample.cpu_seconds for sample in ours]),

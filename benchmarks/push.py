@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import polars as pl
 
 from assets.build import Context
-from assets.standard import apply, make_tables
+from assets.ingest import operations
+from assets.standard import Outcome, apply, make_tables
 from benchmarks.harness import Comparison
 from catalog.load import Catalogue, default_root
 from catalog.model import Entry, Way
@@ -27,7 +30,7 @@ from lake.home import Home
 from lake.landing import file_chunks, receive
 from lake.ledger import PushState, open_ledger
 from lake.tables import Lake
-from quality.plan import content_schema
+from quality.plan import Plan, compile_entry, content_schema
 
 ROWS = 2_000_000
 #: People are made in blocks, so that also a file of twenty million rows is made in little memory.
@@ -178,8 +181,18 @@ def prepare_dirty(folder: Path) -> None:
     land(folder, ROWS // 5, VERY_DIRTY)
 
 
+def prepare_large(folder: Path) -> None:
+    """Twenty million rows: memory must not grow with them."""
+    land(folder, 10 * ROWS, DIRTY)
+
+
 def ours(folder: Path) -> None:
     """landing → standard + quarantine, committed; each run into tables of its own."""
+    outcome = _applied(folder)
+    assert outcome.accepted + outcome.rejected == outcome.rows > outcome.rejected > 0
+
+
+def _applied(folder: Path) -> Outcome:
     home = Home.open(folder / "home")
     ledger = open_ledger(home)
     [push] = ledger.history(ENTRY.code)
@@ -188,8 +201,8 @@ def ours(folder: Path) -> None:
     make_tables(context, ENTRY)
     outcome = apply(context, ledger, push)
     assert outcome.state is PushState.APPLIED
-    assert outcome.accepted + outcome.rejected == outcome.rows > outcome.rejected > 0
     assert context.lake.rows("standard", ENTRY.code) == outcome.accepted
+    return outcome
 
 
 def floor(folder: Path) -> None:
@@ -200,6 +213,19 @@ def floor(folder: Path) -> None:
     scan.sink_parquet(_fresh(folder) / "part.parquet")
 
 
+def unchecked(folder: Path) -> None:
+    """Ours with a plan of one rule, that the number be there: the same reading, standardising, hashing and writing."""
+
+    def with_one_rule(entry: Entry) -> Plan:
+        plan = compile_entry(entry)
+        first = plan.rules[0].code
+        return replace(plan, rules=plan.rules[:1], failing={first: plan.failing[first]}, sets=())
+
+    with mock.patch.object(operations, "compile_entry", with_one_rule):
+        outcome = _applied(folder)
+    assert outcome.accepted == outcome.rows > 0
+
+
 def _fresh(folder: Path) -> Path:
     return Path(tempfile.mkdtemp(dir=folder))
 
@@ -207,4 +233,6 @@ def _fresh(folder: Path) -> Path:
 COMPARISONS = (
     Comparison("push", "Polars CSV → Parquet", 2.5, ours, floor, prepare),
     Comparison("push_dirty", "Polars CSV → Parquet", 5, ours, floor, prepare_dirty),
+    Comparison("push_checks", "the same push without checks", 1.6, ours, unchecked, prepare),
+    Comparison("push_20m", "Polars CSV → Parquet", None, ours, floor, prepare_large, peak_aim=6_000),
 )

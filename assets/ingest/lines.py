@@ -19,7 +19,8 @@ import numpy.typing as npt
 import polars as pl
 
 BLANK = " \t\r\n\u3000\ufeff\x1a"
-BLOCK = 1 << 22
+#: What is asked of a block's bytes stays in the processor's cache: blocks of four times this take half as long again.
+BLOCK = 1 << 20
 #: A file with a longer line is read row by row.
 MAX_LINE = 16 << 20
 _NEWLINE, _QUOTE = ord("\n"), ord('"')

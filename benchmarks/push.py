@@ -3,11 +3,13 @@
 Here belong the file, its entry and the two sides. Ours is the product's own path: read, standardise, judge each row,
 look for repeated keys, hash, write both parts, commit them in Delta, settle the push. Receiving the bytes is not in it,
 since the floor does not do that either. The floor scans the same file to the types that the standard table has and
-writes Parquet; cells it cannot read become null.
+writes Parquet; cells it cannot read become null. dlt loads the same file into Delta as it is, and checks nothing.
+``CITYLAKE_BENCH_ROWS`` (2,000,000) makes the file smaller.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,18 +23,18 @@ import polars as pl
 from assets.build import Context
 from assets.ingest import operations
 from assets.standard import Outcome, apply, make_tables
-from benchmarks.harness import Comparison
+from benchmarks.harness import Comparison, Peer
 from catalog.load import Catalogue, default_root
 from catalog.model import Entry, Way
 from demo import people
 from demo.dirt import FULL_WIDTH
 from lake.home import Home
 from lake.landing import file_chunks, receive
-from lake.ledger import PushState, open_ledger
+from lake.ledger import Ledger, Push, PushState, open_ledger
 from lake.tables import Lake
 from quality.plan import Plan, compile_entry, content_schema
 
-ROWS = 2_000_000
+ROWS = int(os.environ.get("CITYLAKE_BENCH_ROWS", "2000000"))
 #: People are made in blocks, so that also a file of twenty million rows is made in little memory.
 BLOCK = 500_000
 TODAY = date(2026, 1, 1)
@@ -196,12 +198,17 @@ def _applied(folder: Path) -> Outcome:
     home = Home.open(folder / "home")
     ledger = open_ledger(home)
     [push] = ledger.history(ENTRY.code)
-    catalogue = Catalogue(default_root(), {}, {ENTRY.code: ENTRY}, {})
-    context = Context(home, Lake(_fresh(folder)), catalogue)
-    make_tables(context, ENTRY)
+    return applied(home, ENTRY, ledger, push, tables=fresh(folder))
+
+
+def applied(home: Home, entry: Entry, ledger: Ledger, push: Push, tables: Path | None = None) -> Outcome:
+    """Apply a push that waits, into the home's tables or those of another folder, and look whether it is all there."""
+    catalogue = Catalogue(default_root(), {}, {entry.code: entry}, {})
+    context = Context(home, Lake(tables or home.lake), catalogue)
+    make_tables(context, entry)
     outcome = apply(context, ledger, push)
     assert outcome.state is PushState.APPLIED
-    assert context.lake.rows("standard", ENTRY.code) == outcome.accepted
+    assert context.lake.rows("standard", entry.code) == outcome.accepted
     return outcome
 
 
@@ -210,7 +217,7 @@ def floor(folder: Path) -> None:
     titles = (column.title for column in ENTRY.columns.values())
     schema = pl.Schema(dict(zip(titles, content_schema(ENTRY).dtypes(), strict=True)))
     scan = pl.scan_csv(folder / "push.csv", schema=schema, ignore_errors=True)
-    scan.sink_parquet(_fresh(folder) / "part.parquet")
+    scan.sink_parquet(fresh(folder) / "part.parquet")
 
 
 def unchecked(folder: Path) -> None:
@@ -226,7 +233,8 @@ def unchecked(folder: Path) -> None:
     assert outcome.accepted == outcome.rows > 0
 
 
-def _fresh(folder: Path) -> Path:
+def fresh(folder: Path) -> Path:
+    """A folder in it that no other run has."""
     return Path(tempfile.mkdtemp(dir=folder))
 
 
@@ -234,5 +242,6 @@ COMPARISONS = (
     Comparison("push", "Polars CSV → Parquet", 2.5, ours, floor, prepare),
     Comparison("push_dirty", "Polars CSV → Parquet", 5, ours, floor, prepare_dirty),
     Comparison("push_checks", "the same push without checks", 1.6, ours, unchecked, prepare),
+    Comparison("push_dlt", "dlt → Delta, unchecked", 1 / 3, ours, Peer("dlt", "load"), prepare),
     Comparison("push_20m", "Polars CSV → Parquet", None, ours, floor, prepare_large, peak_aim=6_000),
 )

@@ -30,7 +30,7 @@ demo: venv  ## build the synthetic city end to end (PEOPLE=20000), and say what 
 
 test: venv  ## formatter, linter, types, import directions, and the tests (under 10 minutes)
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-slow: venv  ## the tests behind the slow marker (CI runs them too)
 	@$(BIN)/python -m pytest -m slow

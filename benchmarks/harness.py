@@ -185,8 +185,19 @@ def sample(side: Side, folder: Path) -> Sample:
     started, busy = time.perf_counter(), _cpu_seconds()
     own = side(folder)
     seconds = time.perf_counter() - started if own is None else own
-    peak = max(resource.getrusage(who).ru_maxrss for who in _WHO)
-    return Sample(seconds, max(_cpu_seconds() - busy, 1e-3), peak / 1024)
+    return Sample(seconds, max(_cpu_seconds() - busy, 1e-3), _peak_kb() / 1024)
+
+
+def _peak_kb() -> int:
+    """The most memory this process held, or one that it started and saw end.
+
+    Linux tells it of the program that runs now; what ``getrusage`` tells includes the program that started this one."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return max(children, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    [line] = [line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM")]
+    return max(children, int(line.split()[1]))
 
 
 def _cpu_seconds() -> float:

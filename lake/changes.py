@@ -99,7 +99,9 @@ def plan_exchange(
     known = _known_groups(table, folder, files, leaving, order)
     folded = files.filter(pl.len().over(_GROUP) > 1)[_GROUP].unique().to_list()
     groups = sorted({*known[_GROUP], *folded})
-    placed = fresh.join(known, on=order, how="left", maintain_order="left").with_columns(
+    # whose rows lie in several files are looked for in all of these, and come into the first
+    home = known.unique(order, keep="first", maintain_order=True)
+    placed = fresh.join(home, on=order, how="left", maintain_order="left").with_columns(
         pl.col(_GROUP).fill_null(groups[-1] if groups else -1)
     )
     parts, removed, inserted, deleted = [], [], 0, 0
@@ -131,13 +133,13 @@ def _grouped(files: pl.DataFrame) -> pl.DataFrame:
 def _known_groups(
     table: DeltaTable, folder: Path, files: pl.DataFrame, leaving: pl.Expr, order: str
 ) -> pl.DataFrame:
-    """In which group of files the rows lie that are leaving, by their ``order``."""
+    """In which groups of files the rows lie that are leaving, by their ``order``."""
     found = [
         scan_files(table, folder, [path]).filter(leaving).select(order, pl.lit(group, pl.Int64).alias(_GROUP))
         for path, group in files.select("path", _GROUP).iter_rows()
     ]
     nobody = pl.LazyFrame(schema={order: schema_of(table)[order], _GROUP: pl.Int64})
-    return pl.concat([nobody, *found]).unique(order, keep="first", maintain_order=True).collect()
+    return pl.concat([nobody, *found]).unique(maintain_order=True).collect()
 
 
 def plan_pieces(

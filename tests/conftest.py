@@ -54,12 +54,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process runs all tests that share a fixture of their module: else each would make it anew."""
-    for item in items:
-        if isinstance(item, pytest.Function) and not item.get_closest_marker("xdist_group"):
-            used = (found[-1] for found in item._fixtureinfo.name2fixturedefs.values() if found)
-            if any(fixture.scope == "module" for fixture in used):
-                item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+    """What takes minutes in one file comes first: each file is one process's, and none should wait for it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -257,7 +257,6 @@ def run(script: str, folder: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("docs")
 def test_python_examples_run(desk: Path) -> None:
     for code in blocks(README, "python"):
         script = desk / "example.py"
@@ -266,7 +265,6 @@ def test_python_examples_run(desk: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("docs")
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples push with curl")
 def test_shell_examples_run(desk: Path) -> None:
     """In one shell, in order, as a reader goes through them, with the gateway on a port of its own."""
@@ -283,7 +281,6 @@ def test_shell_examples_run(desk: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("docs")
 def test_the_analysts_ten_questions_are_answered(desk: Path) -> None:
     questions = blocks(ANALYST, "sql")
     files = ["bureau" if "_as_of" in question else "analyst" for question in questions]
@@ -296,7 +293,6 @@ def test_the_analysts_ten_questions_are_answered(desk: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("docs")
 def test_the_notebook_draws_three_charts(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its code cells, in order, as a notebook program runs them."""
     monkeypatch.setenv("CITYLAKE_HOME", str(desk / ".citylake"))

@@ -24,7 +24,7 @@ import pytest
 from catalog.elements.check_digits import resident_check
 from pipelines.services import free_port
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("main command")]
+pytestmark = pytest.mark.e2e
 PEOPLE = 1_000
 PATIENCE_SECONDS = 900
 

@@ -25,7 +25,6 @@ from lake.ledger import PushState, open_ledger
 from tests.assets.ingest.change_table import Follower, follow_to_the_last_word
 
 DAY = date(2024, 6, 30)
-pytestmark = pytest.mark.xdist_group("exchange")
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,6 @@ DAY = date(2024, 6, 30)
 PASSWORD = "S3cret:word"
 SERVER = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin")
 pytestmark = [
-    pytest.mark.xdist_group("mariadb"),
     pytest.mark.skipif(not SERVER, reason="mariadb-server is not installed: apt-get install mariadb-server"),
 ]
 

@@ -33,7 +33,7 @@ test: venv  ## formatter, linter, types, import directions, and the tests (under
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-slow: venv  ## the tests behind the slow marker (CI runs them too)
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 up: venv  ## gateway, Dagster webserver and daemon on loopback; Ctrl-C stops all
 	@$(BIN)/citylake up

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from catalog.errors import MendableError
+from lake.answers import answer_once, reasoned, with_answers
 from lake.home import Home
 from lake.ledger import UtcDateTime, open_tables
-from lake.promises import MAX_REASON
 
 
 class ObjectionError(MendableError, ValueError):
@@ -74,7 +74,7 @@ class Objections:
             "resource": resource,
             "entry_version": entry_version,
             "department": department,
-            "reason": _said(reason),
+            "reason": reasoned(reason, ObjectionError),
             "by": by,
             "at": datetime.now(UTC),
         }
@@ -86,35 +86,20 @@ class Objections:
         """Record what the bureau says to an objection, once and for ever. Raises :class:`ObjectionError`."""
         said = {
             "upheld": upheld,
-            "answer": _said(reason),
+            "answer": reasoned(reason, ObjectionError),
             "answered_by": by,
             "answered_at": datetime.now(UTC),
         }
-        try:
-            with self.engine.begin() as connection:
-                connection.execute(sa.insert(_answers).values(objection=objection, **said))
-        except sa.exc.IntegrityError:
-            msg = "没有这份异议，或已经答复过 · there is no such objection, or it has been answered"
-            raise ObjectionError(msg) from None
+        msg = "没有这份异议，或已经答复过 · there is no such objection, or it has been answered"
+        answer = sa.insert(_answers).values(objection=objection, **said)
+        answer_once(self.engine, answer, ObjectionError(msg))
 
     def all(self, resource: str | None = None) -> list[Objection]:
         """The objections (to one entry), newest first, each with its answer."""
-        joined = sa.outerjoin(_objections, _answers, _objections.c.id == _answers.c.objection)
-        answer = [column for column in _answers.columns if column.name != "objection"]
-        query = sa.select(_objections, *answer).select_from(joined).order_by(_objections.c.id.desc())
-        if resource is not None:
-            query = query.where(_objections.c.resource == resource)
-        with self.engine.connect() as connection:
-            return [Objection(**row) for row in connection.execute(query).mappings()]
+        rows = with_answers(self.engine, _objections, _answers, "objection", resource=resource)
+        return [Objection(**row) for row in rows]
 
 
 def open_objections(home: Home) -> Objections:
     """The objections of this home; their tables are made on first use."""
     return Objections(open_tables(home, _metadata))
-
-
-def _said(reason: str) -> str:
-    if not reason.strip() or len(reason) > MAX_REASON:
-        msg = f"请写明理由（{MAX_REASON} 字以内） · give the reason, in at most {MAX_REASON} characters"
-        raise ObjectionError(msg)
-    return reason.strip()

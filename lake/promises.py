@@ -16,10 +16,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from catalog.errors import MendableError
+from lake.answers import MAX_REASON, answer_once, reasoned, with_answers
 from lake.home import Home
 from lake.ledger import UtcDateTime, open_tables
 
-MAX_REASON = 1000
 MOST_OUTAGE_DAYS = 366
 
 
@@ -195,26 +195,15 @@ class Promises:
 
     def rule(self, excuse: int, *, accepted: bool, reason: str, by: str) -> None:
         """Record what the bureau says to an excuse, once and for ever. Raises :class:`ExcuseError`."""
-        if not reason.strip() or len(reason) > MAX_REASON:
-            msg = f"请写明理由（{MAX_REASON} 字以内） · give the reason, in at most {MAX_REASON} characters"
-            raise ExcuseError(msg)
-        said = {"accepted": accepted, "ruling": reason.strip(), "ruled_by": by, "ruled_at": datetime.now(UTC)}
-        try:
-            with self.engine.begin() as connection:
-                connection.execute(sa.insert(_rulings).values(excuse=excuse, **said))
-        except sa.exc.IntegrityError:
-            msg = "没有这份说明，或已经答复过 · there is no such excuse, or it has been ruled on"
-            raise ExcuseError(msg) from None
+        ruling = reasoned(reason, ExcuseError)
+        said = {"accepted": accepted, "ruling": ruling, "ruled_by": by, "ruled_at": datetime.now(UTC)}
+        msg = "没有这份说明，或已经答复过 · there is no such excuse, or it has been ruled on"
+        answer_once(self.engine, sa.insert(_rulings).values(excuse=excuse, **said), ExcuseError(msg))
 
     def excuses(self, department: str | None = None) -> list[Excuse]:
         """The excuses (of one department), newest first, each with its ruling."""
-        joined = sa.outerjoin(_excuses, _rulings, _excuses.c.id == _rulings.c.excuse)
-        ruling = [column for column in _rulings.columns if column.name != "excuse"]
-        query = sa.select(_excuses, *ruling).select_from(joined).order_by(_excuses.c.id.desc())
-        if department is not None:
-            query = query.where(_excuses.c.department == department)
-        with self.engine.connect() as connection:
-            return [Excuse(**row) for row in connection.execute(query).mappings()]
+        rows = with_answers(self.engine, _excuses, _rulings, "excuse", department=department)
+        return [Excuse(**row) for row in rows]
 
     def take(
         self, step: Step, department: str, resources: Sequence[str], *, correct_by: date | None, by: str

@@ -19,10 +19,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from catalog.errors import MendableError
+from lake.answers import MAX_REASON
 from lake.home import Home
 from lake.ledger import Push, UtcDateTime, open_tables
 
-MAX_REASON = 1000
 #: A number this long is somebody's, and a tombstone holds no personal value.
 _NUMBER = re.compile(r"\d{11,}[0-9Xx]?")
 

@@ -13,7 +13,8 @@ from fastapi.responses import RedirectResponse, Response
 
 from assets.operations import record_periods
 from catalog.model import Title
-from lake.promises import MAX_REASON, ExcuseError, excuse_of, open_promises
+from lake.answers import MAX_REASON
+from lake.promises import ExcuseError, excuse_of, open_promises
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Form, Visit, Visitor, require_posted
 from quality.freshness import Verdict

@@ -16,8 +16,8 @@ from fastapi.responses import Response
 from assets.operations import ResourceState
 from catalog.elements import ELEMENTS
 from catalog.model import Entry, Title
+from lake.answers import MAX_REASON
 from lake.ledger import Push, PushState
-from lake.promises import MAX_REASON
 from masking.product import Masking
 from pipelines.dashboard.charts import Bar, Point
 from pipelines.dashboard.lineage import Node, descendants

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from assets.base import changes, geospatial, relation
+from assets.base import address, changes, geospatial, relation
 from assets.build import Build, Built, Context
 from catalog.base_model import load_bases
 from catalog.load import Catalogue
@@ -26,25 +26,15 @@ FROM, TO = "recorded_from", "recorded_to"
 INSTANT = pl.Datetime("us", "UTC")
 SUFFIX = "_history"
 _WHOSE = "whose:"
-#: What the tables are called whose titles no declaration holds.
-_TITLES = {
-    "licence": Title(zh="电子证照", en="Licences"),
-    "division": Title(zh="行政区划", en="Divisions"),
-    "parcel": Title(zh="宗地", en="Land parcels"),
-    "building": Title(zh="房屋建筑", en="Buildings"),
-    "place": Title(zh="地名地址和兴趣点", en="Places"),
-    "hazard_zone": Title(zh="灾害风险区", en="Hazard zones"),
-    "protected_area": Title(zh="保护区", en="Protected areas"),
-    "address": Title(zh="地址", en="Addresses"),
-}
+#: The recipe of licences makes several tables, and is titled as the database.
+_LICENCE = Title(zh="电子证照", en="Licences")
 
 
 def builds(catalogue: Catalogue) -> list[Build]:
     """A history for each table of entities and of relations between them."""
-    bases = load_bases(catalogue)
-    relations = load_relations(catalogue, bases).values()
-    titles = _TITLES | {base.code: base.title for base in bases.values()}
-    titles |= {held.code: held.title for held in relations}
+    recipes = [*geospatial.builds(), *address.builds(catalogue), *relation.builds(catalogue)]
+    titles = {build.makes[0][1]: build.title for build in recipes} | {"licence": _LICENCE}
+    titles |= {base.code: base.title for base in load_bases(catalogue).values()}
     return [_build(table, key, titles[table]) for table, key in keyed_tables(catalogue).items()]
 
 

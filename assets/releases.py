@@ -80,10 +80,11 @@ def _is_urgent(context: Context, product: Product, k: int, key: RecipientKey) ->
 
 def _withdrawn_since(context: Context, product: Product, released: datetime) -> bool:
     """Whether a push that the product may be made of was taken back, or purged, after its release."""
+    ledger = open_ledger(context.home)
     withdrawn = [
         push.settled_at
         for resource in _resources(context, product)
-        for push in open_ledger(context.home).history(resource)
+        for push in ledger.history(resource)
         if push.state in (PushState.WITHDRAWN, PushState.PURGED)
     ]
     return any(settled and settled >= released for settled in withdrawn)

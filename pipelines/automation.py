@@ -17,10 +17,8 @@ from lake.ledger import open_ledger
 from pipelines.alerts import alert
 from pipelines.graph import asset_key
 from pipelines.reminders import overdue_corrections, remind
-from pipelines.running import active_runs
+from pipelines.running import MAX_FAILURES, active_runs, failed_too_often
 
-#: A set of pushes whose runs failed this often waits for a person instead of being tried for ever.
-MAX_FAILURES = 3
 PUSHES_TAG = "citylake/pushes"
 #: Rebuilt as soon as a push is in. Products and role tables are published on a schedule, in batches:
 #: a copy that follows every push tells its reader who changed.
@@ -132,9 +130,6 @@ def _reason_to_wait(instance: dg.DagsterInstance, digest: str) -> str | None:
     """Why no run should start now: one is under way, or these very pushes have failed too often."""
     if active_runs(instance):
         return "已有运行在进行 · a run is under way"
-    failed = instance.get_runs(
-        dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={PUSHES_TAG: digest}), limit=MAX_FAILURES
-    )
-    if len(failed) >= MAX_FAILURES:
+    if failed_too_often(instance, {PUSHES_TAG: digest}):
         return f"这些推送已失败 {MAX_FAILURES} 次，请查看运行日志 · failed {MAX_FAILURES} times: see the run's log, then run it by hand"
     return None

@@ -14,12 +14,10 @@ from lake.home import Home
 from lake.purges import PurgeError, Purges, Tombstone
 from pipelines.dashboard.accounts import Role, open_accounts
 from pipelines.instance import instance
-from pipelines.running import active_runs, progress_logger, this_process
+from pipelines.running import MAX_FAILURES, active_runs, failed_too_often, progress_logger, this_process
 
 JOB = "purge"
 PURGES_TAG = "citylake/purges"
-#: What failed this often waits for a person; failed runs tell the webhook.
-MAX_FAILURES = 3
 
 
 def officer(home: Home, name: str, password: str) -> str:
@@ -88,8 +86,7 @@ def purge_sensor(city: Context) -> dg.SensorDefinition:
         if active_runs(tick.instance):
             return dg.SkipReason("已有运行在进行 · a run is under way")
         tags = {PURGES_TAG: " ".join(stone.push[-16:] for stone in waiting)[:255]}
-        failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags=tags)
-        if len(tick.instance.get_runs(failed, limit=MAX_FAILURES)) >= MAX_FAILURES:
+        if failed_too_often(tick.instance, tags):
             return dg.SkipReason(
                 f"清除已失败 {MAX_FAILURES} 次，请查看运行日志 · failed {MAX_FAILURES} times: see the run's log"
             )

@@ -27,6 +27,8 @@ _ACTIVE = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+#: What failed this often waits for a person instead of being tried for ever; failed runs tell the webhook.
+MAX_FAILURES = 3
 LAYER_ORDER = ("standard", "quarantine", "base", "theme", "shared", "open", "role", "ops")
 
 
@@ -60,6 +62,12 @@ def active_runs(held: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
         else:
             held.report_run_failed(run_, "进程已不存在 · its process is no more")
     return living
+
+
+def failed_too_often(held: dg.DagsterInstance, tags: Mapping[str, str]) -> bool:
+    """Whether runs with these tags have failed :data:`MAX_FAILURES` times."""
+    failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags=tags)
+    return len(held.get_runs(failed, limit=MAX_FAILURES)) >= MAX_FAILURES
 
 
 def _process(pid: int) -> str | None:

@@ -36,7 +36,10 @@ class Office:
 
     def push(self, rows: Rows, day: int = 0) -> Push:
         """Land and apply rows of (number, word); ``?`` is a word that is not allowed."""
-        text = "no,word\n" + "".join(f"{number},{word}\n" for number, word in rows)
+        return self.send("no,word\n" + "".join(f"{number},{word}\n" for number, word in rows), day)
+
+    def send(self, text: str, day: int = 0) -> Push:
+        """Land and apply a file of this text."""
         push = receive(
             self.context.home,
             self.ledger,

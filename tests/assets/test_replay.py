@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from assets.quarantine import release
 from assets.replay import WithdrawalError, read_as_current, replay, withdraw
-from assets.standard import apply_waiting, make_tables
+from assets.standard import make_tables
 from catalog.load import Catalogue, load
-from catalog.model import Entry, Title, Way
+from catalog.model import Entry, Title
 from lake.entries import EntryGoneError
-from lake.landing import receive
 from lake.ledger import PushState, UnknownPushError
 from lake.tables import SchemaChangeError
 from tests.assets.office import CODE, DELIVERIES, FIRST, Office, Rows, office
@@ -214,7 +213,7 @@ def test_an_older_push_meets_newer_ones_as_they_were_read(before: Office) -> Non
     """The key that a newer push brought under a header that is no alias any more is still its."""
     columns = before.entry.model_dump(mode="json")["columns"]
     named = under(before, columns=columns | {"word": columns["word"] | {"aliases": ["旧名"]}})
-    receive_text(named, "no,旧名\n1,c\n", day=5)
+    named.send("no,旧名\n1,c\n", day=5)
     named.push([(1, "b"), (7, "b")], day=3)
     renamed = under(named)
     renamed = under(renamed, columns=columns)
@@ -238,17 +237,3 @@ def test_an_entry_that_is_understood_no_more_is_named(before: Office) -> None:
     with pytest.raises(EntryGoneError, match="--as-current"):
         replay(after.context, CODE)
     assert replay(after.context, CODE, as_current=True).none
-
-
-def receive_text(here: Office, text: str, day: int) -> None:
-    receive(
-        here.context.home,
-        here.ledger,
-        here.entry,
-        [text.encode()],
-        way=Way.FILE,
-        filename="push.csv",
-        data_format="csv",
-        data_date=FIRST + timedelta(days=day),
-    )
-    apply_waiting(here.context, CODE)

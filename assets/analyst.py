@@ -214,7 +214,7 @@ def known_columns(context: Context, declared: Tables, policy: Policy) -> Tables:
         code = theme.header.code
         if context.lake.exists("theme", code):
             shape = schema_of(context.lake, ("theme", code))
-            tables["theme", code] = column_types(theme, shape, tables, policy)
+            tables["theme", code] = column_types(theme, shape, tables, policy).columns
     return tables
 
 

@@ -30,9 +30,9 @@ def overtaken(context: Context, newer: Sequence[Push], entry: Entry) -> pl.DataF
     schema = content_schema(entry)
     key = {name: schema[name] for name in entry.delivery.key}
     with scratch_folder(context.home.work) as work:
-        keys, entries = [pl.LazyFrame(schema=key)], Entries(context.home)
+        keys, entries = [pl.LazyFrame(schema=key)], Entries(context.home, context.lake).of(newer, entry)
         for push in newer:
-            as_read = entries.of(push, entry)
+            as_read = entries[push.id]
             raw, plan = prepared(as_read, read(landed_file(context.home, push), as_read, work=work).frame)
             parts = split(raw, plan)
             said = [parts.accepted, *_let_in_again(context, push, plan, raw, parts.rejected)]

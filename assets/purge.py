@@ -118,7 +118,8 @@ def _rows_of(context: Context, push: Push) -> pl.DataFrame | None:
     if not (context.home.landing / push.resource / push.id).exists():
         return None
     try:
-        entry = Entries(context.home).of(push, context.catalogue.entries.get(push.resource))
+        now = context.catalogue.entries.get(push.resource)
+        entry = Entries(context.home, context.lake).of([push], now)[push.id]
         return landed_rows(context, push, entry, None, other_tables(context.lake, entry))
     except (UnreadableError, EntryGoneError):
         return None

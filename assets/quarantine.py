@@ -272,7 +272,9 @@ def _ruled_on(
 def _released_row(context: Context, entry: Entry, push: Push, row: int) -> pl.DataFrame:
     """The row as standard takes it in; one whose key cannot be read, or that asks for a deletion, is refused."""
     tables = other_tables(context.lake, entry)
-    coming = landed_rows(context, push, Entries(context.home).of(push, entry), [row], tables)
+    coming = landed_rows(
+        context, push, Entries(context.home, context.lake).of([push], entry)[push.id], [row], tables
+    )
     unread = [name for name in entry.delivery.key if coming[name].null_count()]
     if unread:
         titles = "、".join(entry.columns[name].title for name in unread)

@@ -6,7 +6,7 @@ withdrawn), and saying how that differs from what is there. Applying one push is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -17,7 +17,7 @@ from assets.standard import make_tables, reapply
 from assets.surroundings import Surroundings, other_tables, released_contents
 from catalog.errors import MendableError
 from catalog.model import Entry
-from lake.entries import Entries, digest_of
+from lake.entries import Entries, digest_of, under
 from lake.hashes import ROW_HASH
 from lake.home import Home
 from lake.ledger import Decision, Ledger, Push, PushState, open_ledger
@@ -79,15 +79,18 @@ def replay(
     Every push is read by the entry under which it was read before; ``as_current``: by the entry as it is now.
     Raises ``UnknownResourceError``, ``EntryGoneError`` and what storage raises."""
     entry = context.catalogue.entry(resource)
-    ledger, entries = open_ledger(context.home), Entries(context.home)
+    ledger = open_ledger(context.home)
     pushes = applied_pushes(ledger, resource)
+    entries = Entries(context.home, context.lake)
+    digests = entries.digests(pushes)
+    read_by = dict.fromkeys(digests, entry) if as_current else entries.of(pushes, entry)
     places = _places_of_refusals(pushes)
     with writing(context.home, f"standard.{resource}"), scratch_folder(context.home.work) as work:
         anew = replace(context, lake=Lake(work))
         for push in pushes:
             if on_push:
                 on_push(push)
-            as_read = entry if as_current else entries.of(push, entry)
+            as_read = read_by[push.id]
             make_tables(anew, as_read)
             tables = other_tables(context.lake, as_read)
             around = Surroundings(tables, released=released_contents(context, ledger, push))
@@ -100,23 +103,25 @@ def replay(
             # columns that an entry declared before anything was read by it are there, and empty
             for layer in REBUILT:
                 anew.lake.create(layer, resource, context.lake.scan(layer, resource).collect_schema())
-        found = _compared(context, anew, entry, pushes)
+        found = _compared(context, anew, entry, pushes, digests)
         if write:
-            _put_in_place(context, anew, found, pushes)
+            _put_in_place(context, anew, found, pushes, read_by)
             for push in pushes:
                 if places[push.id] != push.refusals:
                     ledger.point(push.id, None if places[push.id] == push.id else places[push.id])
     return found
 
 
-def _compared(context: Context, anew: Context, entry: Entry, pushes: Sequence[Push]) -> Replayed:
+def _compared(
+    context: Context, anew: Context, entry: Entry, pushes: Sequence[Push], digests: Mapping[str, str | None]
+) -> Replayed:
     held, rebuilt = (each.lake.scan("standard", entry.code).collect_schema() for each in (context, anew))
     now = digest_of(entry)
     # what came before digests were kept is known by the version alone
     other = tuple(
         push.id
         for push in pushes
-        if (push.entry_digest != now if push.entry_digest else push.entry_version != entry.version)
+        if (digests[push.id] != now if digests[push.id] else push.entry_version != entry.version)
     )
     return Replayed(
         entry.code,
@@ -128,12 +133,19 @@ def _compared(context: Context, anew: Context, entry: Entry, pushes: Sequence[Pu
     )
 
 
-def _put_in_place(context: Context, anew: Context, found: Replayed, pushes: Sequence[Push]) -> None:
+def _put_in_place(
+    context: Context, anew: Context, found: Replayed, pushes: Sequence[Push], read_by: Mapping[str, Entry]
+) -> None:
+    """What was rebuilt, and in the same commit under which entry each push stands now, where the table says otherwise."""
     wider = bool(found.lost or found.gained)
+    numbers = {push_id: under(entry).number for push_id, entry in read_by.items()}
     for layer, difference in zip(REBUILT, found.differences, strict=True):
-        if wider or not difference.none or _names_others(context.lake, layer, found.resource, pushes):
+        held = context.lake.numbers(layer, found.resource, numbers)
+        restated = {push_id: number for push_id, number in numbers.items() if held.get(push_id) != number}
+        differs = wider or not difference.none or _names_others(context.lake, layer, found.resource, pushes)
+        if differs or restated:
             rows = anew.lake.scan(layer, found.resource)
-            context.lake.publish(layer, found.resource, rows, key=["_push", "_row"])
+            context.lake.publish(layer, found.resource, rows, key=["_push", "_row"], restated=restated)
 
 
 def read_as_current(
@@ -147,9 +159,10 @@ def read_as_current(
     """Read every push of a resource anew by the entry as it is now, and let that stand: recorded for ever of each push
     that had been read under another. Raises what :func:`replay` raises."""
     entry, ledger = context.catalogue.entry(resource), open_ledger(context.home)
+    Entries(context.home, context.lake).keep(entry)
     done = replay(context, resource, write=True, as_current=True, on_push=on_push)
     others = [ledger.get(push_id) for push_id in done.other_versions]
-    ledger.reread(others, entry.version, Entries(context.home).keep(entry), reason=reason, by=by)
+    ledger.reread(others, entry.version, digest_of(entry), reason=reason, by=by)
     return done
 
 

@@ -25,7 +25,7 @@ from assets.repetition import Said, remarks, repeated_push
 from assets.returned import record_returned, returned_rows
 from assets.surroundings import Surroundings, content_hash, surroundings
 from catalog.model import Entry, Mode, Severity, Title, Way
-from lake.entries import Entries
+from lake.entries import Entries, under
 from lake.hashes import ROW_HASH, row_hash
 from lake.landing import EMPTY, format_of, landed_file
 from lake.ledger import Ledger, Push, PushState, new_push_id, open_ledger
@@ -142,7 +142,10 @@ def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
     The caller holds the resource's lock. Raises :class:`ConservationError` and what storage raises, never for
     what is in the file.
     """
-    entry = context.catalogue.entry(push.resource)
+    entries = Entries(context.home, context.lake)
+    # killed between the commits of the two tables, it is finished by the entry under which it was begun
+    entry = entries.begun(push) or context.catalogue.entry(push.resource)
+    digest = entries.keep(entry)
     with scratch_folder(context.home.work) as work:
         try:
             reading = read(landed_file(context.home, push), entry, work=work)
@@ -163,7 +166,7 @@ def apply(context: Context, ledger: Ledger, push: Push) -> Outcome:
         notes=outcome.notes,
         same_as=outcome.same_as,
         findings={code: vars(finding) for code, finding in outcome.findings.items()},
-        read_under=(entry.version, Entries(context.home).keep(entry)),
+        read_under=(entry.version, digest),
     )
     for layer in ("standard", "quarantine"):
         shorten_log(context.lake.path(layer, push.resource))
@@ -287,7 +290,9 @@ def _write(
     quarantined = describe_part(staged.rejected)
     if quarantined.rows and refusals:
         schema = pl.Schema(pl.read_parquet_schema(staged.rejected))
-        context.lake.append_part("quarantine", entry.code, quarantined, schema, transaction=push.id)
+        context.lake.append_part(
+            "quarantine", entry.code, quarantined, schema, transaction=push.id, under=under(entry)
+        )
     else:
         staged.rejected.unlink()
     return _merge(context, push, entry, staged.accepted, newer)
@@ -496,7 +501,9 @@ def _merge(context: Context, push: Push, entry: Entry, accepted: Path, newer: Se
         return Commit(table.version() if table else 0, held, changed=False)
     if not held and not entry.delivery.operation:
         schema = pl.Schema(pl.read_parquet_schema(accepted))
-        return lake.append_part("standard", entry.code, part, schema, transaction=push.id, table=table)
+        return lake.append_part(
+            "standard", entry.code, part, schema, transaction=push.id, under=under(entry), table=table
+        )
     rows = pl.read_parquet(accepted)
     if newer and entry.delivery.key:
         rows = rows.join(overtaken(context, newer, entry), on=key, how="anti")
@@ -508,6 +515,15 @@ def _merge(context: Context, push: Push, entry: Entry, accepted: Path, newer: Se
     if entry.delivery.operation:
         deletes = pl.col("_warnings").list.contains(DELETED)
         gone, rows = rows.filter(deletes).select(key), rows.filter(~deletes)
-    commit = lake.change("standard", entry.code, rows, key=key, delete=gone, transaction=push.id, table=table)
+    commit = lake.change(
+        "standard",
+        entry.code,
+        rows,
+        key=key,
+        delete=gone,
+        transaction=push.id,
+        under=under(entry),
+        table=table,
+    )
     accepted.unlink()
     return commit

@@ -312,6 +312,19 @@ class Entry(Declaration):
         return (column, declared.title, *declared.aliases)
 
 
+class Limits(Declaration):
+    """What a department may ask of the gateway: the largest body of one push, pushes at once, and pushes begun in a minute."""
+
+    megabytes: int = Field(4_096, ge=1, le=20_480)
+    at_once: int = Field(8, ge=1, le=64)
+    a_minute: int = Field(1_200, ge=1)
+
+    @property
+    def bytes(self) -> int:
+        """The largest body."""
+        return self.megabytes * 1024**2
+
+
 class Department(Declaration):
     """A public management and service institution, with its level, division and competent bureau."""
 
@@ -321,4 +334,5 @@ class Department(Declaration):
     level: Literal["city", "county", "province", "central"] = "city"
     division: Annotated[str, StringConstraints(pattern=r"^\d{6}$")] = "441800"
     bureau: Code = Field("data_bureau", description="the data bureau it answers to")
+    limits: Limits = Limits()
     owner: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]

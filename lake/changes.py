@@ -7,9 +7,10 @@ table's folder gets new Parquet files, which are visible only once ``lake.tables
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 import pyarrow as pa
@@ -30,9 +31,19 @@ _PIECE = "_piece:"
 _GROUP = "_group:"
 
 
+class Under(NamedTuple):
+    """What a transaction was made under: a ``number`` that the table keeps as long as the transaction itself, and ``words``
+    in the commit's own info, for whoever reads the log while that commit is in it."""
+
+    number: int
+    words: Mapping[str, str]
+
+
 @dataclass(frozen=True)
 class Planned:
-    """One commit on a known version of a table: files in, files out, and what that does to its rows."""
+    """One commit on a known version of a table: files in, files out, and what that does to its rows.
+
+    ``restated``: transactions that are to be known under another number from now on."""
 
     parts: Sequence[Part]
     mode: str = "append"
@@ -41,17 +52,21 @@ class Planned:
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
+    restated: Mapping[str, int] = field(default_factory=dict)
 
-    def commit(self, table: DeltaTable, transaction: str | None) -> None:
+    def commit(self, table: DeltaTable, transaction: str | None, under: Under | None = None) -> None:
         """Write it; raises ``CommitFailedError`` where the table has a newer version."""
-        now = int(time.time() * 1000)
-        names = [_WRITER, *([transaction] if transaction else [])]
+        now, following = int(time.time() * 1000), table.version() + 1
+        numbers = {_WRITER: following, **self.restated}
+        if transaction:
+            numbers[transaction] = under.number if under else following
         table.create_write_transaction(
             [*(part.action() for part in self.parts), *self.removed],
             self.mode,
             self.schema or table.schema(),
             commit_properties=CommitProperties(
-                app_transactions=[Transaction(name, table.version() + 1, now) for name in names]
+                custom_metadata=dict(under.words) if under else None,
+                app_transactions=[Transaction(name, number, now) for name, number in numbers.items()],
             ),
         )
 

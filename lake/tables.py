@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from catalog.errors import MendableError
 from lake.changes import (
     Planned,
+    Under,
     arrow_schema,
     files_of,
     plan_change,
@@ -125,9 +126,15 @@ class Lake:
 
     def applied(self, layer: str, name: str, transaction: str) -> bool:
         """Whether a commit carries this application transaction (a push id): exactly-once is read from the table."""
-        return (
-            self.exists(layer, name) and self.table(layer, name).transaction_version(transaction) is not None
-        )
+        return bool(self.numbers(layer, name, [transaction]))
+
+    def numbers(self, layer: str, name: str, transactions: Iterable[str]) -> dict[str, int]:
+        """The number under which each of these transactions was last committed; one that never was is left out."""
+        if not self.exists(layer, name):
+            return {}
+        table = self.table(layer, name)
+        found = {transaction: table.transaction_version(transaction) for transaction in transactions}
+        return {transaction: number for transaction, number in found.items() if number is not None}
 
     def create(
         self,
@@ -179,13 +186,14 @@ class Lake:
         schema: pl.Schema,
         *,
         transaction: str | None,
+        under: Under | None = None,
         table: DeltaTable | None = None,
     ) -> Commit:
         """Commit a Parquet part that already lies in the table's folder (see :func:`write_part`)."""
         table = self.create(layer, name, schema, table=table)
         nothing = part.rows == 0 and transaction is None
         planned = Planned([part] if part.rows else [], inserted=part.rows)
-        commit = self._commit(layer, name, transaction, lambda _: None if nothing else planned, table)
+        commit = self._commit(layer, name, transaction, lambda _: None if nothing else planned, table, under)
         if not commit.changed or not part.rows:
             part.path.unlink()
         return commit
@@ -199,6 +207,7 @@ class Lake:
         key: Sequence[str],
         delete: pl.DataFrame | None = None,
         transaction: str | None = None,
+        under: Under | None = None,
         table: DeltaTable | None = None,
     ) -> Commit:
         """Insert and update ``rows`` by ``key`` and delete the keys in ``delete``, in one commit.
@@ -212,6 +221,7 @@ class Lake:
             transaction,
             lambda table: plan_change(table, folder, rows, list(key), delete),
             table,
+            under,
         )
 
     def publish(
@@ -223,19 +233,28 @@ class Lake:
         key: Sequence[str],
         statistics: Collection[str] | None = None,
         description: str = "",
+        restated: Mapping[str, int] | None = None,
     ) -> Commit:
         """Make the table equal ``rows``, schema and all, in one commit; equal content makes no new version.
 
         ``statistics`` names the columns that may have minima and maxima in the log and the Parquet footer
-        (None: all). A footer has them for all or none: a masked table keeps them only where all may be seen."""
+        (None: all). A footer has them for all or none: a masked table keeps them only where all may be seen.
+        ``restated``: transactions that stand under these numbers from now on (see :meth:`numbers`)."""
         lazy = rows.lazy()
         schema = lazy.collect_schema()
         if not self.exists(layer, name):
             self.create(layer, name, schema, description)
         part = write_part(lazy.sort(key), self.path(layer, name), statistics)
-        return self.publish_parts(layer, name, [part], schema)
+        return self.publish_parts(layer, name, [part], schema, restated)
 
-    def publish_parts(self, layer: str, name: str, parts: Sequence[Part], schema: pl.Schema) -> Commit:
+    def publish_parts(
+        self,
+        layer: str,
+        name: str,
+        parts: Sequence[Part],
+        schema: pl.Schema,
+        restated: Mapping[str, int] | None = None,
+    ) -> Commit:
         """:meth:`publish` of rows that already lie in the table's folder, in these parts."""
         if not self.exists(layer, name):
             self.create(layer, name, schema)
@@ -246,13 +265,19 @@ class Lake:
             same = schema_of(table) == schema and table.version() > 0
             rows = pl.scan_parquet([part.path for part in parts]) if parts else schema.to_frame().lazy()
             if same and fingerprint(rows) == fingerprint(held):
-                return None
+                return Planned([], restated=restated) if restated else None
             inserted = sum(part.rows for part in parts)
-            return Planned(filled, "overwrite", schema=arrow_schema(schema), inserted=inserted)
+            return Planned(
+                filled,
+                "overwrite",
+                schema=arrow_schema(schema),
+                inserted=inserted,
+                restated=restated or {},
+            )
 
         commit = self._commit(layer, name, None, plan)
         for part in parts:
-            if not commit.changed or not part.rows:
+            if not commit.inserted or not part.rows:
                 part.path.unlink()
         return commit
 
@@ -364,9 +389,11 @@ class Lake:
         transaction: str | None,
         plan: Callable[[DeltaTable], Planned | None],
         table: DeltaTable | None = None,
+        under: Under | None = None,
     ) -> Commit:
         """Commit what ``plan`` makes of the current version (None: nothing); where another writer was faster,
-        plan again on what it left. A transaction that the table has changes nothing.
+        plan again on what it left. A transaction that the table has changes nothing; what it was made ``under`` is
+        in the commit beside it.
 
         ``table`` is the table where it has just been opened: opening it is half the cost of a small commit."""
         table = table or self.table(layer, name)
@@ -376,7 +403,7 @@ class Lake:
             if planned is None:
                 break
             try:
-                planned.commit(table, transaction)
+                planned.commit(table, transaction, under)
             except CommitFailedError:
                 if attempt == ATTEMPTS:
                     raise

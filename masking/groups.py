@@ -9,7 +9,7 @@ Source: Arts. 24 and 36; GB/T 37964-2019.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 import sqlglot
@@ -67,10 +67,15 @@ class Groups:
 
 @dataclass(frozen=True)
 class Loosened:
-    """The columns of a query of groups with their types, and the lines of the policy that these rest on."""
+    """The columns of a query with their types, and the lines of the policy that those of groups rest on, by column."""
 
     columns: Mapping[str, SourceColumn]
-    lines: tuple[AggregateLift, ...]
+    lines_of: Mapping[str, tuple[AggregateLift, ...]] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> tuple[AggregateLift, ...]:
+        """All of the lines, each once."""
+        return tuple(dict.fromkeys(line for lines in self.lines_of.values() for line in lines))
 
     @property
     def k(self) -> int:
@@ -146,10 +151,11 @@ def loosened_columns(
     root = scopes_of(sql, tables)[-1]
     choosers = [("count", _known(origin, tables)) for origin in trace(sql, tables).rows]
     found: dict[str, SourceColumn] = {}
-    lines: list[AggregateLift] = []
+    lines_of: dict[str, tuple[AggregateLift, ...]] = {}
     for name, column in value_columns(sql, shape, tables, titles).items():
         behind = [*_values(root, name, tables), *choosers]
         types: dict[str, SharingType] = {}
+        lines: list[AggregateLift] = []
         ground = None
         for towards in _TOWARDS:
             steps = list(_steps(behind, towards, policy))
@@ -161,6 +167,7 @@ def loosened_columns(
                 tight = {own.opening_ground for step, own, _ in steps if step is types[towards]}
                 # whichever ground no mask lifts stands for all
                 ground = min(tight, key=lambda ground: ground == PRIVACY_GROUND) or NO_GROUND
+        lines_of[name] = tuple(lines)
         found[name] = replace(
             column,
             sharing=types["sharing"],
@@ -169,7 +176,7 @@ def loosened_columns(
             departments=frozenset().union(*(own.departments for _, own in behind)),
             system=False,
         )
-    return Loosened(found, tuple(lines))
+    return Loosened(found, lines_of)
 
 
 def _steps(

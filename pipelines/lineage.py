@@ -6,7 +6,7 @@ declared in the catalogue (base databases, by survivorship).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -23,10 +23,11 @@ from assets.theme.themes import read_theme
 from assets.theme.types import column_types
 from catalog.base_model import load_bases
 from catalog.errors import MendableError
-from catalog.load import Catalogue
+from catalog.load import Catalogue, read_yaml
 from masking.columns import SourceColumn, declared_tables
+from masking.groups import Loosened
 from masking.lineage import Origin, Tables, trace
-from masking.policy import load_policy
+from masking.policy import POLICY_FILE, AggregateLift, Policy, load_policy
 
 
 class UnknownTableError(MendableError, LookupError):
@@ -45,12 +46,14 @@ class UnknownColumnError(MendableError, LookupError):
 
 @dataclass(frozen=True)
 class Column:
-    """One column: the stored columns its values come from, and its derived types (None: shown to the bureau only)."""
+    """One column: the stored columns its values come from, its derived types (None: shown to the bureau only), and the
+    lines of the policy that made them looser than those, in words."""
 
     name: str
     title: str
     origins: tuple[Origin, ...]
     derived: SourceColumn | None
+    loosened_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,12 +104,30 @@ def _of_theme(context: Context, path: Path, declared: Tables) -> TableLineage:
         else pl.Schema(dict.fromkeys(titles, pl.String()))
     )
     policy = load_policy(context.catalogue.root, [])
-    derived = column_types(theme, shape, declared, policy) if policy else {}
+    types = column_types(theme, shape, declared, policy) if policy else Loosened({})
+    said = _policy_lines(context.catalogue, policy) if policy else {}
     columns = {
-        name: Column(name, titles.get(name, name), origins, derived.get(name))
+        name: Column(
+            name,
+            titles.get(name, name),
+            origins,
+            types.columns.get(name),
+            tuple(said[line] for line in types.lines_of.get(name, ())),
+        )
         for name, origins in traced.columns.items()
     }
     return TableLineage(table, columns, traced.rows, declared)
+
+
+def _policy_lines(catalogue: Catalogue, policy: Policy) -> dict[AggregateLift, str]:
+    """What each line says of groups, with where it stands."""
+    _, place = read_yaml(catalogue.root / POLICY_FILE, catalogue.root, [])
+    return {
+        line: f"{place.file}:{place.line(('aggregates', str(number)))} {' '.join(line.functions)}({' '.join(line.elements)}): "
+        f"{line.from_.title} → {line.to.title} ({' '.join(line.towards)})，"
+        f"至少 {line.subjects} 个主体 at least {line.subjects} subjects · {line.why}"
+        for number, line in enumerate(policy.aggregates)
+    }
 
 
 def _survivorship(catalogue: Catalogue, code: str) -> dict[str, list[Origin]]:
@@ -157,13 +178,23 @@ def as_table(lineage: TableLineage) -> RenderableType:
             )
         ),
         title=".".join(lineage.table),
-        caption=f"行由这些列决定 rows chosen by: {_listed(lineage.rows)}" if lineage.rows else None,
+        caption="\n".join(_caption(lineage)),
         caption_justify="left",
         header_style="bold",
     )
     for column in lineage.columns.values():
         shown.add_row(column.name, column.title, _listed(column.origins), *_types(column.derived))
     return shown
+
+
+def _caption(lineage: TableLineage) -> Iterator[str]:
+    """What holds for all columns, and the policy's lines that some rest on."""
+    if lineage.rows:
+        yield f"行由这些列决定 rows chosen by: {_listed(lineage.rows)}"
+    lines = dict.fromkeys(line for column in lineage.columns.values() for line in column.loosened_by)
+    if lines:
+        yield "分组计数放宽依据 loosened, as numbers of groups, by:"
+        yield from lines
 
 
 def as_tree(lineage: TableLineage, name: str) -> RenderableType:
@@ -174,6 +205,10 @@ def as_tree(lineage: TableLineage, name: str) -> RenderableType:
     tree = Tree(f"[bold]{'.'.join(lineage.table)}.{name}[/bold] {column.title} · {_said(column.derived)}")
     _branch(tree, "值来自 values from", column.origins, lineage.declared)
     _branch(tree, "行由此决定 rows chosen by", lineage.rows, lineage.declared)
+    if column.loosened_by:
+        branch = tree.add("分组计数放宽依据 loosened, as numbers of groups, by")
+        for line in column.loosened_by:
+            branch.add(line)
     return tree
 
 

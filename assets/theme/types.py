@@ -5,30 +5,28 @@ Here belong a theme's types from its SQL and its header; reading SQL for them is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import duckdb
 import polars as pl
 
 from assets.theme.themes import FOLDER, Theme, inputs_of, read_theme
 from catalog.load import Catalogue
-from masking.columns import SourceColumn, declared_tables
-from masking.groups import UngroupedError, loosened_columns
+from masking.columns import declared_tables
+from masking.groups import Loosened, UngroupedError, loosened_columns
 from masking.lineage import Tables, UntraceableError, query_columns
 from masking.policy import Policy
 
 
-def column_types(
-    theme: Theme, shape: pl.Schema, tables: Tables, policy: Policy
-) -> Mapping[str, SourceColumn]:
+def column_types(theme: Theme, shape: pl.Schema, tables: Tables, policy: Policy) -> Loosened:
     """The columns of the theme's table, of the dtypes in ``shape``, that can be traced and masked."""
     inputs, subject = inputs_of(theme, tables), theme.header.subject
-    if subject:
-        try:
-            return loosened_columns(theme.sql, subject, shape, inputs, theme.header.columns, policy).columns
-        except (UngroupedError, UntraceableError):
-            return {}
-    return query_columns(theme.sql, shape, inputs, theme.header.columns)
+    if subject is None:
+        return Loosened(query_columns(theme.sql, shape, inputs, theme.header.columns))
+    try:
+        return loosened_columns(theme.sql, subject, shape, inputs, theme.header.columns, policy)
+    except (UngroupedError, UntraceableError):
+        return Loosened({})
 
 
 def grouped_columns(catalogue: Catalogue, policy: Policy, codes: Collection[str]) -> Tables:
@@ -36,7 +34,7 @@ def grouped_columns(catalogue: Catalogue, policy: Policy, codes: Collection[str]
     tables = declared_tables(catalogue)
     paths = [path for code in sorted(codes) if (path := FOLDER / f"{code}.sql").exists()]
     return {
-        ("theme", theme.header.code): column_types(theme, result_shape(theme, tables), tables, policy)
+        ("theme", theme.header.code): column_types(theme, result_shape(theme, tables), tables, policy).columns
         for path in paths
         if (theme := read_theme(path, catalogue, [])) and theme.header.subject
     }

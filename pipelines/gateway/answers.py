@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from catalog.model import Entry
+from catalog.model import Entry, Limits
 from lake.ledger import Push
 from lake.tables import Lake
 
@@ -47,8 +47,8 @@ def receipt(push: Push) -> dict[str, Any]:
     }
 
 
-def expected(entry: Entry, content_types: Collection[str]) -> dict[str, Any]:
-    """What a push of this resource must look like."""
+def expected(entry: Entry, content_types: Collection[str], allowed: Limits) -> dict[str, Any]:
+    """What a push of this resource must look like, and the bounds of its department."""
     return {
         "resource": entry.code,
         "title": entry.title.zh,
@@ -59,6 +59,11 @@ def expected(entry: Entry, content_types: Collection[str]) -> dict[str, Any]:
         "ways": [way.value for way in entry.delivery.ways],
         "content_types": list(content_types),
         "template": f"/v1/resources/{entry.code}/template.xlsx",
+        "limits": {
+            "bytes_per_push": allowed.bytes,
+            "pushes_at_once": allowed.at_once,
+            "pushes_per_minute": allowed.a_minute,
+        },
         "columns": [
             {
                 "name": name,

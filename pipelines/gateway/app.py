@@ -134,9 +134,10 @@ def _push_addresses(home: Home, catalogue: Catalogue) -> APIRouter:
         if entry.delivery.ways == (Way.TABLE,):
             raise Problem(422, Title(zh="该资源只按库表推送", en="this resource comes by table only"))
         data_format, filename = _format(request, code)
-        require_room(request, home.root)
+        allowed = catalogue.departments[entry.department].limits
+        require_room(request, home.root, allowed.bytes)
         if dry_run:
-            with slots.taken(sender.department):
+            with slots.taken(entry.department, allowed):
                 return JSONResponse(await rehearsals.judge(request, code, filename, data_date))
 
         def land(chunks: Iterator[bytes]) -> Push:
@@ -151,10 +152,10 @@ def _push_addresses(home: Home, catalogue: Catalogue) -> APIRouter:
                 data_date=data_date or today(),
                 idempotency_key=idempotency_key,
                 expected_digest=x_content_sha256,
-                max_bytes=limits.MAX_BYTES,
+                max_bytes=allowed.bytes,
             )
 
-        with slots.taken(sender.department):
+        with slots.taken(entry.department, allowed):
             landed = await land_body(request, pool, land)
         return JSONResponse(answers.receipt(landed), 201, {"Location": f"/v1/receipts/{landed.id}"})
 
@@ -169,7 +170,7 @@ def _push_addresses(home: Home, catalogue: Catalogue) -> APIRouter:
         entry = _own(catalogue, code, sender)
         if not sender.may_push(code):
             raise _not_for(code)
-        with slots.taken(sender.department):
+        with slots.taken(entry.department, catalogue.departments[entry.department].limits):
             landed = landing_problems(
                 lambda: report_nothing(
                     home,
@@ -230,8 +231,9 @@ def _reading_addresses(home: Home, catalogue: Catalogue) -> APIRouter:
 
     @router.get("/v1/resources/{code}", tags=["目录 catalogue"])
     def resource(code: str, sender: Sender) -> dict[str, Any]:
-        """What a push of this resource must look like."""
-        return answers.expected(_own(catalogue, code, sender), FORMATS)
+        """What a push of this resource must look like, and within which bounds the department may push."""
+        entry = _own(catalogue, code, sender)
+        return answers.expected(entry, FORMATS, catalogue.departments[entry.department].limits)
 
     @router.get("/v1/resources/{code}/template", tags=["目录 catalogue"])
     def template(

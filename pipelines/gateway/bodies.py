@@ -55,11 +55,11 @@ async def land_body(request: Request, pool: Executor, land: Callable[[Iterator[b
     return await _outcome(landing)
 
 
-def require_room(request: Request, folder: Path) -> None:
+def require_room(request: Request, folder: Path, most: int) -> None:
     """Refuse before the first byte what cannot be taken: too large by its own account, or no room on the disk."""
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limits.MAX_BYTES:
-        limit = f"{limits.MAX_BYTES >> 20:,} MB"
+    if declared.isdigit() and int(declared) > most:
+        limit = f"{most >> 20:,} MB"
         raise Problem(
             413, Title(zh=f"超过大小限制 {limit}，请分批推送", en=f"larger than {limit}: push in parts")
         )

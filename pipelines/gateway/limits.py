@@ -1,6 +1,7 @@
 """What one department may ask of the gateway at once, so that it never keeps the others waiting.
 
-Here belong the numbers and their bookkeeping, for one gateway process. Nothing is kept over a restart.
+Here belong the bookkeeping, for one gateway process, and the numbers that are nobody's own. A department's own stand in
+``departments.yaml``. Nothing is kept over a restart.
 """
 
 from __future__ import annotations
@@ -12,16 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from catalog.model import Title
+from catalog.model import Limits, Title
 from pipelines.gateway.problems import Problem
 
-#: The largest body of one push.
-MAX_BYTES = 4 * 1024**3
-#: A department may have so many pushes under way at once, and all departments together so many.
-MAX_CONCURRENT = 8
+#: All departments together may have so many pushes under way at once.
 MAX_CONCURRENT_TOTAL = 64
-#: A department may begin so many pushes in a minute.
-MAX_PER_MINUTE = 1_200
 #: A body that brings nothing for so long is given up.
 SILENCE_SECONDS = 30.0
 #: After this long, a body must have brought so many bytes a second on average.
@@ -45,11 +41,11 @@ class Slots:
         self._departments: dict[str, _Department] = {}
 
     @contextmanager
-    def taken(self, department: str) -> Iterator[None]:
+    def taken(self, department: str, allowed: Limits) -> Iterator[None]:
         """Hold one slot; raises a 429 or 503 :class:`Problem` where there is none."""
         with self._lock:
             mine = self._departments.setdefault(department, _Department())
-            self._judge(mine)
+            self._judge(mine, allowed)
             mine.running += 1
             mine.begun.append(time.monotonic())
         try:
@@ -58,24 +54,24 @@ class Slots:
             with self._lock:
                 mine.running -= 1
 
-    def _judge(self, mine: _Department) -> None:
+    def _judge(self, mine: _Department, allowed: Limits) -> None:
         while mine.begun and mine.begun[0] < time.monotonic() - 60:
             mine.begun.popleft()
-        if mine.running >= MAX_CONCURRENT:
+        if mine.running >= allowed.at_once:
             raise Problem(
                 429,
                 Title(
-                    zh=f"同时进行的推送不能超过{MAX_CONCURRENT}个，请稍后再试",
-                    en=f"at most {MAX_CONCURRENT} pushes at once: try again later",
+                    zh=f"同时进行的推送不能超过{allowed.at_once}个，请稍后再试",
+                    en=f"at most {allowed.at_once} pushes at once: try again later",
                 ),
                 retry_after=5,
             )
-        if len(mine.begun) >= MAX_PER_MINUTE:
+        if len(mine.begun) >= allowed.a_minute:
             raise Problem(
                 429,
                 Title(
-                    zh=f"每分钟推送不能超过{MAX_PER_MINUTE}次，请合并后再推送",
-                    en=f"at most {MAX_PER_MINUTE} pushes a minute: push more rows at once",
+                    zh=f"每分钟推送不能超过{allowed.a_minute}次，请合并后再推送",
+                    en=f"at most {allowed.a_minute} pushes a minute: push more rows at once",
                 ),
                 retry_after=60,
             )

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assets import standard
 from assets.quarantine import release
-from assets.replay import WithdrawalError, read_as_current, replay, withdraw
-from assets.standard import make_tables
+from assets.replay import REBUILT, WithdrawalError, read_as_current, replay, withdraw
+from assets.standard import apply_waiting, make_tables
 from catalog.load import Catalogue, load
 from catalog.model import Entry, Title
-from lake.entries import EntryGoneError
+from lake.entries import Entries, EntryGoneError, digest_of
 from lake.ledger import PushState, UnknownPushError
 from lake.tables import SchemaChangeError
 from tests.assets.office import CODE, DELIVERIES, FIRST, Office, Rows, office
@@ -228,6 +231,58 @@ def test_an_older_push_does_not_overwrite_what_a_steward_let_in(before: Office) 
     before.push([(9, "a"), (7, "a")], day=3)
     assert [row for row in before.words() if row[0] in (7, 8, 9)] == [(7, "a"), (8, "a"), (9, "x")]
     assert replay(before.context, CODE).none
+
+
+def test_each_commit_names_the_entry_and_a_rebuild_believes_it_rather_than_the_ledger(before: Office) -> None:
+    [push] = before.ledger.history(CODE)
+    for layer in REBUILT:
+        [said] = before.context.lake.table(layer, CODE).history(1)
+        assert said["citylake.entry_version"] == str(before.entry.version)
+        assert said["citylake.entry_digest"] == digest_of(before.entry)
+        # a checkpoint keeps no words of the commits before it
+        before.context.lake.expunge(layer, CODE)
+    after = under(before, columns=columns_of(before, values=["a", "x"]))
+    Entries(after.context.home, after.context.lake).keep(after.entry)
+    said_wrongly = {"entry_version": after.entry.version, "entry_digest": digest_of(after.entry)}
+    with after.ledger.engine.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE pushes SET entry_version = :entry_version, entry_digest = :entry_digest"),
+            said_wrongly,
+        )
+    done = replay(after.context, CODE)
+    assert (done.none, done.other_versions) == (True, (push.id,))
+
+
+def test_a_push_killed_between_its_two_commits_is_finished_by_the_entry_it_was_begun_by(
+    before: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(standard, "_merge", killed)
+        with pytest.raises(InterruptedError):
+            before.push([(5, "x"), (6, "c")], day=1)
+    after = under(before, columns=columns_of(before, values=["a", "b", "x"]))
+    apply_waiting(after.context, CODE)
+    assert after.words() == [(1, "a"), (2, "b"), (3, "c"), (6, "c")], (
+        "x is in quarantine, and so nowhere else"
+    )
+    assert after.ledger.history(CODE)[-1].entry_version == before.entry.version
+    assert replay(after.context, CODE).none
+
+
+def killed(*_: object) -> None:
+    raise InterruptedError
+
+
+def test_a_table_that_was_lost_is_put_back_with_the_transactions_of_its_pushes(before: Office) -> None:
+    [push] = before.ledger.history(CODE)
+    for layer in REBUILT:
+        shutil.rmtree(before.context.lake.path(layer, CODE))
+    replay(before.context, CODE, write=True)
+    assert before.words() == [(1, "a"), (2, "b"), (3, "c")]
+    assert all(before.context.lake.applied(layer, CODE, push.id) for layer in REBUILT)
+    version = before.context.lake.version("standard", CODE)
+    replay(before.context, CODE, write=True)
+    assert before.context.lake.version("standard", CODE) == version, "there is nothing more to put in place"
 
 
 def test_an_entry_that_is_understood_no_more_is_named(before: Office) -> None:

@@ -173,13 +173,13 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]
     """Before each of the next ``times`` commits another writer commits ``meanwhile``."""
     original, left = changes.Planned.commit, [times]
 
-    def commit(self: changes.Planned, table: DeltaTable, transaction: str | None) -> None:
+    def commit(self: changes.Planned, table: DeltaTable, *said: object) -> None:
         if left[0]:
             left[0] -= 1
             with monkeypatch.context() as patch:
                 patch.setattr(changes.Planned, "commit", original)
                 meanwhile()
-        original(self, table, transaction)
+        original(self, table, *said)
 
     monkeypatch.setattr(changes.Planned, "commit", commit)
 

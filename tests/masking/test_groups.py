@@ -40,7 +40,7 @@ def policy_of(catalogue: Catalogue) -> Policy:
 
 def types(theme: Theme, tables: Tables, policy: Policy) -> set[tuple[str, str]]:
     shape = pl.Schema(dict.fromkeys(theme.header.columns, pl.Int64()))
-    columns = column_types(theme, shape, tables, policy)
+    columns = column_types(theme, shape, tables, policy).columns
     assert set(columns) == set(theme.header.columns)
     return {(column.sharing.value, column.opening.value) for column in columns.values()}
 
@@ -148,6 +148,9 @@ def test_a_sum_is_lifted_by_a_line_of_its_own(shipped: Catalogue, tables: Tables
     lifted = loosened_columns(sql, "legal_entity_id", shape, tables, {}, policy)
     assert lifted.columns["t"].opening.value == "unconditional"
     assert (lifted.k, lifted.largest_share) == (12, 0.5)
+    # its WHERE asks for the line that lets addresses be counted
+    assert set(lifted.lines_of["t"]) == set(policy.aggregates)
+    assert line not in lifted.lines_of["division"]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from fastapi.responses import Response
 from assets.standard import rehearse
 from catalog.model import Title
 from lake.landing import safe_name
-from pipelines.dashboard.pages.uploads import require_source
+from pipelines.dashboard.pages.uploads import limits_of, require_source
 from pipelines.dashboard.refusals import SHOWN_ROWS, failing, in_words
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.visits import Visitor, require_sent
@@ -41,11 +41,12 @@ async def check(
     entry = visit.require_entry(code)
     require_source(visit, entry)
     context = visit.site.context
-    require_room(visit.request, context.home.root)
+    allowed = limits_of(visit, entry)
+    require_room(visit.request, context.home.root, allowed.bytes)
     sent = rehearsed(
-        visit.request, context.home, _pool, safe_name(unquote(x_filename)), limits.MAX_BYTES, _TOO_LARGE
+        visit.request, context.home, _pool, safe_name(unquote(x_filename)), allowed.bytes, _TOO_LARGE
     )
-    with _slots.taken(entry.department):
+    with _slots.taken(entry.department, allowed):
         async with sent as path:
             rehearsal = await run_in_threadpool(rehearse, context, entry, path, data_date)
     return await run_in_threadpool(

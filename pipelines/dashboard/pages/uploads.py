@@ -16,7 +16,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from assets.ingest.nothing import report_nothing
-from catalog.model import Entry, Title, Way
+from catalog.model import Entry, Limits, Title, Way
 from lake.landing import PushRefusedError, format_of, receive, safe_name
 from lake.ledger import Push, open_ledger
 from pipelines.dashboard.rendering import page
@@ -26,7 +26,7 @@ from pipelines.gateway.bodies import land_body, require_room
 from quality.clock import today
 
 router = APIRouter()
-_pool = ThreadPoolExecutor(limits.MAX_CONCURRENT, "upload")
+_pool = ThreadPoolExecutor(8, "upload")  # what more comes at once waits
 _slots = limits.Slots()
 _NO_DATE = Title(zh="请填写数据日期", en="give the data date")
 _NOT_YOURS = Title(zh="只有数源部门可以推送该资源", en="only the source department pushes this resource")
@@ -37,7 +37,7 @@ def upload_form(visit: Visitor, code: str) -> Response:
     """Where a file is dropped."""
     entry = visit.require_entry(code)
     require_source(visit, entry)
-    return page(visit, "upload.html", entry=entry, today=today(), most=limits.MAX_BYTES)
+    return page(visit, "upload.html", entry=entry, today=today(), most=limits_of(visit, entry).bytes)
 
 
 @router.post("/resources/{code}/pushes")
@@ -53,7 +53,8 @@ async def upload(
     entry = visit.require_entry(code)
     require_source(visit, entry)
     home = visit.site.context.home
-    require_room(visit.request, home.root)
+    allowed = limits_of(visit, entry)
+    require_room(visit.request, home.root, allowed.bytes)
     name = safe_name(unquote(x_filename))
 
     def land(chunks: Iterator[bytes]) -> Push:
@@ -67,10 +68,10 @@ async def upload(
             data_format=format_of(name),
             data_date=data_date,
             idempotency_key=idempotency_key,
-            max_bytes=limits.MAX_BYTES,
+            max_bytes=allowed.bytes,
         )
 
-    with _slots.taken(entry.department):
+    with _slots.taken(entry.department, allowed):
         landed = await land_body(visit.request, _pool, land)
     await run_in_threadpool(visit.site.accounts.record, visit.account.name, "upload", landed.id)
     return JSONResponse({"receipt": landed.id, "address": f"/receipts/{landed.id}"}, 201)
@@ -123,6 +124,11 @@ def may_push(visit: Visit, entry: Entry) -> bool:
     of_county = departments[entry.department].level == "county"
     own = entry.department in visit.departments and of_county is (visit.account.division is not None)
     return visit.decides and entry.department in bureaus and own
+
+
+def limits_of(visit: Visit, entry: Entry) -> Limits:
+    """What the resource's department may ask at once."""
+    return visit.site.context.catalogue.departments[entry.department].limits
 
 
 def require_source(visit: Visit, entry: Entry) -> None:

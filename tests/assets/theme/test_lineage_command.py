@@ -18,6 +18,7 @@ from pipelines.definitions import open_context
 from pipelines.lineage import (
     UnknownColumnError,
     UnknownTableError,
+    as_table,
     as_tree,
     dagster_lineage,
     known_tables,
@@ -68,6 +69,21 @@ def test_one_column_is_a_tree_with_each_origins_type(context: Context) -> None:
     text = console.export_text()
     assert "base.person.death_date · 有条件共享" in text
     assert "rows chosen by" in text
+
+
+def test_a_looser_number_names_the_line_of_the_policy_that_says_so(context: Context) -> None:
+    lineage = lineage_of(context, ("theme", "business_environment"))
+    policy = (context.catalogue.root / "masking/policy.yaml").read_text(encoding="utf-8").splitlines()
+    lines = lineage.columns["active"].loosened_by
+    assert len(lines) == 2
+    for said in lines:
+        place, _, why = said.partition(" ")[0], *said.rpartition(" · ")[1:]
+        assert why in policy[int(place.removeprefix("masking/policy.yaml:")) - 1]
+    console = Console(width=200, record=True)
+    console.print(as_tree(lineage, "active"))
+    console.print(as_table(lineage))
+    assert console.export_text().count("masking/policy.yaml:") == 4
+    assert not lineage_of(context, ("theme", "enterprise_360")).columns["licences"].loosened_by
 
 
 def test_dagster_is_told_each_columns_dependencies(context: Context) -> None:

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 
 from catalog.load import Catalogue, load
+from catalog.model import Limits
 from lake import tokens
 from lake.home import Home
 from lake.ledger import Ledger, open_ledger
@@ -53,6 +54,19 @@ def client(home: Home, catalogue: Catalogue) -> Iterator[httpx.Client]:
         yield client
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture
+def allow(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Give civil affairs limits of its own, for the time of a test."""
+    departments = catalogue.departments
+    assert isinstance(departments, dict)
+
+    def give(**limits: int) -> None:
+        limited = departments["civil_affairs"].model_copy(update={"limits": Limits(**limits)})
+        monkeypatch.setitem(departments, "civil_affairs", limited)
+
+    return give
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ import pytest
 
 from assets.replay import withdrawals_asked
 from catalog.load import Catalogue
+from catalog.model import Limits
 from lake import tokens
 from lake.home import Home
 from lake.landing import landed_file
@@ -32,6 +33,7 @@ from pipelines.listening import ExposedError
 
 Send = Callable[..., httpx.Response]
 Header = Callable[..., dict[str, str]]
+Allow = Callable[..., None]
 
 
 def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
@@ -81,10 +83,8 @@ def test_the_same_key_gives_the_same_receipt(send: Send, ledger: Ledger) -> None
     assert len(ledger.waiting()) == 1
 
 
-def test_ten_identical_pushes_at_once_are_one(
-    send: Send, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limits, "MAX_CONCURRENT", 10)
+def test_ten_identical_pushes_at_once_are_one(send: Send, ledger: Ledger, allow: Allow) -> None:
+    allow(at_once=10)
     together = threading.Barrier(10)
 
     def one(_: int) -> str:
@@ -142,13 +142,25 @@ def test_a_token_in_the_address_opens_nothing(client: httpx.Client, header: Head
         problem(client.get("/v1/resources/cremation", params={name: token}), 401)
 
 
-def test_sizes_are_limited_before_and_while_reading(
-    send: Send, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limits, "MAX_BYTES", 1000)
-    problem(send(b"x" * 1001), 413)
-    problem(send(iter([b"x" * 600, b"x" * 600, b"x" * 600])), 413)
-    assert send(b"x" * 1000).status_code == 201
+def test_sizes_are_limited_before_and_while_reading(send: Send, allow: Allow) -> None:
+    allow(megabytes=1)
+    most = b"x" * 1024**2
+    problem(send(most + b"x"), 413)
+    problem(send(iter([most, b"x"])), 413)
+    assert send(most).status_code == 201
+    assert send(most + b"x", resource="marriage").status_code == 413, "of all its resources"
+
+
+def test_a_department_is_told_its_limits(client: httpx.Client, header: Header, allow: Allow) -> None:
+    allow(megabytes=2, at_once=3, a_minute=4)
+    told = client.get("/v1/resources/cremation", headers=header()).json()["limits"]
+    assert told == {"bytes_per_push": 2 * 1024**2, "pushes_at_once": 3, "pushes_per_minute": 4}
+
+
+def test_a_department_over_its_rate_is_told_when_to_come_again(send: Send, allow: Allow) -> None:
+    allow(a_minute=1)
+    assert send().status_code == 201
+    problem(send(), 429)
 
 
 def test_a_full_disk_is_said_before_the_first_byte(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,23 +186,23 @@ def test_a_bug_of_ours_shows_nothing_of_itself(send: Send, monkeypatch: pytest.M
 
 
 def test_concurrency_and_rate_are_limited_by_department(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MAX_CONCURRENT", 1)
-    monkeypatch.setattr(limits, "MAX_PER_MINUTE", 3)
-    slots = limits.Slots()
-    with slots.taken("police"):
-        with pytest.raises(gateway.Problem) as caught, slots.taken("police"):
+    few, slots = Limits(at_once=1, a_minute=3), limits.Slots()
+    with slots.taken("police", few):
+        with pytest.raises(gateway.Problem) as caught, slots.taken("police", few):
             pass
         assert caught.value.status == 429
-        with slots.taken("tax"):
+        with slots.taken("tax", few):
             pass
     for _ in range(2):
-        with slots.taken("police"):
+        with slots.taken("police", few):
             pass
-    with pytest.raises(gateway.Problem) as caught, slots.taken("police"):
+    with pytest.raises(gateway.Problem) as caught, slots.taken("police", few):
         pass
     assert (caught.value.status, caught.value.retry_after) == (429, 60)
+    with slots.taken("police", Limits()):
+        pass
     monkeypatch.setattr(limits, "MAX_CONCURRENT_TOTAL", 0)
-    with pytest.raises(gateway.Problem) as caught, slots.taken("health"):
+    with pytest.raises(gateway.Problem) as caught, slots.taken("health", few):
         pass
     assert caught.value.status == 503
 

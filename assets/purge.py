@@ -23,13 +23,14 @@ from assets.ingest.deliveries import delivered_files
 from assets.ingest.exchange import content_of
 from assets.recipes import all_builds
 from assets.replay import REBUILT, replay, take_readings_back
-from assets.standard import landed_rows
+from assets.standard import landed_cells, landed_rows
 from assets.surroundings import other_tables
 from catalog.model import Title
 from lake.entries import Entries, EntryGoneError
 from lake.ledger import Push, PushState, open_ledger
 from lake.locks import writing
 from lake.purges import PurgeError, Purges, Step, Tombstone, set_stone
+from lake.rulings import Rulings
 from lake.tables import LAYERS
 
 SECRET = Title(
@@ -78,16 +79,19 @@ def _carry_out(context: Context, stone: Tombstone, say: Say) -> Tombstone:
     with writing(context.home, f"standard.{push.resource}"):
         take_readings_back(ledger, push, reason=stone.reason, by=stone.asked_by)
         ledger.purge(push.id, reason=stone.reason, by=f"{stone.asked_by}, {stone.confirmed_by}")
-    rows = _rows_of(context, push)
+    said = _said_by(context, push)
+    # a ruling knows its row by a hash, from which a row that is nearly known could be guessed
+    struck = Rulings(context.home).strike(push.id)
     say(f"{push.resource}: 从落地区重建，不含该推送 rebuilding without the push")
     gone = _rebuild(context, push)
     base, others = concerned(context, push.resource)
     _run(context, base, say)
-    erased = erase(context, push, rows) if rows is not None else 0
+    erased = erase(context, push, *said) if said else 0
     _run(context, others, say)
     removed = {
         "rows of standard and quarantine": gone,
         "rows of histories and ledgers": erased,
+        "rulings on its rows": struck,
         "superseded files": sum(_expunge(context, push.resource)),
         "files of the delivery": _remove_delivery(context, push),
         "scratch folders": sweep_scratch(context.home.work),
@@ -113,14 +117,16 @@ def _rebuild(context: Context, push: Push) -> int:
     return gone
 
 
-def _rows_of(context: Context, push: Push) -> pl.DataFrame | None:
-    """What the push said, while its bytes are there; None where they cannot be read, and so never were."""
+def _said_by(context: Context, push: Push) -> tuple[pl.DataFrame, pl.Series] | None:
+    """What the push said, as standard and as quarantine would hold it, while its bytes are there; None where they cannot be
+    read, and so never were."""
     if not (context.home.landing / push.resource / push.id).exists():
         return None
     try:
         now = context.catalogue.entries.get(push.resource)
         entry = Entries(context.home, context.lake).of([push], now)[push.id]
-        return landed_rows(context, push, entry, None, other_tables(context.lake, entry))
+        rows = landed_rows(context, push, entry, None, other_tables(context.lake, entry))
+        return rows, landed_cells(context, push, entry)
     except (UnreadableError, EntryGoneError):
         return None
 

@@ -21,6 +21,7 @@ from assets.standard import DUPLICATE, SUPERSEDED, landed_rows
 from assets.surroundings import content_hash, other_tables
 from catalog.errors import MendableError
 from catalog.model import Entry, Mode
+from lake.answers import reasoned
 from lake.entries import Entries
 from lake.hashes import ROW_HASH
 from lake.ledger import Ledger, Push, PushState, open_ledger
@@ -125,21 +126,23 @@ def worklist(context: Context, entry: Entry) -> pl.DataFrame:
 def dismiss(context: Context, push_id: str, row: int, *, reason: str, by: str) -> None:
     """A steward says that the row need not be corrected: it stays in quarantine and on no worklist, also where a later
     push brings the same content. Raises :class:`RulingError`."""
+    why = reasoned(reason, RulingError)
     push, entry = _push_of(context, push_id)
-    found = _ruled_on(context, entry, push, row, reason)
-    Rulings(context.home).add([_ruling(push, found, RulingKind.DISMISSED, reason, by)])
+    found = _ruled_on(context, entry, push, row)
+    Rulings(context.home).add([_ruling(push, found, RulingKind.DISMISSED, why, by)])
 
 
 def release(context: Context, push_id: str, row: int, *, reason: str, by: str) -> None:
     """A steward lets the row into standard although it fails its rules. Recorded first: killed after that, the next
     replay finishes it, or the same call again. Raises :class:`RulingError`."""
+    why = reasoned(reason, RulingError)
     push, entry = _push_of(context, push_id)
     with writing(context.home, f"standard.{entry.code}", PATIENCE_SECONDS):
-        found = _ruled_on(context, entry, push, row, reason, again=RowState.RELEASED)
+        found = _ruled_on(context, entry, push, row, again=RowState.RELEASED)
         coming = _released_row(context, entry, push, row)
         if found["state"] != RowState.RELEASED:
             _require_place(context, entry, push, found, coming)
-            Rulings(context.home).add([_ruling(push, found, RulingKind.RELEASED, reason, by)])
+            Rulings(context.home).add([_ruling(push, found, RulingKind.RELEASED, why, by)])
         key = list(entry.delivery.key) or [ROW_HASH]
         context.lake.change("standard", entry.code, coming, key=key)
         same = (pl.col("_push") == push.id) & (pl.col("_row") == row)
@@ -252,11 +255,9 @@ def _push_of(context: Context, push_id: str) -> tuple[Push, Entry]:
 
 
 def _ruled_on(
-    context: Context, entry: Entry, push: Push, row: int, reason: str, again: RowState | None = None
+    context: Context, entry: Entry, push: Push, row: int, again: RowState | None = None
 ) -> dict[str, object]:
     """The quarantined row, where it may be ruled on; raises :class:`RulingError`."""
-    if not reason.strip():
-        raise RulingError("请写明理由，它会永久留存 · give the reason: it is kept for ever")
     has = context.lake.rows("quarantine", entry.code)
     found = states(context, entry).filter(_push=push.id, _row=row).to_dicts() if has else []
     if not found:
@@ -307,4 +308,4 @@ def _require_place(
 
 def _ruling(push: Push, found: dict[str, object], kind: RulingKind, reason: str, by: str) -> Ruling:
     row, content = int(str(found["_row"])), int(str(found["content"]))
-    return Ruling(push.resource, push.id, row, content, kind, reason.strip(), by, datetime.now(UTC))
+    return Ruling(push.resource, push.id, row, content, kind, reason, by, datetime.now(UTC))

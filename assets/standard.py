@@ -281,6 +281,13 @@ def landed_rows(
         return _with_provenance(chosen, push, entry).collect()
 
 
+def landed_cells(context: Context, push: Push, entry: Entry) -> pl.Series:
+    """The cells of each row of a push, as quarantine would hold them."""
+    with scratch_folder(context.home.work) as work:
+        raw, plan = prepared(entry, read(landed_file(context.home, push), entry, work=work).frame)
+        return whole_row(raw, plan, *DUPLICATE).select("cells").collect().to_series()
+
+
 def _write(
     context: Context, push: Push, entry: Entry, staged: _Staged, newer: Sequence[Push], *, refusals: bool
 ) -> Commit:

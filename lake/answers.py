@@ -18,7 +18,10 @@ MAX_REASON = 1000
 def reasoned(reason: str, refused: type[MendableError]) -> str:
     """The reason without blanks around it; raises ``refused`` where there is none, or too long a one."""
     if not reason.strip() or len(reason) > MAX_REASON:
-        msg = f"请写明理由（{MAX_REASON} 字以内） · give the reason, in at most {MAX_REASON} characters"
+        msg = (
+            f"请写明理由（{MAX_REASON} 字以内），它会永久留存 · give the reason, in at most {MAX_REASON} characters: it is "
+            "kept for ever"
+        )
         raise refused(msg)
     return reason.strip()
 

@@ -405,13 +405,16 @@ class Ledger:
             self._decide(push_id, "purge", reason, by, PushState.PURGED, settled_at=datetime.now(UTC))
 
     def scrub(self, push_id: str) -> None:
-        """Clear what a push's row says of its content: names, headers and sums, also from the database's free pages."""
+        """Clear what is said of a purged push's content: names, headers and sums in its row, and why people decided on it
+        what they did before; also from the database's free pages."""
         cleared = dict.fromkeys(("idempotency_key", "reason_zh", "reason_en", "notes", "findings"))
         with self.engine.begin() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA secure_delete=ON")
             row = sa.update(_pushes).where(_pushes.c.id == push_id)
             connection.execute(row.values(**cleared, filename="purged"))
+            before = (_decisions.c.push == push_id) & (_decisions.c.kind != "purge")
+            connection.execute(sa.update(_decisions).where(before).values(reason="purged"))
         if self.engine.dialect.name == "sqlite":
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.exec_driver_sql("VACUUM")

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from catalog.errors import MendableError
-from lake.answers import MAX_REASON, answer_once, reasoned, with_answers
+from lake.answers import answer_once, reasoned, with_answers
 from lake.home import Home
 from lake.ledger import UtcDateTime, open_tables
 
@@ -168,10 +168,7 @@ class Promises:
                 "last is not before its first"
             )
             raise OutageError(msg)
-        if not reason.strip():
-            msg = "请写明原因 · give the reason"
-            raise OutageError(msg)
-        self._add(_outages, first=first, last=last, reason=reason.strip(), by=by)
+        self._add(_outages, first=first, last=last, reason=reasoned(reason, OutageError), by=by)
 
     def outages(self) -> list[Outage]:
         """Every outage recorded, newest first."""
@@ -187,11 +184,8 @@ class Promises:
         if due_to < due_from:
             msg = "结束日早于开始日 · the last day lies before the first"
             raise ExcuseError(msg)
-        if not reason.strip() or len(reason) > MAX_REASON:
-            msg = f"请写明原因（{MAX_REASON} 字以内） · give the reason, in at most {MAX_REASON} characters"
-            raise ExcuseError(msg)
         facts = {"department": department, "resource": resource, "due_from": due_from, "due_to": due_to}
-        return self._add(_excuses, **facts, reason=reason.strip(), by=by)
+        return self._add(_excuses, **facts, reason=reasoned(reason, ExcuseError), by=by)
 
     def rule(self, excuse: int, *, accepted: bool, reason: str, by: str) -> None:
         """Record what the bureau says to an excuse, once and for ever. Raises :class:`ExcuseError`."""

@@ -19,7 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from catalog.errors import MendableError
-from lake.answers import MAX_REASON
+from lake.answers import reasoned
 from lake.home import Home
 from lake.ledger import Push, UtcDateTime, open_tables
 
@@ -90,7 +90,6 @@ class Purges:
 
     def ask(self, push: Push, *, reason: str, by: str, state_secret: bool = False) -> Tombstone:
         """The first person asks; raises :class:`PurgeError` where that has been done, or the reason will not do."""
-        _require_reason(reason)
         facts = {
             "resource": push.resource,
             "digest": push.digest,
@@ -98,7 +97,7 @@ class Purges:
             "rows": push.rows,
             "data_date": push.data_date.isoformat(),
             "state_secret": state_secret,
-            "reason": reason.strip(),
+            "reason": _impersonal(reason),
         }
         self._add(push.id, Step.ASKED, by, facts)
         return self.of(push.id)
@@ -178,13 +177,12 @@ def _stone(asked: sa.RowMapping, later: Mapping[tuple[str, str], sa.RowMapping])
     )
 
 
-def _require_reason(reason: str) -> None:
-    if not reason.strip() or len(reason) > MAX_REASON:
-        msg = f"请写明理由（{MAX_REASON} 字以内），它会永久留存 · give the reason, in at most {MAX_REASON} characters: it is kept for ever"
-        raise PurgeError(msg)
+def _impersonal(reason: str) -> str:
+    """The reason; raises :class:`PurgeError` where there is none, or it names somebody."""
     if _NUMBER.search(reason):
         msg = "理由中不得写入证件号、电话等个人信息，它会永久留存 · the reason is kept for ever: name no identifier or telephone number in it"
         raise PurgeError(msg)
+    return reasoned(reason, PurgeError)
 
 
 def set_stone(home: Home, stone: Tombstone) -> None:

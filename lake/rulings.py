@@ -1,6 +1,6 @@
 """What was decided on quarantined rows: released or dismissed by a steward, corrected by a later push.
 
-Here belong the table and the statements on it. It is only ever appended to, and knows a row by its push, its number and a
+Here belong the table and the statements on it. It is only ever appended to, save by a purge, and knows a row by its push, its number and a
 hash of its content, so that what was decided outlives a rebuild and a row that is sent again. What a ruling means for
 tables is ``assets.quarantine``'s business.
 """
@@ -76,6 +76,11 @@ class Rulings:
         with self._engine.connect() as connection:
             rows = connection.execute(query).mappings()
             return [Ruling(**{**row, "kind": RulingKind(row["kind"])}) for row in rows]
+
+    def strike(self, push_id: str) -> int:
+        """Remove the rulings on rows of a purged push, which know them by their content; says how many there were."""
+        with self._engine.begin() as connection:
+            return connection.execute(sa.delete(_rulings).where(_rulings.c.push == push_id)).rowcount
 
     def count(self, resource: str) -> int:
         """How many there are: enough to see that one was added."""

@@ -1,6 +1,7 @@
-"""What base databases keep for ever, without what a purged push said: its states in histories, ids given for it alone.
+"""What base databases keep for ever, without what a purged push said: its states in histories, ids given for it alone, and
+what stewards decided on its rows.
 
-Here belongs the taking out of two ledgers that otherwise only grow. Everything else in the base databases is built
+Here belongs the taking out of ledgers that otherwise only grow. Everything else in the base databases is built
 anew from the standard tables, and needs no erasing. The tables must have been built without the push before.
 """
 
@@ -11,11 +12,13 @@ from datetime import datetime
 
 import polars as pl
 
-from assets.base import address, history
+from assets.base import address, history, linkage_residue
 from assets.base.history import FROM, TO
 from assets.base.identity import GIVEN_AT, IDENTIFIER, given_ids, known_ids, ledger_name
+from assets.base.inputs import standard
 from assets.build import Context
 from catalog.base_model import Base, load_bases
+from catalog.linkage_model import reviewed_models
 from lake.hashes import ROW_HASH
 from lake.ledger import Push
 from lake.locks import writing
@@ -28,15 +31,18 @@ _CARRIED: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
-def erase(context: Context, push: Push, rows: pl.DataFrame) -> int:
-    """Take what only ``push`` said out of histories and ledgers of ids; ``rows`` are all of its rows as standard would
-    hold them. Returns how many rows went; said again, none."""
+def erase(context: Context, push: Push, rows: pl.DataFrame, cells: pl.Series) -> int:
+    """Take what only ``push`` said out of histories and ledgers; ``rows`` are all of its rows as standard would hold them,
+    ``cells`` as quarantine would. Returns how many rows went; said again, none."""
     gone = 0
     for base in load_bases(context.catalogue).values():
         told = _told(context, base, push.resource, rows)
         if not told.is_empty():
             gone += _erase_states(context, base, told, push.received_at)
             gone += _erase_ids(context, base, told, push.received_at)
+        if push.resource in {source.resource for source in base.sources.values()}:
+            records = linkage_residue.records_of(push.resource, rows, cells)
+            gone += _erase_decisions(context, base, push.resource, records)
     gone += _erase_states_of_push(context, push)
     gone += _erase_carried(context, push)
     return gone + _erase_addresses(context)
@@ -165,6 +171,22 @@ def _erase_ids(context: Context, base: Base, told: pl.DataFrame, since: datetime
             kept = ledger.join(gone.lazy(), on=IDENTIFIER, how="anti")
             context.lake.publish("base", name, kept, key=[base.id_column])
     return gone.height
+
+
+def _erase_decisions(context: Context, base: Base, resource: str, records: pl.Series) -> int:
+    """Strike what stewards decided on rows of the push, save where such a row is there still: of another push."""
+    name, model = linkage_residue.decisions_name(base), reviewed_models(context.catalogue.root).get(base.code)
+    if model is None or not context.lake.exists("base", name):
+        return 0
+    with writing(context.home, f"base.{name}"):
+        contested = standard(context, resource).select(ROW_HASH).collect()[ROW_HASH]
+        waiting = linkage_residue.residue(context, base, model)[linkage_residue.RECORD]
+        gone = set(records) - set(contested) - set(waiting)
+        of_push = (pl.col("resource") == resource) & pl.col(linkage_residue.RECORD).is_in(list(gone))
+        before = context.lake.rows("base", name)
+        kept = context.lake.scan("base", name).filter(~of_push)
+        key = ["decided_at", linkage_residue.RECORD]
+        return before - context.lake.publish("base", name, kept, key=key).rows
 
 
 def _erase_addresses(context: Context) -> int:

@@ -7,6 +7,7 @@ is, and the department still has to mend it. How records are compared is in ``li
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -136,12 +137,11 @@ def _of_source(context: Context, base: Base, model: LinkageModel, name: str) -> 
     columns = {field: _read_from(base, name, field) for field in model.columns}
     nothing = pl.lit(None, pl.String)
     kept = standard(context, source.resource).filter(pl.col(source.identifier).is_null())
-    content = [pl.col(column).cast(pl.String) for column in context.catalogue.entry(source.resource).columns]
     parts = [
         kept.select(
             pl.lit(source.resource).alias("resource"),
             *_WHERE[1:],
-            pl.concat_str(content, separator="\x1f", ignore_nulls=True).alias("_content"),
+            _content(list(context.catalogue.entry(source.resource).columns)),
             *(
                 (pl.col(column).cast(pl.String) if column else nothing).alias(field)
                 for field, column in columns.items()
@@ -165,6 +165,20 @@ def _of_source(context: Context, base: Base, model: LinkageModel, name: str) -> 
             )
         )
     return [_hashed(part) for part in parts]
+
+
+def records_of(resource: str, rows: pl.DataFrame, cells: pl.Series) -> pl.Series:
+    """Every hash by which a decision may know a row of a push: of its ``rows`` as standard would hold them, and of their
+    ``cells`` as quarantine would."""
+    content = [name for name in rows.columns if not name.startswith("_")]
+    said = pl.concat([rows.select(_content(content)).to_series(), cells.cast(pl.String)])
+    named = pl.LazyFrame({"_content": said}).with_columns(pl.lit(resource).alias("resource"))
+    return pl.concat([_hashed(named).collect()[RECORD], rows[ROW_HASH].rename(RECORD)]).unique()
+
+
+def _content(columns: Sequence[str]) -> pl.Expr:
+    texts = [pl.col(column).cast(pl.String) for column in columns]
+    return pl.concat_str(texts, separator="\x1f", ignore_nulls=True).alias("_content")
 
 
 def _hashed(part: pl.LazyFrame) -> pl.LazyFrame:

@@ -16,6 +16,7 @@ from assets.base import history
 from assets.build import Context
 from assets.ingest import deliveries, exchange
 from assets.ingest.decoding import scratch_folder, sweep_scratch
+from assets.quarantine import dismiss
 from assets.recipes import all_builds
 from assets.replay import WithdrawalError, replay, withdraw
 from assets.standard import apply_waiting
@@ -25,6 +26,7 @@ from lake.home import Home
 from lake.landing import PurgedError, receive
 from lake.ledger import Push, PushState, open_ledger
 from lake.purges import PurgeError, Purges, Step
+from lake.rulings import Rulings
 from tests.assets.city_of_canaries import Canary, canaries_of, rows_of
 from tests.assets.office import CODE, Office, office
 from tests.assets.readable import found, readable_bytes
@@ -66,8 +68,14 @@ def pushes_named(home: Home) -> set[str]:
 
 
 def test_rows_bytes_and_older_versions_go_and_what_another_said_stays(here: Office) -> None:
-    stays, goes = here.push([(1, "a"), (2, "a")]), here.push([(2, "b"), (3, "c"), (4, "?")], day=1)
+    stays, goes = here.push([(1, "a"), (2, "a"), (5, "?")]), here.push([(2, "b"), (3, "c"), (4, "?")], day=1)
+    for push in (stays, goes):
+        dismiss(here.context, push.id, 3, reason="known on paper", by="li")
+    here.ledger.sign(goes.id, reason="of Wang alone", by="li")
     stone = ordered(here, goes)
+    assert [ruling.push for ruling in Rulings(here.context.home).of(CODE)] == [stays.id]
+    assert stone.removed["rulings on its rows"] == 1
+    assert [decision.reason for decision in here.ledger.decisions("sign", goes.id)] == ["purged"]
     assert here.words() == [(1, "a"), (2, "a")]
     assert pushes_named(here.context.home) == {stays.id}
     assert not (here.context.home.landing / CODE / goes.id).exists()

@@ -10,10 +10,14 @@ import polars as pl
 import pytest
 
 from assets import base
+from assets.base.erasure import erase
+from assets.base.inputs import standard
 from assets.base.linkage_residue import STEWARD, DecisionError, decide
 from assets.build import Context
 from assets.standard import QUARANTINE_SCHEMA
 from catalog.load import Catalogue, load
+from catalog.model import Way
+from lake.ledger import Push
 from tests.assets.small_lake import build_all, open_lake, put, resident
 
 PEOPLE = 120
@@ -154,6 +158,28 @@ def test_the_same_rows_make_no_new_version(city: Context) -> None:
     before = [city.lake.version("base", name) for name in tables]
     build(city)
     assert [city.lake.version("base", name) for name in tables] == before
+
+
+def test_decisions_on_rows_of_a_purged_push_go_and_those_on_what_another_says_stay(city: Context) -> None:
+    """The ledger knows a row by a hash of it, from which one that is nearly known could be guessed."""
+    alone, shared = said(8, wrong(8), name="另一人"), said(7, wrong(7))
+    refuse(city, "q2", alone, shared)
+    decide(city, "person", "q2", 1, entity(city, 8), "same", "张三", "核对档案")
+    decide(city, "person", "q2", 2, entity(city, 7), "same", "张三", "核对档案")
+    held = city.lake.scan("quarantine", "medical_insurance").collect()
+    cells = held.filter(_push="q2")["cells"]
+    city.lake.publish(
+        "quarantine", "medical_insurance", held.filter(pl.col("_push") != "q2"), key=["_push", "_row"]
+    )
+    build(city)
+    rows = standard(city, "medical_insurance").collect()
+    purged = Push(
+        "q2", "medical_insurance", "-", Way.FILE, "-", "csv", 1, "-", date(2026, 3, 1), datetime.now(UTC), 1
+    )
+    assert erase(city, purged, rows, cells) == 1
+    left = city.lake.scan("base", "person_decisions").collect()
+    assert left["person_id"].to_list() == [entity(city, 7)], "q1 says the same of the other"
+    assert erase(city, purged, rows, cells) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """One push judged again for who must look at it: how many nulls, and the first failing values, under their default masks.
 
-Here belongs reading the landed push once more; nothing is written. What a push was found to be when it was applied stands in
-the ledger, and decides; this only shows it. Who may see masked values is the caller's to decide.
+Here belongs reading the landed push once more, by the entry by which it was read then; nothing is written. What a push was found
+to be when it was applied stands in the ledger, and decides; this only shows it. Who may see masked values is the caller's to
+decide.
 """
 
 from __future__ import annotations
@@ -19,11 +20,17 @@ from assets.ingest.readers import read
 from assets.surroundings import other_tables
 from catalog.elements import ELEMENTS
 from catalog.model import Entry
+from lake.entries import Entries
 from lake.landing import landed_file
 from lake.ledger import Push
 from masking.methods import METHODS
 from quality.evidence import Evidence, Finding, Show, read_evidence
 from quality.split import split
+
+
+def entry_of(context: Context, push: Push) -> Entry:
+    """The entry by whose rules the push was judged, which need not be the catalogue's of today; raises ``EntryGoneError``."""
+    return Entries(context.home).of(push, context.catalogue.entries.get(push.resource))
 
 
 def ledger_evidence(push: Push) -> Evidence:
@@ -38,7 +45,7 @@ def findings_of(push: Push) -> dict[str, Finding]:
 
 def masked_evidence(context: Context, push: Push) -> Evidence:
     """The same with nulls and masked failing values, from the push's landed bytes."""
-    entry = context.catalogue.entry(push.resource)
+    entry = entry_of(context, push)
     with scratch_folder(context.home.work) as work:
         raw, plan = prepared(entry, read(landed_file(context.home, push), entry, work=work).frame)
         parts = split(raw, plan, default_masks(entry), other_tables(context.lake, entry))

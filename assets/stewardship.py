@@ -13,10 +13,13 @@ from typing import Any
 import polars as pl
 
 from assets.build import Build, Built, Context, TableName
+from assets.push_evidence import entry_of
+from assets.push_scores import JUDGED
 from assets.quarantine import Tally, record_corrections, tally
 from catalog.load import Catalogue
 from catalog.model import Entry, Title
-from lake.ledger import Ledger, Push, PushState, open_ledger
+from lake.entries import EntryGoneError
+from lake.ledger import Push, open_ledger
 from lake.locks import writing
 from quality.plan import AnyRule, compile_entry
 
@@ -60,10 +63,10 @@ def builds(catalogue: Catalogue) -> list[Build]:
 
 def publish_stewardship(context: Context) -> Built:
     """Write down the rows that pushes have brought right since, and make both tables say how things stand."""
-    entries, ledger = list(context.catalogue.entries.values()), open_ledger(context.home)
+    entries = list(context.catalogue.entries.values())
     corrected = sum(record_corrections(context, entry) for entry in entries)
     tallies = [tally(context, entry) for entry in entries]
-    outcomes = [row for entry in entries for row in _rule_rows(ledger, entry)]
+    outcomes = [row for entry in entries for row in _rule_rows(context, entry.code)]
     with writing(context.home, "ops.quarantine"):
         commits = {
             QUARANTINE: context.lake.publish(*QUARANTINE, quarantine_rows(tallies), key=["resource"]),
@@ -90,14 +93,17 @@ def quarantine_rows(tallies: list[Tally]) -> pl.DataFrame:
     return pl.DataFrame(plain, schema=QUARANTINE_SCHEMA, orient="row")
 
 
-def _rule_rows(ledger: Ledger, entry: Entry) -> Iterator[dict[str, Any]]:
-    """How the resource's newest judged push met each rule (``met`` is null where it could not be judged)."""
-    judged = [
-        push for push in ledger.history(entry.code) if push.state in (PushState.APPLIED, PushState.HELD)
-    ]
+def _rule_rows(context: Context, resource: str) -> Iterator[dict[str, Any]]:
+    """How the resource's newest judged push met each rule there was then (``met`` is null where it could not be judged)."""
+    judged = [push for push in open_ledger(context.home).history(resource) if push.state in JUDGED]
     if not judged:
         return
-    plan, push = compile_entry(entry), judged[-1]
+    push = judged[-1]
+    try:
+        entry = entry_of(context, push)
+    except EntryGoneError:
+        return
+    plan = compile_entry(entry)
     for rule in plan.rules:
         failing = (push.failures or {}).get(rule.code, 0)
         unjudged = rule.code in (push.findings or {}) and (push.findings or {})[rule.code]["met"] is None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from assets.build import Context
-from assets.push_evidence import ledger_evidence, masked_evidence
+from assets.push_evidence import entry_of, ledger_evidence, masked_evidence
 from lake.ledger import Push
 from quality.data_docs import page
 from quality.plan import compile_entry
@@ -37,8 +37,8 @@ def docs_url(resource: str, push: str | None = None) -> str:
 
 def push_results(context: Context, push: Push, *, values: bool = False) -> ExpectationSuiteValidationResult:
     """Great Expectations' result of a push. ``values``: with nulls and masked failing values, for which its landed bytes
-    are read again; else only what the ledger counts."""
-    plan = compile_entry(context.catalogue.entry(push.resource))
+    are read again; else only what the ledger counts. Raises ``EntryGoneError``."""
+    plan = compile_entry(entry_of(context, push))
     evidence = masked_evidence(context, push) if values else ledger_evidence(push)
     return results(plan, evidence, push.received_at)
 
@@ -50,9 +50,17 @@ def docs_page(
     values: bool = False,
     links: tuple[tuple[str, str], ...] = (),
     stylesheet: str = "",
+    english: bool = False,
 ) -> str:
     """The Data Docs page of a push; ``values`` (masked) are for the bureau alone."""
-    title = context.catalogue.entry(push.resource).title
-    heading = f"{title.zh} · {title.en} · {push.data_date} · {push.id}"
-    found = push_results(context, push, values=values)
-    return page(found, heading, values=values, links=links, stylesheet=stylesheet)
+    entry = entry_of(context, push)
+    title = entry.title.en if english else entry.title.zh
+    return page(
+        push_results(context, push, values=values),
+        f"{title} · {push.data_date} · {push.id}",
+        values=values,
+        links=links,
+        stylesheet=stylesheet,
+        english=english,
+        columns={name: column.title for name, column in entry.columns.items()},
+    )

@@ -13,10 +13,11 @@ from typing import Any
 
 from rich.table import Table
 
-from assets.push_evidence import findings_of
+from assets.build import Context
+from assets.push_evidence import entry_of, findings_of
 from assets.push_scores import JUDGED, judged_scores
 from catalog.model import Dimension, Entry, Severity
-from lake.ledger import Ledger, Push, PushState
+from lake.ledger import Ledger, Push, PushState, open_ledger
 from quality.plan import Plan, compile_entry
 from quality.score import Scores, overall, total
 
@@ -65,15 +66,17 @@ class Verdict:
     unjudged: list[str] = field(default_factory=list)
 
 
-def verdict(ledger: Ledger, entry: Entry, pushes: int = 12) -> Verdict:
-    """What the newest ``pushes`` judged pushes of a resource met; none of a resource that never pushed."""
+def verdict(context: Context, entry: Entry, pushes: int = 12) -> Verdict:
+    """What the newest ``pushes`` judged pushes of a resource met; none of a resource that never pushed. The last is told by
+    the rules there were then; raises ``EntryGoneError``."""
     plan = compile_entry(entry)
-    scored = judged_scores(plan, ledger.history(entry.code))[-pushes:]
+    scored = judged_scores(plan, open_ledger(context.home).history(entry.code))[-pushes:]
     judged = [push for push, _ in scored]
+    then = compile_entry(entry_of(context, judged[-1])) if judged else plan
     return Verdict(
         entry.code,
-        len(plan.rules) + len(plan.sets),
-        _failed(plan, judged[-1]) if judged else [],
+        len(then.rules) + len(then.sets),
+        _failed(then, judged[-1]) if judged else [],
         [_scored(plan, push, scores) for push, scores in scored],
         [code for code, found in findings_of(judged[-1]).items() if found.met is None] if judged else [],
     )

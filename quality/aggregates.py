@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from quality.compile import Arguments, among, row_condition
+from quality.divergence import DIVERGENCE, as_metrics, counted, observed
 
 #: How many distinct values Great Expectations shows of a set that has too many or too few.
 SHOWN_DISTINCT = 20
@@ -25,11 +26,13 @@ class AggregateCompiler:
     """What one type needs from the scan, and how Great Expectations' metrics follow from it.
 
     ``scanned`` makes one-row expressions, by name, of the column's considered rows; ``metrics`` turns their values
-    into what the expectation reads. ``tells`` says whether the observed value is a value of the column itself."""
+    into what the expectation reads, or what ``handed`` makes that of, where it cannot be kept as JSON. ``tells`` says
+    whether the observed value is a value of the column itself."""
 
     scanned: Callable[[pl.Expr, Arguments], dict[str, pl.Expr]]
     metrics: Callable[[Metrics, Arguments], dict[str, Any]]
     tells: bool = False
+    handed: Callable[[Metrics, Arguments], dict[str, Any]] = lambda metrics, arguments: dict(metrics)
 
 
 def scanned(expectation: str, arguments: Arguments) -> dict[str, pl.Expr]:
@@ -78,8 +81,9 @@ def _read_quantiles(row: Metrics, arguments: Arguments) -> dict[str, Any]:
 
 
 def _unexpected_distinct(value: pl.Expr, arguments: Arguments) -> dict[str, pl.Expr]:
-    distinct = value.drop_nulls().unique()
-    others = distinct.filter(~among(distinct, _distinct(arguments)))
+    held = value.drop_nulls()
+    # only then made distinct: asked twice for its distinct values, Polars may give them in two orders
+    others = held.filter(~among(held, _distinct(arguments))).unique()
     return {"others": others.len(), "some others": others.sort().head(SHOWN_DISTINCT).implode()}
 
 
@@ -143,6 +147,7 @@ AGGREGATES: dict[str, AggregateCompiler] = {
         "column.most_common_value", lambda value: value.drop_nulls().mode().sort().implode(), tells=True
     ),
     "expect_column_quantile_values_to_be_between": AggregateCompiler(_quantiles, _read_quantiles, tells=True),
+    DIVERGENCE: AggregateCompiler(counted, observed, handed=as_metrics),
     "expect_table_row_count_to_be_between": _one("table.row_count", pl.Expr.len),
     "expect_table_row_count_to_equal": _one("table.row_count", pl.Expr.len),
 }

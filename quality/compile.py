@@ -20,6 +20,7 @@ from catalog.elements import ELEMENTS
 from catalog.elements.base import Shortcut, clean
 from catalog.elements.identifiers import birth_date_of, resident_checks_out, sex_of
 from quality.outliers import not_outlier, z_score_below
+from quality.parsers import Parses, accepted, fits_json_schema, is_dateutil, is_json, is_time
 from quality.patterns import like_pattern, python_pattern
 from quality.references import REFERENCE, known_name
 
@@ -28,16 +29,27 @@ Arguments = Mapping[str, Any]
 EXACT_FLOATS = 2**53
 
 
+_TYPES = (
+    "its types are pandas' or a database's, and a lazy frame states its own: compare `frame.collect_schema()`"
+)
+_QUERY = "it is a query to a database: ask with DuckDB, which reads the same files and frames"
+#: What Great Expectations ships and Polars cannot judge, and what to do instead.
+REFUSED = {
+    "expect_column_type_to_be": _TYPES,
+    "expect_column_values_to_be_in_type_list": _TYPES,
+    "expect_column_values_to_be_of_type": _TYPES,
+    "expect_query_results_to_match_comparison": _QUERY,
+    "unexpected_rows_expectation": _QUERY,
+}
+
+
 class UnsupportedExpectationError(ValueError):
     """This expectation cannot be judged in Polars; says why, or names those that can."""
 
     def __init__(self, expectation: str, why: str = "") -> None:
         self.expectation = expectation
-        super().__init__(f"{expectation} is not supported here: {why}" if why else _listed(expectation))
-
-
-def _listed(expectation: str) -> str:
-    return f"{expectation} is not supported here; supported over rows: {', '.join(row_expectations())}"
+        told = why or REFUSED.get(expectation) or f"supported over rows: {', '.join(row_expectations())}"
+        super().__init__(f"{expectation} is not supported here: {told}")
 
 
 class Domain(Enum):
@@ -216,6 +228,18 @@ def _like_list(arguments: Arguments) -> pl.Expr:
     return _combine(arguments)(_likes(arguments))
 
 
+def _parsed(expectation: str, parser: Callable[[Arguments], Parses]) -> RowCompiler:
+    """Texts that a parser takes. What it cannot be asked (no schema) is refused."""
+
+    def passes(arguments: Arguments) -> pl.Expr:
+        try:
+            return accepted(_value(arguments), parser(arguments))
+        except ValueError as error:
+            raise UnsupportedExpectationError(expectation, str(error)) from None
+
+    return _column(passes)
+
+
 def _combine(arguments: Arguments) -> Callable[..., pl.Expr]:
     return pl.all_horizontal if arguments.get("match_on") == "all" else pl.any_horizontal
 
@@ -343,6 +367,15 @@ COMPILERS: dict[str, RowCompiler] = {
     "expect_column_values_to_not_match_like_pattern": _column(lambda a: ~_like_list(a)),
     "expect_column_values_to_match_like_pattern_list": _column(_like_list),
     "expect_column_values_to_not_match_like_pattern_list": _column(lambda a: ~pl.any_horizontal(_likes(a))),
+    **{
+        kind: _parsed(kind, parser)
+        for kind, parser in {
+            "expect_column_values_to_match_strftime_format": lambda a: is_time(a["strftime_format"]),
+            "expect_column_values_to_be_dateutil_parseable": lambda a: is_dateutil(),
+            "expect_column_values_to_be_json_parseable": lambda a: is_json(),
+            "expect_column_values_to_match_json_schema": lambda a: fits_json_schema(a["json_schema"]),
+        }.items()
+    },
     "expect_column_value_lengths_to_be_between": _column(lambda a: _between(_length(a), a)),
     "expect_column_value_lengths_to_equal": _column(lambda a: _length(a) == a["value"]),
     "expect_column_values_to_be_unique": RowCompiler(Domain.COLUMN, _unique),

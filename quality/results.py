@@ -21,6 +21,7 @@ from quality.aggregates import AGGREGATES, HEADINGS
 from quality.changes import CHANGES, Before
 from quality.compile import (
     COMPILERS,
+    REFUSED,
     Arguments,
     Domain,
     Judgement,
@@ -141,15 +142,21 @@ def _question(expectation: Any, schema: pl.Schema, show: Show, before: Before, t
         compiler = AGGREGATES[kind]
         asks = aggregates.scanned(kind, arguments)
         tells = arguments["column"] if compiler.tells else None
-        return Question(expectation, asks, lambda row: compiler.metrics(row, arguments), tells)
+
+        def metrics(row: Row) -> dict[str, Any]:
+            return compiler.handed(compiler.metrics(row, arguments), arguments)
+
+        return Question(expectation, asks, metrics, tells)
     if kind in CHANGES:
         return _change_question(expectation, arguments, before)
     if kind in HEADINGS:
         return Question(expectation, {}, lambda row: aggregates.headings(kind, schema.names()))
     if kind == SAME_ROWS:
         return _same_rows_question(expectation, arguments, tables)
-    msg = f"there is no such aggregation in Polars; supported: {', '.join(supported())}"
-    raise UnsupportedExpectationError(kind, msg)
+    raise UnsupportedExpectationError(
+        kind or type(expectation).__name__,
+        REFUSED.get(kind) or f"supported: {', '.join(supported())}",
+    )
 
 
 def _same_rows_question(expectation: Any, arguments: Arguments, tables: Tables) -> Question:
@@ -212,7 +219,9 @@ def _set_result(rule: SetRule, finding: Finding | None) -> Any:
         return None
     expectation = expectation_of(rule)
     if finding.metrics:
-        return _judged(expectation, dict(finding.metrics), "SUMMARY")
+        compiler = AGGREGATES.get(rule.expectation)
+        metrics = compiler.handed(finding.metrics, rule.arguments) if compiler else dict(finding.metrics)
+        return _judged(expectation, metrics, "SUMMARY")
     core = great_expectations("great_expectations.core")
     return core.ExpectationValidationResult(
         success=finding.met, expectation_config=expectation.configuration, result={}
@@ -330,7 +339,11 @@ def _judged(expectation: Any, metrics: dict[str, Any], result_format: str, *, hi
         "exclude_unexpected_values": unseen,
     }
     judged = expectation._validate(metrics=metrics, runtime_configuration={"result_format": wanted})
-    judged["success"] = bool(judged["success"])  # NumPy's, of quantiles, cannot be written as JSON
+    # NumPy's numbers cannot be written as JSON, nor shown by Great Expectations' own renderer
+    judged["success"] = bool(judged["success"])
+    observed = judged.get("result", {}).get("observed_value")
+    if hasattr(observed, "item"):
+        judged["result"]["observed_value"] = observed.item()
     if result_format == "BOOLEAN_ONLY":
         judged["result"] = {}
     result = core.ExpectationValidationResult(**judged, expectation_config=expectation.configuration)

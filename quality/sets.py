@@ -17,6 +17,7 @@ from quality import aggregates
 from quality.aggregates import AGGREGATES
 from quality.changes import CHANGES, DRIFT, Before
 from quality.compile import Arguments, judgement
+from quality.divergence import DIVERGENCE, diverges_less
 from quality.evidence import Finding
 from quality.plan import Plan, RowRule, SetRule
 from quality.references import REFERENCE, Tables, resources
@@ -161,12 +162,13 @@ _MET: dict[str, Callable[[Metrics, Arguments], bool]] = {
     "expect_column_quantile_values_to_be_between": _quantiles_met,
     "expect_column_most_common_value_to_be_in_set": _most_common_met,
     "expect_table_row_count_to_equal": lambda metrics, a: bool(metrics["table.row_count"] == a["value"]),
+    DIVERGENCE: diverges_less,
     DRIFT: lambda metrics, a: bool(metrics["column.drift"] < a["threshold"]),
 }
 
 
 def _plain(value: Any) -> Any:
-    """As JSON holds it: a number; of a rule's own set the missing words."""
+    """As JSON holds it: a number, or several; of a rule's own set the missing words."""
     if isinstance(value, list):
-        return [str(item) for item in value]
+        return [item if isinstance(item, int) else str(item) for item in value]
     return value if isinstance(value, int | float) or value is None else float(value)

@@ -79,8 +79,8 @@ def quality(
     from pipelines.verdicts import as_record, newest_judged, tables, verdict
 
     context = open_context()
-    entry, ledger = context.catalogue.entry(resource), open_ledger(context.home)
-    newest = newest_judged(ledger, entry) if gx or docs else None
+    entry = context.catalogue.entry(resource)
+    newest = newest_judged(open_ledger(context.home), entry) if gx or docs else None
     if newest and docs:
         docs.write_text(docs_page(context, newest, values=values), encoding="utf-8")
         say(f"Data Docs: {docs}")
@@ -89,7 +89,7 @@ def quality(
         sys.stdout.write(json.dumps(record, ensure_ascii=False, indent=1) + "\n")
     if newest:
         return
-    judged = verdict(ledger, entry, pushes)
+    judged = verdict(context, entry, pushes)
     if as_json:
         sys.stdout.write(json.dumps(as_record(judged), ensure_ascii=False, indent=1) + "\n")
         return

@@ -8,8 +8,10 @@ judge each type.
 # ruff: noqa: DTZ001 # instants without a zone are what both engines are given
 from __future__ import annotations
 
+import json
 import math
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -22,6 +24,7 @@ from catalog.model import Dimension, Severity, Title
 from quality.aggregates import AGGREGATES
 from quality.changes import CHANGES, Before
 from quality.compile import COMPILERS, row_condition
+from quality.divergence import DIVERGENCE
 from quality.expectations import great_expectations
 from quality.plan import SetRule
 from quality.references import REFERENCE, SAME_ROWS
@@ -132,6 +135,8 @@ FRAME = pl.DataFrame(
     }
 )
 BOUNDS = {"min_value": 1, "max_value": 3}
+LETTERS = {"values": ["A", "", "x"], "weights": [0.5, 0.3, 0.2]}
+QUARTERS = {"bins": [-1.0, 0.0, 1.0, 2.0], "weights": [0.5, 0.0, 0.5]}
 LIST = {"column_list": ["i", "j"]}
 PLAIN: list[Case] = [
     ("expect_column_values_to_not_be_null", {"column": "s", "mostly": 0.8}),
@@ -161,6 +166,17 @@ PLAIN: list[Case] = [
         {"column": "s", "regex_list": ["1", "^1"], "match_on": "all"},
     ),
     ("expect_column_values_to_not_match_regex_list", {"column": "s", "regex_list": ["^A", "^1"]}),
+    ("expect_column_values_to_match_strftime_format", {"column": "t", "strftime_format": "%d"}),
+    ("expect_column_values_to_be_dateutil_parseable", {"column": "t", "mostly": 0.2}),
+    ("expect_column_values_to_be_json_parseable", {"column": "s"}),
+    (
+        "expect_column_values_to_match_json_schema",
+        {
+            "column": "s",
+            "json_schema": {"type": "integer", "maximum": 9},
+            "row_condition": where("s", "__eq__", "11"),
+        },
+    ),
     ("expect_column_value_lengths_to_be_between", {"column": "s", **BOUNDS, "strict_min": True}),
     ("expect_column_value_lengths_to_equal", {"column": "s", "value": 2}),
     ("expect_column_values_to_be_unique", {"column": "s"}),
@@ -241,6 +257,24 @@ PLAIN: list[Case] = [
                 "quantiles": [0.25, 0.5, 0.9],
                 "value_ranges": [[0, 1], [None, 1], [1, None]],
             },
+        },
+    ),
+    (
+        DIVERGENCE,
+        {"column": "s", "partition_object": LETTERS, "threshold": 0.7, "tail_weight_holdout": 0.3},
+    ),
+    (
+        DIVERGENCE,
+        {"column": "s", "partition_object": LETTERS, "threshold": 9},
+    ),
+    (
+        DIVERGENCE,
+        {
+            "column": "g",
+            "partition_object": QUARTERS,
+            "threshold": 0.9,
+            "tail_weight_holdout": 0.2,
+            "internal_weight_holdout": 0.1,
         },
     ),
     ("expect_table_row_count_to_be_between", BOUNDS),
@@ -339,6 +373,8 @@ CONDITIONS = st.sampled_from(
         lambda: where("j", "__le__", -1)() | where("s", "is_null")(),
     ]
 )
+#: What only a parser of Python's can tell: most texts are nothing to them, so they are compared on texts of their own.
+PARSED = {kind for kind in COMPILERS if any(word in kind for word in ("parseable", "strftime", "json"))}
 #: Great Expectations counts the failing rows of this type without its row condition: it is compared by a test of its own.
 PAIR_IN_SET = "expect_column_pair_values_to_be_in_set"
 PAIR_IGNORED = st.sampled_from(["both_values_are_missing", "either_value_is_missing", "neither"])
@@ -364,7 +400,7 @@ def _sets(column: str, least: int = 0) -> st.SearchStrategy[list[Any]]:
 
 @st.composite
 def row_cases(draw: st.DrawFn) -> Case:
-    kind = draw(st.sampled_from(sorted(set(COMPILERS) - OURS)))
+    kind = draw(st.sampled_from(sorted(set(COMPILERS) - OURS - PARSED)))
     arguments = _row_arguments(draw, kind) | {"mostly": draw(MOSTLY)}
     if kind != PAIR_IN_SET and draw(st.booleans()):
         arguments["row_condition"] = draw(CONDITIONS)
@@ -446,7 +482,9 @@ def _list_arguments(draw: st.DrawFn, kind: str) -> dict[str, Any]:
 @st.composite
 def aggregate_cases(draw: st.DrawFn) -> Case:
     kind = draw(st.sampled_from(sorted(AGGREGATES)))
-    arguments = _aggregate_arguments(draw, kind)
+    arguments = (_divergence_arguments if kind == DIVERGENCE else partial(_aggregate_arguments, kind=kind))(
+        draw
+    )
     if draw(st.booleans()):
         arguments["row_condition"] = draw(CONDITIONS)
     return kind, arguments
@@ -467,6 +505,38 @@ def _aggregate_arguments(draw: st.DrawFn, kind: str) -> dict[str, Any]:
     if "unique_value" in kind:
         return {"column": draw(ANY), **draw(bounds(st.integers(0, 6)))}
     return {"column": draw(CALM), **draw(bounds())}
+
+
+def _divergence_arguments(draw: st.DrawFn) -> dict[str, Any]:
+    """A partition of values or of bins, with or without ends, its weights in eighths, with and without tails."""
+    # thresholds that no divergence of a few rows reaches exactly
+    arguments: dict[str, Any] = {"threshold": draw(st.sampled_from([0.0317, 0.317, 1.317, None]))}
+    weights = draw(st.lists(st.integers(0, 3), min_size=2, max_size=4).filter(any))
+    if draw(st.booleans()):
+        column = draw(st.sampled_from(["s", "t", "j"]))
+        values = draw(st.lists(TEXTS if column in "st" else SMALL, min_size=4, max_size=4, unique=True))
+        shares = [weight / sum(weights) for weight in weights]
+        partition = {"values": values[: len(weights)], "weights": shares}
+        return arguments | {"column": column, "partition_object": partition, **draw(_held_out("tail"))}
+    inner = draw(
+        st.lists(st.integers(-6, 6), min_size=len(weights) + 1, max_size=len(weights) + 1, unique=True)
+    )
+    bins = [number / 4 for number in sorted(inner)]
+    endless = draw(st.sampled_from(["", "low", "high", "low high"]))
+    bins[0] = -math.inf if "low" in endless else bins[0]
+    bins[-1] = math.inf if "high" in endless else bins[-1]
+    tails = draw(st.sampled_from([None, [1, 0], [2, 1]])) if not endless else None
+    whole = sum(weights) + sum(tails or ())
+    partition = {"bins": bins, "weights": [weight / whole for weight in weights]}
+    if tails:
+        partition["tail_weights"] = [tail / whole for tail in tails]
+    held = draw(_held_out("internal", *(() if tails or endless == "low high" else ("tail",))))
+    return arguments | {"column": draw(CALM), "partition_object": partition, **held}
+
+
+def _held_out(*parts: str) -> st.SearchStrategy[dict[str, Any]]:
+    names = [f"{part}_weight_holdout" for part in parts]
+    return st.fixed_dictionaries(dict.fromkeys(names, st.sampled_from([0, 0.125, 0.25])))
 
 
 BROAD = st.lists(st.one_of(row_cases(), row_cases(), aggregate_cases()), min_size=10, max_size=14)
@@ -499,6 +569,71 @@ def test_pairs_in_a_set_are_judged_as_if_only_the_rows_of_the_condition_were_the
     suite = great_expectations().ExpectationSuite(name="ours", expectations=[conditional])
     [ours] = validate(frame.lazy(), suite, show=SHOWN).results
     assert raised(alone) is not None or _same(_verdict(alone), _verdict(ours))
+
+
+TIMES = st.one_of(
+    st.datetimes().map(lambda moment: moment.strftime("%Y-%m-%d %H:%M")),
+    st.sampled_from(
+        ["2020-02-30 00:00", "2020-2-3 1:2", " 2020-02-03 01:02", "２０２０-02-03 01:02", "20200203", "7"]
+    ),
+    TEXTS,
+)
+_LEAF = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+DOCUMENTS = st.recursive(
+    _LEAF, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXTS, inner, max_size=2)
+)
+JSONS = st.builds(json.dumps, DOCUMENTS, ensure_ascii=st.booleans())
+SCHEMAS = st.sampled_from(
+    [
+        {"type": "object", "required": ["a"]},
+        {"type": ["integer", "null"], "maximum": 3},
+        {
+            "anyOf": [{"type": "string", "maxLength": 1}, {"$ref": "#/$defs/list"}],
+            "$defs": {"list": {"type": "array"}},
+        },
+        {},
+    ]
+)
+
+
+@st.composite
+def parsed_frames(draw: st.DrawFn) -> pl.DataFrame:
+    """Texts that parsers are asked of, most of which they take, beside a column for row conditions."""
+    rows = draw(st.integers(0, 10))
+    columns = {
+        "w": TIMES,
+        "g": st.one_of(JSONS, JSONS, TEXTS),
+        "d": JSONS,
+        "s": TEXTS,
+        "t": TEXTS,
+        "j": SMALL,
+    }
+    held = {
+        name: draw(st.lists(st.none() | cell, min_size=rows, max_size=rows)) for name, cell in columns.items()
+    }
+    return pl.DataFrame(
+        {name: pl.Series(cells, dtype=pl.Int64 if name == "j" else pl.String) for name, cells in held.items()}
+    )
+
+
+@settings(QUIET, max_examples=10)
+@given(frame=parsed_frames(), data=st.data())
+def test_parsers_say_what_they_say_to_pandas(frame: pl.DataFrame, data: st.DataObject) -> None:
+    asked: list[Case] = [
+        ("expect_column_values_to_match_strftime_format", {"column": "w", "strftime_format": form})
+        for form in ("%Y-%m-%d %H:%M", "%Y%m%d")
+    ]
+    asked += [("expect_column_values_to_be_dateutil_parseable", {"column": name}) for name in "ws"]
+    asked += [("expect_column_values_to_be_json_parseable", {"column": name}) for name in "gs"]
+    schema = data.draw(SCHEMAS)
+    asked += [("expect_column_values_to_match_json_schema", {"column": "d", "json_schema": schema})]
+    for _, arguments in asked:
+        arguments["mostly"] = data.draw(MOSTLY)
+        if data.draw(st.booleans()):
+            arguments["row_condition"] = data.draw(CONDITIONS)
+    problems, compared = disagreements(frame, asked)
+    assert not problems, "\n".join(problems)
+    assert compared == PARSED
 
 
 @pytest.mark.slow

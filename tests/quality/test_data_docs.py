@@ -10,6 +10,7 @@ import pytest
 
 from catalog.model import Entry
 from quality.data_docs import page, without_values
+from quality.divergence import DIVERGENCE
 from quality.evidence import Evidence, Finding
 from quality.plan import compile_entry
 from quality.results import results, validate
@@ -17,6 +18,7 @@ from tests.quality.conftest import entry
 from tests.quality.test_results import ROWS, a_suite, default_masks, expect, judged
 
 AS_IT_IS = {"status": lambda value: value}
+LIKELY = {"values": ["正常"], "weights": [1]}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,8 @@ def result() -> Any:
 def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing(result: Any) -> None:
     html = page(result, "登记 · 2026-03-02", values=True)
     assert not re.search(r"https?://|<script|<link|<img|@import|url\(|\son\w+=|\.\./", html)
-    assert "Data asset: register" in html
+    assert "数据资源： register" in html
+    assert "Data asset: register" in page(result, "登记", values=True, english=True)
 
 
 def test_a_page_names_every_rule_with_its_reason_and_counts(result: Any) -> None:
@@ -36,7 +39,21 @@ def test_a_page_names_every_rule_with_its_reason_and_counts(result: Any) -> None
     assert "登记 · 2026-03-02" in html
     for each in result.results:
         assert each.expectation_config.description.split(" · ")[0] in html
-    assert "1 unexpected values found" in html
+    assert "共 3 行，其中 1 个值有问题" in html
+    assert "出生日期 birth_date" in page(result, "登记", columns={"birth_date": "出生日期"})
+    assert "1 unexpected values found" in page(result, "登记", english=True)
+
+
+def test_a_page_says_nothing_of_its_own_in_english(result: Any) -> None:
+    html = page(result, "登记", values=True)
+    text = re.sub(r"<style>.*?</style>|<[^>]*>", " ", html, flags=re.DOTALL)
+    spoken = set(re.findall(r"[A-Za-z]{3,}[A-Za-z ]*", text))
+    ours = " ".join(each.expectation_config.description for each in result.results)
+    assert {word.strip() for word in spoken if word.strip() not in ours} <= {
+        "Great Expectations",
+        "register",
+        "police",
+    }
 
 
 def test_only_the_bureau_sees_masked_values(result: Any) -> None:
@@ -64,16 +81,31 @@ def test_observed_values_of_a_column_are_taken_out_too() -> None:
     assert "绝密" not in page(shown, "登记")
 
 
+def test_what_is_listed_of_a_set_is_what_is_not_in_it() -> None:
+    suite = a_suite(
+        expect("expect_column_distinct_values_to_be_in_set", column="status", value_set=list("abcdefgh"))
+    )
+    frame = pl.LazyFrame({"status": [*"abcdefgh", "走了", "x"] * 3})
+    for _ in range(5):
+        [found] = validate(frame, suite, show=AS_IT_IS).results
+        assert found.result["partial_unexpected_list"] == ["x", "走了"]
+
+
 def test_no_part_of_a_page_is_lost_for_want_of_a_number(caplog: pytest.LogCaptureFixture) -> None:
     """Great Expectations logs what it could not render, and leaves it out."""
     suite = a_suite(
         expect("expect_column_distinct_values_to_equal_set", column="status", value_set=["正常", "注销"]),
         expect("expect_column_distinct_values_to_contain_set", column="status", value_set=["注销"]),
         expect("expect_table_row_count_to_equal", value=3),
+        expect(DIVERGENCE, column="status", threshold=0.1, partition_object=LIKELY, tail_weight_holdout=0.1),
         expect("expect_column_values_to_be_unique", column="status"),
     )
-    html = page(validate(pl.LazyFrame({"status": ["正常", "走了"]}), suite, show=AS_IT_IS), "登记")
-    assert "1 other values, 1 missing" in html
+    result = validate(pl.LazyFrame({"status": ["正常", "走了"]}), suite, show=AS_IT_IS)
+    assert "另有 1 个值，缺 1 个值" in page(result, "登记")
+    shown = page(result, "登记", values=True)
+    assert "另有 1 个值 (走了)，缺 1 个值" in shown
+    assert "KL 散度：" in shown
+    assert "<script" not in shown, "its chart would be drawn by one"
     assert [record.message for record in caplog.records] == []
 
 

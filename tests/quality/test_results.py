@@ -15,7 +15,7 @@ from polars.io.plugins import register_io_source
 from catalog.elements import ELEMENTS
 from catalog.model import Entry
 from masking.methods import METHODS
-from quality.compile import UnsupportedExpectationError
+from quality.compile import REFUSED, UnsupportedExpectationError
 from quality.evidence import Evidence, Show, read_evidence
 from quality.expectations import META, great_expectations
 from quality.plan import compile_entry
@@ -151,12 +151,28 @@ def test_values_leave_the_scan_only_of_columns_that_are_named(register: Entry) -
     assert shown.results[0].result["observed_value"] == 9
 
 
-def test_what_is_not_supported_is_refused_with_the_list_of_what_is() -> None:
-    suite = a_suite(expect("expect_column_values_to_be_json_parseable", column="name"))
-    with pytest.raises(
-        UnsupportedExpectationError, match="expect_column_values_to_be_json_parseable"
-    ) as told:
-        validate(pl.LazyFrame({"name": ["{}"]}), suite)
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_great_expectations_ships_and_polars_cannot_judge_is_refused_with_what_to_do_instead(
+    kind: str,
+) -> None:
+    refused = great_expectations("great_expectations.expectations.registry").get_expectation_impl(kind)
+    given = {"column": "name", "type_": "str", "type_list": ["str"], "description": "x"}
+    given |= {"unexpected_rows_query": "select 1 from {batch}", "base_query": "select 1"}
+    given |= {"comparison_query": "select 1", "comparison_data_source_name": "city"}
+    asked = refused(**{name: value for name, value in given.items() if name in refused.__fields__})
+    with pytest.raises(UnsupportedExpectationError, match=kind) as told:
+        validate(pl.LazyFrame({"name": ["a"]}), a_suite(asked))
+    assert REFUSED[kind] in str(told.value)
+
+
+def test_what_nobody_knows_is_refused_with_the_list_of_what_is_supported() -> None:
+    base = great_expectations("great_expectations.expectations.expectation").ColumnMapExpectation
+
+    class ExpectColumnValuesToBeKind(base):  # type: ignore[misc,valid-type]
+        """Somebody's own."""
+
+    with pytest.raises(UnsupportedExpectationError, match="ExpectColumnValuesToBeKind") as told:
+        validate(pl.LazyFrame({"name": ["a"]}), a_suite(ExpectColumnValuesToBeKind(column="name")))
     assert "expect_column_values_to_match_regex" in str(told.value)
     assert "expect_column_mean_to_be_between" in str(told.value)
 

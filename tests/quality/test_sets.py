@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from catalog.model import Entry
 from quality.changes import DRIFT, RATIO, Before, stability_index, total_variation
 from quality.compile import UnsupportedExpectationError
+from quality.divergence import DIVERGENCE
 from quality.evidence import Evidence, Finding
 from quality.expectations import great_expectations
 from quality.plan import compile_entry
@@ -142,6 +143,37 @@ def test_what_was_found_of_a_push_becomes_great_expectations_results() -> None:
         assert (result.success, result.result["observed_value"]) == (success, observed)
     unjudged = results(plan, Evidence(4, {}, findings={"name.tried": Finding(None)}))
     assert len(unjudged.results) == len(plan.rules)
+
+
+def test_a_divergence_is_kept_as_counts_and_names_no_value_that_its_rule_does_not() -> None:
+    partition = {"values": ["正常"], "weights": [1]}
+    arguments = {"column": "status", "partition_object": partition, "threshold": 0.2}
+    rows = [{"status": "正常"}, {"status": "正常"}, {"status": "秘"}]
+    for held_out, met in ((0.5, True), (0.1, False)):
+        declared = ruled(DIVERGENCE, arguments | {"tail_weight_holdout": held_out})
+        finding = found(declared, rows)
+        assert finding == Finding(met, {"parts": [2], "others": [1]})
+        whole = results(compile_entry(declared), Evidence(3, {}, findings={"status.tried": finding}))
+        assert whole.results[-1].success is met
+        assert "秘" not in str(whole)
+
+
+@pytest.mark.parametrize(
+    ("partition", "further", "told"),
+    [
+        (None, {}, "compared with itself"),
+        ({"values": ["a"], "weights": [0.5]}, {}, "add up to one"),
+        ({"values": ["a", "a"], "weights": [0.5, 0.5]}, {}, "named twice"),
+        ({"bins": [0, 1], "weights": [0.5, 0.5]}, {}, "between two"),
+        ({"bins": [-math.inf, math.inf], "weights": [1]}, {"tail_weight_holdout": 0.1}, "both sides"),
+    ],
+)
+def test_a_partition_that_great_expectations_would_not_take_is_refused(
+    partition: Any, further: dict[str, Any], told: str
+) -> None:
+    stated = {"column": "name", "partition_object": partition, "threshold": 1, **further}
+    with pytest.raises(UnsupportedExpectationError, match=told):
+        found(ruled(DIVERGENCE, stated), [{"name": "a"}])
 
 
 def test_no_value_of_a_column_is_kept_of_a_rule_over_a_push() -> None:

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from assets.push_scores import JUDGED
 from catalog.model import Title
+from lake.entries import EntryGoneError
 from lake.ledger import Push, open_ledger
 from pipelines.dashboard.visits import DeniedError, Visit, Visitor
 from pipelines.data_docs import docs_page, docs_path
@@ -25,6 +26,10 @@ STYLE_PATH = "/data-docs.css"
 _pool = ThreadPoolExecutor(1, "data-docs")
 _NOT_JUDGED = Title(
     zh="该推送没有经过检查，没有质量报告", en="this push was never judged: there is no report"
+)
+_NO_ENTRY = Title(
+    zh="该推送当时所用的目录已无法识别，没有质量报告",
+    en="the entry under which this push was judged is not understood any more: there is no report",
 )
 _NO_VALUES = Title(zh="只有数据局可以查看问题值", en="only the data bureau sees failing values")
 
@@ -51,8 +56,12 @@ def data_docs(visit: Visitor, code: str, push: str = "", values: bool = False) -
         values=values,
         links=_links(visit, shown, values=values),
         stylesheet=STYLE_PATH,
+        english=visit.language == "en",
     )
-    return HTMLResponse(made.result())
+    try:
+        return HTMLResponse(made.result())
+    except EntryGoneError:
+        raise DeniedError(410, _NO_ENTRY) from None
 
 
 def _require_bureau(visit: Visit, push: Push) -> None:
@@ -64,12 +73,15 @@ def _require_bureau(visit: Visit, push: Push) -> None:
 def _links(visit: Visit, push: Push, *, values: bool) -> tuple[tuple[str, str], ...]:
     back = (f"/resources/{push.resource}", visit.t("返回数据资源", "Back to the resource"))
     receipt = (f"/receipts/{push.id}", visit.t("回执", "Receipt"))
-    if not visit.decides:
-        return back, receipt
     here = docs_path(push.resource, push.id)
+    other = "zh" if visit.language == "en" else "en"
+    shown = f"{here}&values=1" if values else here
+    language = (f"{shown}&lang={other}", visit.t("English", "中文"))
+    if not visit.decides:
+        return back, receipt, language
     counts = (here, visit.t("只看数量", "Counts only"))
     masked = (
         f"{here}&values=1",
         visit.t("查看脱敏后的问题值（将被记录）", "Failing values, masked (recorded)"),
     )
-    return back, receipt, counts if values else masked
+    return back, receipt, counts if values else masked, language

@@ -27,7 +27,8 @@ def test_a_department_sees_counts_and_the_bureau_masked_values(
     address = f"/resources/{CODE}/data-docs"
     own = login("li").get(address)
     assert own.status_code == 200
-    assert "unexpected values found" in own.text
+    assert "个值有问题" in own.text
+    assert "unexpected values found" in login("li").get(f"{address}?lang=en").text
     assert sent.id in own.text
     assert bad[:4] + "*" not in own.text
     assert "张*" not in own.text

@@ -73,6 +73,7 @@ def prepare_changed(folder: Path) -> None:
         key = list(context.catalogue.entry(resource).delivery.key)
         context.lake.change("standard", resource, _stamped(context, resource, rows).collect(), key=key)
     shutil.copytree(folder / "lake", folder / "lake-as-changed")
+    shutil.copytree(context.home.work / "built", folder / "built-as-changed")
 
 
 def _known(share: float) -> pl.LazyFrame:
@@ -171,6 +172,7 @@ def rebuilt(folder: Path) -> None:
 def _restore(folder: Path) -> None:
     shutil.rmtree(folder / "lake")
     shutil.copytree(folder / "lake-as-changed", folder / "lake", copy_function=os.link)
+    shutil.copytree(folder / "built-as-changed", Home.open(folder).work / "built", dirs_exist_ok=True)
 
 
 COMPARISONS = (

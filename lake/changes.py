@@ -111,26 +111,28 @@ def plan_exchange(
     Rows of whom a file knows (by the column ``order``) come into it again; those of others into a new one, or the last that
     is written anyhow. Small files are folded into one once there are many."""
     fresh, files = conformed(coming.lazy(), schema_of(table)).collect(), _grouped(files_of(table))
-    known = _known_groups(table, folder, files, leaving, order)
-    folded = files.filter(pl.len().over(_GROUP) > 1)[_GROUP].unique().to_list()
-    groups = sorted({*known[_GROUP], *folded})
+    paths = {group: mine["path"] for (group,), mine in files.group_by(_GROUP, maintain_order=True)}
+    # who leaves is read apart from who stays: a reader that filters as it reads never makes the other rows
+    olds = {group: scan_files(table, folder, path).filter(leaving).collect() for group, path in paths.items()}
+    folded = set(files.filter(pl.len().over(_GROUP) > 1)[_GROUP])
+    groups = sorted(group for group in paths if group in folded or olds[group].height)
     # whose rows lie in several files are looked for in all of these, and come into the first
-    home = known.unique(order, keep="first", maintain_order=True)
+    lie = [old.select(order, pl.lit(group, pl.Int64).alias(_GROUP)) for group, old in olds.items()]
+    nowhere = fresh.clear().select(order, pl.lit(-1, pl.Int64).alias(_GROUP))
+    home = pl.concat([nowhere, *lie]).unique(order, keep="first", maintain_order=True)
     placed = fresh.join(home, on=order, how="left", maintain_order="left").with_columns(
         pl.col(_GROUP).fill_null(groups[-1] if groups else -1)
     )
     parts, removed, inserted, deleted = [], [], 0, 0
     for group in groups or [-1]:
-        new, mine = placed.filter(pl.col(_GROUP) == group).drop(_GROUP), files.filter(pl.col(_GROUP) == group)
-        held = scan_files(table, folder, mine["path"]).with_columns(leaving.alias(_GROUP)).collect()
-        old = held.filter(_GROUP).drop(_GROUP)
+        new, old = placed.filter(pl.col(_GROUP) == group).drop(_GROUP), olds.get(group, fresh.clear())
         arriving = new.join(old, on=new.columns, how="anti", nulls_equal=True).height
         departing = old.join(new, on=new.columns, how="anti", nulls_equal=True).height
         if arriving or departing:
-            parts.append(
-                write_part(pl.concat([held.filter(~pl.col(_GROUP)).drop(_GROUP), new]).lazy(), folder)
-            )
-            removed += [_removed(*file) for file in mine.select("path", "size_bytes").iter_rows()]
+            kept = scan_files(table, folder, paths.get(group, [])).filter(~leaving).collect()
+            parts.append(write_part(pl.concat([kept, new]).lazy(), folder))
+            mine = files.filter(pl.col(_GROUP) == group).select("path", "size_bytes")
+            removed += [_removed(*file) for file in mine.iter_rows()]
             inserted, deleted = inserted + arriving, deleted + departing
     for part in parts:
         if not part.rows:
@@ -143,18 +145,6 @@ def _grouped(files: pl.DataFrame) -> pl.DataFrame:
     """Files with the number of the one file they become when they are rewritten: of small ones, if there are many, one."""
     number = pl.int_range(pl.len())
     return files.with_columns(pl.when(_too_many_small()).then(-2).otherwise(number).alias(_GROUP))
-
-
-def _known_groups(
-    table: DeltaTable, folder: Path, files: pl.DataFrame, leaving: pl.Expr, order: str
-) -> pl.DataFrame:
-    """In which groups of files the rows lie that are leaving, by their ``order``."""
-    found = [
-        scan_files(table, folder, [path]).filter(leaving).select(order, pl.lit(group, pl.Int64).alias(_GROUP))
-        for path, group in files.select("path", _GROUP).iter_rows()
-    ]
-    nobody = pl.LazyFrame(schema={order: schema_of(table)[order], _GROUP: pl.Int64})
-    return pl.concat([nobody, *found]).unique(maintain_order=True).collect()
 
 
 def plan_pieces(

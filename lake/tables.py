@@ -346,6 +346,7 @@ class Lake:
         leaving = pl.col(key).is_in(whose.implode())
         if also is not None:
             leaving |= also
+        leaving = leaving.fill_null(value=False)
         folder = self.path(layer, name)
         return self._commit(layer, name, None, lambda table: plan_exchange(table, folder, rows, leaving, key))
 

@@ -28,11 +28,8 @@ _BAND, _NUMBER, _IDS = "band", "number:", "ids:"
 
 def bands(context: Context, base: Base, chosen: Chosen) -> Iterator[Chosen]:
     """The chosen rows, band by band in the order of ids; each band's rows are read from where they lie now, once."""
-    if chosen.only is not None:
-        yield _few(context, base, chosen)
-        return
     number = _number(context, base)
-    if number == 1:
+    if chosen.only is not None or number == 1:
         yield chosen
         return
     with scratch_folder(context.home.work) as folder:
@@ -44,21 +41,6 @@ def bands(context: Context, base: Base, chosen: Chosen) -> Iterator[Chosen]:
         for band in range(number):
             held = {name: _read(folder / name, schema, band) for name, schema in schemas.items()}
             yield replace(chosen, ids=held.pop(_IDS), held=held)
-
-
-def _few(context: Context, base: Base, chosen: Chosen) -> Chosen:
-    """The rows of a few entities, in memory: they are asked for several times."""
-    held = {
-        name: chosen.rows(context, base, name).select(needed_columns(base, name)).collect(engine="streaming")
-        for name in base.sources
-    }
-    whose = pl.concat([rows.select(pl.col(WHOSE).alias(base.identifier)) for rows in held.values()]).unique()
-    ids = (
-        known_ids(context, base)
-        .join(whose.lazy(), on=base.identifier, how="semi")
-        .collect(engine="streaming")
-    )
-    return replace(chosen, held={name: rows.lazy() for name, rows in held.items()}, ids=ids.lazy())
 
 
 def _number(context: Context, base: Base) -> int:

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from assets.build import Context, TableName
@@ -99,13 +101,45 @@ def touched(lake: Lake, then: Note, table: TableName, columns: Sequence[str]) ->
     between = lake.between(*table, held[1])
     if between is None:
         return None
-    rows = [side.select(*dict.fromkeys(columns), _mark(side)).collect(engine="streaming") for side in between]
-    changed = pl.concat(
-        [rows[0].join(rows[1], on="mark", how="anti"), rows[1].join(rows[0], on="mark", how="anti")]
-    )
+    changed = _differing(between, list(dict.fromkeys(columns)))
     if changed.height > _MOST * max(lake.rows(*table), 1000):
         return None
-    return pl.concat([changed[name].cast(pl.String) for name in dict.fromkeys(columns)]).drop_nulls().unique()
+    return pl.concat([changed[name].cast(pl.String) for name in changed.columns]).drop_nulls().unique()
+
+
+def _differing(sides: Sequence[pl.LazyFrame], columns: Sequence[str]) -> pl.DataFrame:
+    """``columns`` of the rows that only one of two sides has.
+
+    Where rows have hashes these find the others' columns: they are read of what differs alone."""
+    hashed = ROW_HASH in sides[0].collect_schema().names()
+    found = [ROW_HASH] if hashed else columns
+    marked = [side.select(*found, _mark(side)).collect(engine="streaming") for side in sides]
+    alone = pl.Series(_alone(*(rows["mark"].to_numpy() for rows in marked)))
+    differing = [rows.filter((pl.col("mark") // 2).is_in(alone.implode())).drop("mark") for rows in marked]
+    if not hashed:
+        return pl.concat(differing)
+    hashes = [rows[ROW_HASH].implode() for rows in differing]
+    return pl.concat(
+        side.filter(pl.col(ROW_HASH).is_in(those)).select(columns).collect()
+        for side, those in zip(sides, hashes, strict=True)
+    )
+
+
+def _alone(one: npt.NDArray[np.uint64], other: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """The halves of those numbers that only one side has; the last bit tells the sides apart while they are sorted.
+
+    They sort in a fifth of the time in which they join."""
+    side = np.uint64(1)
+    both = np.sort(np.concatenate([one & ~side, other | side]))
+    halves = both[_first(both)] >> side
+    return halves[_first(halves) & _first(halves[::-1])[::-1]]
+
+
+def _first(sorted_: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Where a number is another than the one before it."""
+    first = np.ones(len(sorted_), dtype=np.bool_)
+    first[1:] = sorted_[1:] != sorted_[:-1]
+    return first
 
 
 def _mark(rows: pl.LazyFrame) -> pl.Expr:

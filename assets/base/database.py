@@ -7,7 +7,7 @@ tables row for row. How a record is made is in ``golden``, what has changed in `
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -22,6 +22,7 @@ from assets.base.golden import (
     conflicts,
     contested,
     crosswalk,
+    few,
     golden_records,
     one_per_entity,
     shown_identifiers,
@@ -31,12 +32,13 @@ from assets.base.identity import (
     OTHER,
     give_ids,
     given_ids,
-    known_ids,
     leads,
     ledger_name,
     merges_name,
     redirect_name,
     redirect_table,
+    redirects,
+    standing,
 )
 from assets.base.linkage_residue import (
     RECORD,
@@ -94,9 +96,12 @@ def build(context: Context, base: Base, *, whole: bool = False) -> Built:
     now = changes.taken(context, changes.declared_digest(context, base, model), read)
     only = None if whole else _touched(context, base, now)
     chosen = Chosen(only, leads(context, base), _forgiven(context, base))
+    if only is not None:
+        chosen = few(context, base, chosen)
     commits = {("base", ledger_name(base)): give_ids(context, base, _everyone(context, base, chosen))}
-    # the ids whose rows the tables exchange; None: all rows are made anew
-    ids = None if only is None else _ids(context, base, only)
+    ids = None  # the ids whose rows the tables exchange; None: all rows are made anew
+    if only is not None:
+        chosen, ids = _with_ids(context, base, chosen, only)
     records, differing, placed = _tables(context, base, ids)
     others = []
     for band in bands(context, base, chosen):
@@ -242,12 +247,13 @@ def _with_their_others(context: Context, base: Base, identifiers: pl.Series) -> 
     return pl.concat([identifiers, others]).unique()
 
 
-def _ids(context: Context, base: Base, identifiers: pl.Series) -> pl.Series:
-    """Every id that these identifiers have, or had before a merge."""
-    held = identifiers.alias(base.identifier).to_frame().lazy()
-    tables = [given_ids(context, base), known_ids(context, base)]
-    found = [table.join(held, on=base.identifier, how="semi").select(base.id_column) for table in tables]
-    return pl.concat(found).unique().collect().to_series()
+def _with_ids(context: Context, base: Base, chosen: Chosen, only: pl.Series) -> tuple[Chosen, pl.Series]:
+    """The chosen with the ids of whom they are, and every id that their identifiers have, or had before a merge."""
+    given = given_ids(context, base).filter(pl.col(base.identifier).is_in(only.implode()))
+    held = given.select(base.identifier, base.id_column).collect().lazy()
+    known = standing(base, held, redirects(context, base))
+    ids = pl.concat([table.select(base.id_column) for table in (held, known)]).unique().collect().to_series()
+    return replace(chosen, ids=known), ids
 
 
 def _forgiven(context: Context, base: Base) -> dict[str, list[int]]:

@@ -9,7 +9,7 @@ but another's. Joins and coalesce in survivorship order, not GROUP BY: a fifth o
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from types import MappingProxyType
 
@@ -58,12 +58,21 @@ class Chosen:
         source = base.sources[name]
         rows = standard(context, source.resource).filter(pl.col(source.identifier).is_not_null())
         if self.only is not None:
-            only = self.only.alias(source.identifier).to_frame().lazy()
-            rows = rows.join(only, on=source.identifier, how="semi")
+            # no join: a reader that filters as it reads never makes the other rows
+            rows = rows.filter(pl.col(source.identifier).is_in(self.only.implode()))
         whose = pl.col(source.identifier)
         if self.leads.height:
             whose = whose.replace(self.leads[base.identifier], self.leads["lead"])
         return rows.with_columns(whose.alias(WHOSE))
+
+
+def few(context: Context, base: Base, chosen: Chosen) -> Chosen:
+    """The rows of a few entities, in memory: they are asked for several times."""
+    rows = {
+        name: chosen.rows(context, base, name).select(needed_columns(base, name)).collect()
+        for name in base.sources
+    }
+    return replace(chosen, held={name: said.lazy() for name, said in rows.items()})
 
 
 def latest_last(base: Base, name: str) -> tuple[str, ...]:

@@ -73,7 +73,11 @@ def given_ids(context: Context, base: Base) -> pl.LazyFrame:
 def known_ids(context: Context, base: Base) -> pl.LazyFrame:
     """Each identifier, and the id of whose it is: of merged entities the one that stands for them."""
     given = given_ids(context, base).select(base.identifier, base.id_column)
-    gone = redirects(context, base)
+    return standing(base, given, redirects(context, base))
+
+
+def standing(base: Base, given: pl.LazyFrame, gone: pl.DataFrame) -> pl.LazyFrame:
+    """Ids, each that has ``gone`` replaced by the one that stands for it."""
     if gone.is_empty():
         return given
     return given.with_columns(pl.col(base.id_column).replace(gone[base.id_column], gone[KEPT_ID]))
@@ -82,6 +86,8 @@ def known_ids(context: Context, base: Base) -> pl.LazyFrame:
 def leads(context: Context, base: Base) -> pl.DataFrame:
     """The identifiers of entities that gave way, and (``lead``) that of the entity that stands for each."""
     gone = redirects(context, base)
+    if gone.is_empty():
+        return pl.DataFrame(schema=dict.fromkeys((base.identifier, "lead"), pl.String()))
     given = given_ids(context, base)
     lead = given.select(pl.col(base.id_column).alias(KEPT_ID), pl.col(base.identifier).alias("lead"))
     pairs = given.join(gone.lazy(), on=base.id_column).join(lead, on=KEPT_ID)

@@ -23,6 +23,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from catalog.model import Grade, SharingType, Title
 from masking.columns import NO_GROUND, SourceColumn, derived
 from masking.methods import kind
+from masking.unnamed import UntraceableError, refuse_ambiguous, refuse_unnamed
 
 Tables = Mapping[tuple[str, str], Mapping[str, SourceColumn]]
 """(layer, table) → its declared columns, by name."""
@@ -41,9 +42,6 @@ _PASSING = (
     exp.IgnoreNulls,
 )
 
-#: What names no columns: those it takes, or makes, cannot be told from the SQL.
-_UNNAMED = (exp.Columns, exp.Lateral, exp.Pivot, exp.Summarize, exp.Describe, exp.Command)
-
 _Shape = tuple[str, str, tuple[tuple[str, str], ...]]
 """layer, table, and each column with its dtype"""
 Origin = tuple[str, str, str]
@@ -59,10 +57,6 @@ class Trace:
 
     columns: Mapping[str, tuple[Origin, ...]]
     rows: tuple[Origin, ...]
-
-
-class UntraceableError(ValueError):
-    """The query cannot be read, or names what is not declared."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +147,8 @@ def _read_once(sql: str, shapes: tuple[_Shape, ...]) -> tuple[Mapping[str, Node]
     """The same of tables' names and columns, all that it depends on: a query is read in half a second, and every role's
     tables ask for each theme's."""
     try:
-        roots = lineage(None, sql, schema=_schema(shapes), dialect="duckdb")
         choosers = _choosers(_scopes(sql, shapes))
+        roots = lineage(None, sql, schema=_schema(shapes), dialect="duckdb")
     except (SqlglotError, ValueError) as error:
         raise UntraceableError(str(error)) from error
     return MappingProxyType(roots), frozenset(choosers)
@@ -185,32 +179,13 @@ def scopes_of(sql: str, tables: Tables) -> list[Scope]:
 def _scopes(sql: str, shapes: tuple[_Shape, ...]) -> list[Scope]:
     try:
         written = sqlglot.parse_one(sql, dialect="duckdb")
-        _refuse_unnamed(written)
+        refuse_unnamed(written)
         query = qualify(written, dialect="duckdb", schema=_schema(shapes), validate_qualify_columns=False)
     except SqlglotError as error:
         raise UntraceableError(str(error)) from error
-    if query.find(exp.TableColumn):
-        msg = "a row is taken whole, as one value: name its columns"
-        raise UntraceableError(msg)
-    if any(not isinstance(star.parent, exp.Count) for star in query.find_all(exp.Star)):
-        msg = "a * stands for columns that are not declared, or within an expression: name them"
-        raise UntraceableError(msg)
-    return traverse_scope(query)
-
-
-def _refuse_unnamed(query: exp.Expr) -> None:
-    """Refuse what takes or makes rows and columns without naming them."""
-    for part in query.find_all(*_UNNAMED):
-        msg = f"{part.sql('duckdb')[:60]} takes or makes columns that it does not name"
-        raise UntraceableError(msg)
-    for table in query.find_all(exp.Table):
-        if not isinstance(table.this, exp.Identifier):
-            msg = f"{table.sql('duckdb')[:60]} is a function that makes rows: of what cannot be traced"
-            raise UntraceableError(msg)
-    for inner in query.find_all(exp.Subquery):
-        if inner.args.get("order") or inner.args.get("limit"):
-            msg = "ORDER BY or LIMIT behind a query in brackets: put it within them"
-            raise UntraceableError(msg)
+    scopes = traverse_scope(query)
+    refuse_ambiguous(query, scopes)
+    return scopes
 
 
 def _choosers(scopes: Sequence[Scope]) -> set[Origin]:
@@ -233,7 +208,7 @@ def _choosers(scopes: Sequence[Scope]) -> set[Origin]:
 
 def _deciding_places(query: exp.Expr) -> Iterable[int]:
     """The places in the select list whose values decide which rows there are: all where rows are compared whole, and
-    those that ORDER BY takes by number or by their own names."""
+    those that ORDER BY takes by their own names (by number, too: SQLGlot has put the name in its place)."""
     if not isinstance(query, exp.Query):
         return ()
     every = range(len(query.named_selects))
@@ -241,12 +216,8 @@ def _deciding_places(query: exp.Expr) -> Iterable[int]:
     by = [ordered.this for ordered in order.expressions] if order else []
     if _compares_rows(query) or any(isinstance(part, exp.Var) for part in by):
         return every
-    names = {name: place for place, name in enumerate(query.named_selects)}
-    found = [
-        names.get(column.name) for part in by for column in part.find_all(exp.Column) if not column.table
-    ]
-    numbered = [int(part.name) - 1 for part in by if isinstance(part, exp.Literal) and part.is_int]
-    return [*numbered, *(place for place in found if place is not None)]
+    names = {part.name for part in by if isinstance(part, exp.Column) and not part.table}
+    return [place for place in every if query.named_selects[place] in names]
 
 
 def _compares_rows(query: exp.Query) -> bool:

@@ -27,9 +27,10 @@ from catalog.model import Code, Declaration, Frequency, Text, Title
 from lake.locks import writing
 from masking.columns import declared_tables
 from masking.groups import SOURCE, UngroupedError, loosened_columns, read_groups
-from masking.lineage import Tables, UntraceableError
+from masking.lineage import Tables
 from masking.policy import load_policy
 from masking.suppression import suppress
+from masking.unnamed import UntraceableError
 from quality.clock import today
 from quality.plan import content_schema
 

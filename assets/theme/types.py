@@ -14,8 +14,9 @@ from assets.theme.themes import FOLDER, Theme, inputs_of, read_theme
 from catalog.load import Catalogue
 from masking.columns import declared_tables
 from masking.groups import Loosened, UngroupedError, loosened_columns
-from masking.lineage import Tables, UntraceableError, query_columns
+from masking.lineage import Tables, query_columns
 from masking.policy import Policy
+from masking.unnamed import UntraceableError
 
 
 def column_types(theme: Theme, shape: pl.Schema, tables: Tables, policy: Policy) -> Loosened:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from catalog.load import load
 from masking.columns import declared_tables
-from masking.lineage import Origin, Tables, UntraceableError, trace
+from masking.lineage import Origin, Tables, trace
+from masking.unnamed import UntraceableError
 
 SHAPE = {"a": ("k", "x", "y"), "b": ("k", "u", "v")}
 Rows = list[tuple[int | None, ...]]
@@ -227,7 +228,16 @@ def test_what_a_subquery_selects_decides_where_it_is_compared_with(sql: str) -> 
         ("select x as p from standard.a anti join standard.b using (k)", "a.x", "a.k b.k"),
         ("select x as p from standard.a asof join standard.b on a.k >= b.k", "a.x", "a.k b.k"),
         ("select distinct on (x) y as p from standard.a order by k", "a.y", "a.k a.x a.y"),
-        ("select k as p from standard.a union by name select u as p from standard.b", "a.k b.u", "a.k b.u"),
+        (
+            "select x as p, y as q from standard.a union all select u, v from standard.b order by 2 limit 1",
+            "a.x b.u",
+            "a.y b.v",
+        ),
+        ("select x as y, k as p from standard.a order by y limit 1", "a.k", "a.x"),
+        ("select x as y, y + 1 as p from standard.a where y > k", "a.y", "a.k a.y"),
+        ("with t(q, p) as (select x, y from standard.a) select p from t", "a.y", ""),
+        ("select t.p from (select x, y from standard.a) as t(q, p)", "a.y", ""),
+        ("select p from (select {'a': x, 'b': y}.b as p from standard.a)", "a.x a.y", ""),
         (
             "with recursive r as (select x as p from standard.a union all select p + 1 from r where p < 3) from r",
             "a.x",
@@ -267,6 +277,18 @@ def test_each_construct_is_traced(sql: str, values: str, rows: str) -> None:
         "select hash(a.*) as p from standard.a",
         "select * from standard.unheard_of",
         "(select x as p, y as q from standard.a) order by 2 limit 1",
+        "(select x as p from standard.a where y > 1)",
+        "select k as p from standard.a; select x as p from standard.a",
+        "select #3 as p from standard.a",
+        "select x as p, y as q from standard.a order by #2 limit 1",
+        "select x as p, y as q from standard.a order by (2) limit 1",
+        "select x as p, count(*) as q from standard.a group by (1)",
+        "select x as y, k as p from standard.a order by y + 0 limit 1",
+        "select y as p from standard.a as t(y)",
+        "with t as (select x, y from standard.a) select x as p from t as s(z, x)",
+        "select z as p from standard.a, (select a.x + u as z from standard.b) as t",
+        "select x.greatest(y) as p from standard.a",
+        "select x as p, y as q from standard.a union all by name select u as q, v as p from standard.b",
     ],
 )
 def test_what_cannot_be_read_is_refused(sql: str) -> None:

@@ -176,6 +176,7 @@ def scopes_of(sql: str, tables: Tables) -> list[Scope]:
     return _scopes(sql, _shapes(tables))
 
 
+@lru_cache(maxsize=64)
 def _scopes(sql: str, shapes: tuple[_Shape, ...]) -> list[Scope]:
     try:
         written = sqlglot.parse_one(sql, dialect="duckdb")

@@ -78,13 +78,13 @@ _VILLAGE = (
 #: A bare name before one of these is part of a road's or a house's name, and no division: 连州大道, 清远大厦.
 _NO_DIVISION = (
     r"^(?:[东西南北中新老旧前后横上下一二三四五六七八九十0-9]{0,2}(?:大道|大街|公路|路|街|巷|道|桥)|门|.?[0-9]+号|"
-    r"大厦|大楼|花园|广场|小区|新村|宾馆|酒店|市场|商场|公园|苑|学校|小学|中学|医院|人家|国际|豪庭|[城站])"
+    r"大厦|大楼|花园|广场|小区|新村|宾馆|酒店|市场|商场|公园|\p{Han}?苑|湖|里|岗|学校|小学|中学|医院|人家|国际|豪庭|[城站])"
 )
 _ZONE = r"^(高新技术产业开发区|高新区|经济开发区|开发区|新城区|新城|新区)"
 _WORD = r"[\p{Han}()&&[^路街巷号栋幢座]]"
 _LOCALITY = (
     rf"^((?:(?:{_WORD}{{0,3}}?)[东西南北]?[A-Z]?[0-9]+(?:[-、][0-9]+)?号小?区|{_WORD}{{0,12}}?(?:工业园区|产业园区|工业园|产业园|科技园|物流园|开发区|试验区|工业区|工业小区|工业城|"
-    r"管理区|高新区|新城区|新城|新区|城区|园区|圩镇|墟镇|集镇|镇区|村民小组|村小组|经济合作社|合作社|[一二三四五六七八九十0-9]+[组队]|大队|"
+    r"管理区|高新区|新城区|新城|新区|城区|园区|圩镇|墟镇|集镇|镇区|圩|社区|村民小组|村小组|经济合作社|合作社|[一二三四五六七八九十0-9]+[组队]|大队|"
     r"村委会|居委会|村委|居委|新村|村|寨|围|塱|林场|农场|茶场|城[东西南北]))+)"
 )
 #: What stands here makes a road or gate of what was taken for a locality: 城北|门路, 环城东|路.
@@ -182,8 +182,8 @@ def _forms(name: str, level: str) -> Iterator[tuple[str, int]]:
         stem = _cut(name, r"(?:村民委员会|村委会|(?:社区)?居民委员会|(?:社区)?居委会|社区|村)$")
         yield from ((stem + kind, FULL) for kind in _VILLAGE)
         if len(stem) > 1:
-            # the seat of a town that was merged into another keeps its name as a village
-            yield from ((stem + kind, SEAT) for kind in ("镇", "乡"))
+            # the seat of a town that was merged into another keeps its name as a village; 管理区 is what villages were
+            yield from ((stem + kind, SEAT) for kind in ("镇", "乡", "管理区"))
             yield stem, BARE_VILLAGE
 
 

@@ -5,6 +5,7 @@ Here belongs what all themes share. Which columns of the result who may see is d
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -18,6 +19,7 @@ import yaml
 from pydantic import Field, StringConstraints
 from sqlglot import exp
 
+from assets.base.changes import note, noted, taken
 from assets.base.golden import golden_schema
 from assets.build import Build, Built, Context, TableName
 from assets.standard import SYSTEM_SCHEMA
@@ -25,10 +27,11 @@ from catalog.base_model import load_bases
 from catalog.load import Catalogue, CatalogueError, Fault, Place, validate
 from catalog.model import Code, Declaration, Frequency, Text, Title
 from lake.locks import writing
+from lake.parts import Part, describe_part, new_part
 from masking.columns import declared_tables
 from masking.groups import SOURCE, UngroupedError, loosened_columns, read_groups
 from masking.lineage import Tables
-from masking.policy import load_policy
+from masking.policy import POLICY_FILE, load_policy
 from masking.suppression import suppress
 from masking.unnamed import UntraceableError
 from quality.clock import today
@@ -39,6 +42,10 @@ FOLDER = Path(str(files("assets.theme")))
 READABLE_LAYERS = ("base", "standard")
 #: A connection inside the pipeline is given its share: by default DuckDB would take every core and 80 % of memory.
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {"threads": 2, "memory_limit": "4GB"}
+#: What a theme was made from, by its code.
+_NOTE = "theme.{}"
+#: By which SQL asks for the day.
+_DAYS = ("current_", "today", "now", "get_current", "transaction_timestamp", "localtime", "age(")
 
 
 class ThemeTest(Declaration):
@@ -186,33 +193,79 @@ def _build(theme: Theme) -> Build:
 
 
 def build(context: Context, theme: Theme) -> Built:
-    """Run the theme's SQL and its tests, and make its table equal the result."""
-    code = theme.header.code
-    with duckdb.connect(config=SETTINGS) as connection:
+    """Run the theme's SQL and its tests, and make its table equal the result; nothing is run where nothing has changed
+    that it is made from."""
+    table = ("theme", theme.header.code)
+    now = taken(context, _digest(context, theme), theme.reads)
+    if context.lake.exists(*table) and noted(context, _NOTE.format(table[1])) == now.with_made(
+        context, [table]
+    ):
+        commit = context.lake.unchanged(*table)
+        return Built({table: commit}, {"rows": commit.rows})
+    part, notes = _written(context, theme)
+    with writing(context.home, ".".join(table)):
+        commit = context.lake.publish_parts(*table, [part], pl.Schema(pl.read_parquet_schema(part.path)))
+    note(context, _NOTE.format(table[1]), now.with_made(context, [table]))
+    return Built({table: commit}, {"rows": commit.rows, **notes})
+
+
+def _digest(context: Context, theme: Theme) -> str:
+    """Changes where the theme does, the policy of its groups, or the day, if it asks for that."""
+    asks_for_day = any(name in theme.sql.lower() for name in _DAYS)
+    policy = (
+        (context.catalogue.root / POLICY_FILE).read_text(encoding="utf-8") if theme.header.subject else ""
+    )
+    text = [theme.header.model_dump_json(), theme.sql, policy, today().isoformat() if asks_for_day else ""]
+    return hashlib.sha256("\0".join(text).encode()).hexdigest()
+
+
+def _written(context: Context, theme: Theme) -> tuple[Part, dict[str, int | float | str]]:
+    """The theme's rows in order, as a part of its table that is not committed yet, once its tests hold."""
+    notes: dict[str, int | float | str] = {}
+    path = new_part(context.lake.path("theme", theme.header.code))
+    settings = {**SETTINGS, "temp_directory": str(context.home.work / "duckdb")}
+    with duckdb.connect(config=settings) as connection:
         _set_date(connection)
         expose(connection, context, theme.reads)
-        notes: dict[str, int | float | str] = {}
+        query = theme.sql
         if theme.header.subject:
-            result, notes = _only_large(connection, context, theme, theme.header.subject)
-        else:
-            result = connection.execute(theme.sql).pl()
-        connection.register("this", result.to_arrow(compat_level=pl.CompatLevel.oldest()))
-        for test in theme.header.tests:
-            failing = len(connection.execute(test.sql).fetchall())
-            if failing:
-                raise ThemeTestError(code, test, failing)
-    with writing(context.home, f"theme.{code}"):
-        commit = context.lake.publish("theme", code, result, key=theme.header.key)
-    return Built({("theme", code): commit}, {"rows": commit.rows, **notes})
+            notes = _only_large(connection, context, theme, theme.header.subject)
+            query = "FROM large"
+        # straight into the table's folder: rows are in memory only as far as sorting them asks for it
+        connection.execute(
+            f"COPY (SELECT {_storable(connection, query)} FROM ({query}) ORDER BY {_listed(theme.header.key)}) "  # noqa: S608 - a theme's own
+            f"TO '{quoted(path)}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+        )
+        try:
+            _hold_tests(connection, theme, path)
+        except BaseException:
+            path.unlink()
+            raise
+    return describe_part(path), notes
+
+
+def _storable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
+    """The select list, with sums of whole numbers as decimals: Parquet has no 128-bit numbers, and DuckDB would round them."""
+    shape = connection.sql(query)
+    return ", ".join(
+        f"CAST({name} AS DECIMAL(38, 0)) AS {name}" if str(dtype) == "HUGEINT" else name
+        for name, dtype in zip(map(_name, shape.columns), shape.types, strict=True)
+    )
+
+
+def _hold_tests(connection: duckdb.DuckDBPyConnection, theme: Theme, path: Path) -> None:
+    """Raise :class:`ThemeTestError` for the first test that rows of the file fail."""
+    connection.execute(f"CREATE VIEW this AS FROM read_parquet('{quoted(path)}')")
+    for test in theme.header.tests:
+        failing = len(connection.execute(test.sql).fetchall())
+        if failing:
+            raise ThemeTestError(theme.header.code, test, failing)
 
 
 def _only_large(
-    connection: duckdb.DuckDBPyConnection,
-    context: Context,
-    theme: Theme,
-    subject: str,
-) -> tuple[pl.DataFrame, dict[str, int | float | str]]:
-    """What the policy lets be seen of a table of groups: it is what the columns' looser types rest on."""
+    connection: duckdb.DuckDBPyConnection, context: Context, theme: Theme, subject: str
+) -> dict[str, int | float | str]:
+    """Make the table ``large``: what the policy lets be seen of a table of groups, on which the columns' looser types rest."""
     faults: list[Fault] = []
     policy = load_policy(context.catalogue.root, faults)
     if policy is None:
@@ -223,15 +276,18 @@ def _only_large(
         connection.execute(f"CREATE TEMP TABLE {SOURCE} AS {groups.source}")
     result = connection.execute(groups.result).pl()
     lifted = loosened_columns(theme.sql, subject, result.schema, inputs, theme.header.columns, policy)
-    if not lifted.lines:
-        return result, {}
-    sizes = connection.execute(groups.sizes).pl()
-    left = suppress(result, groups, sizes, lifted.k, lifted.largest_share)
-    return left.rows, {
-        "k": lifted.k,
-        "groups left out": left.groups_left_out,
-        "numbers left out": left.numbers_left_out,
-    }
+    notes: dict[str, int | float | str] = {}
+    if lifted.lines:
+        sizes = connection.execute(groups.sizes).pl()
+        left = suppress(result, groups, sizes, lifted.k, lifted.largest_share)
+        notes = {
+            "k": lifted.k,
+            "groups left out": left.groups_left_out,
+            "numbers left out": left.numbers_left_out,
+        }
+        result = left.rows
+    connection.register("large", result.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    return notes
 
 
 def _set_date(connection: duckdb.DuckDBPyConnection) -> None:
@@ -242,23 +298,39 @@ def _set_date(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def expose(connection: duckdb.DuckDBPyConnection, context: Context, tables: Iterable[TableName]) -> None:
-    """Give the connection a view for each table; one not yet built is an empty table of its declared shape."""
-    declared = _declared_schemas(context.catalogue)
+    """Give the connection a view for each table; one without rows is an empty table of its shape, as it is or is declared."""
     for layer, name in tables:
-        built = context.lake.exists(layer, name)
-        shape = context.lake.scan(layer, name).collect_schema() if built else declared[layer, name]
-        empty = pl.Schema(shape).to_frame().to_arrow(compat_level=pl.CompatLevel.oldest())
-        # a table, not the frame itself: DuckDB pushes filters into a view's parts that it cannot push into Arrow
-        connection.register("empty", empty)
-        connection.execute(f'CREATE TEMP TABLE "empty:{layer}.{name}" AS SELECT * FROM empty')  # noqa: S608 - as below
-        connection.unregister("empty")
-        rows = f'SELECT * FROM "empty:{layer}.{name}"'  # noqa: S608 - names of the catalogue
-        paths = context.lake.files(layer, name) if built else []
-        if paths:
-            listed = ", ".join(f"'{str(path).replace(chr(39), chr(39) * 2)}'" for path in paths)
-            rows += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}])"  # noqa: S608 - paths of ours
+        held = context.lake.files(layer, name) if context.lake.exists(layer, name) else []
         connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
-        connection.execute(f'CREATE VIEW "{layer}"."{name}" AS {rows}')
+        if held:
+            files = ", ".join(f"'{quoted(path)}'" for path in held)
+            connection.execute(f'CREATE VIEW "{layer}"."{name}" AS FROM read_parquet([{files}])')
+        else:
+            _expose_empty(connection, context, (layer, name))
+
+
+def _expose_empty(connection: duckdb.DuckDBPyConnection, context: Context, table: TableName) -> None:
+    layer, name = table
+    if context.lake.exists(*table):
+        shape = context.lake.scan(*table).collect_schema()
+    else:
+        shape = _declared_schemas(context.catalogue)[table]
+    connection.register("empty", shape.to_frame().to_arrow(compat_level=pl.CompatLevel.oldest()))
+    connection.execute(f'CREATE TABLE "{layer}"."{name}" AS FROM empty')
+    connection.unregister("empty")
+
+
+def quoted(path: Path) -> str:
+    """A path as it may stand in a text of SQL."""
+    return str(path).replace("'", "''")
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _listed(columns: Iterable[str]) -> str:
+    return ", ".join(map(_name, columns))
 
 
 def _declared_schemas(catalogue: Catalogue) -> Mapping[TableName, pl.Schema]:

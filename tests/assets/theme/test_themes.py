@@ -10,7 +10,8 @@ import pytest
 
 from assets import base, theme
 from assets.build import Context
-from assets.theme.themes import ThemeTestError, build, read_themes, tables_read
+from assets.theme import themes
+from assets.theme.themes import Theme, ThemeTestError, build, read_themes, tables_read
 from catalog.load import Catalogue
 from quality.clock import today
 from tests.assets.small_lake import build_all, one, put, resident
@@ -158,6 +159,45 @@ def test_a_themes_own_test_keeps_a_wrong_result_from_being_published(
     ):
         build(empty_lake, trial)
     assert empty_lake.lake.rows("theme", "trial") == 1
+    assert len(list(empty_lake.lake.path("theme", "trial").glob("*.parquet"))) == 1, "nothing is left behind"
+
+
+def test_a_theme_is_run_again_only_where_something_it_is_made_from_has_changed(
+    empty_lake: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def runs(text: str) -> int:
+        (trial,), _ = read_themes(empty_lake.catalogue, written(tmp_path, text))
+        before = len(ran)
+        build(empty_lake, trial)
+        return len(ran) - before
+
+    ran: list[Theme] = []
+    run = themes._written
+    monkeypatch.setattr(
+        themes, "_written", lambda context, theme: (ran.append(theme), run(context, theme))[1]
+    )
+    put(empty_lake, "division", {"code": "441802"})
+    assert [runs(HEADER + SQL), runs(HEADER + SQL)] == [1, 0]
+    put(empty_lake, "division", {"code": "441803"}, push="p2")
+    assert [runs(HEADER + SQL), runs(HEADER + SQL)] == [1, 0]
+    assert runs(HEADER + SQL + " where code is not null") == 1
+    dated = HEADER + SQL + " where current_date > date '2020-01-01'"
+    assert [runs(dated), runs(dated)] == [1, 0]
+    monkeypatch.setattr(themes, "today", lambda: date(2031, 1, 1))
+    assert [runs(dated), runs(dated)] == [1, 0], "another day is another answer"
+    empty_lake.lake.append("theme", "trial", pl.DataFrame({"code": ["441899"]}))
+    assert runs(dated) == 1, "somebody else wrote the table"
+    assert empty_lake.lake.rows("theme", "trial") == 2
+
+
+def test_a_sum_of_whole_numbers_is_stored_exactly(empty_lake: Context, tmp_path: Path) -> None:
+    query = HEADER.replace("{code: 代码}", "{code: 代码, total: 合计}") + (
+        "select code, sum(9007199254740993) as total from standard.division group by code"
+    )
+    (trial,), _ = read_themes(empty_lake.catalogue, written(tmp_path, query))
+    put(empty_lake, "division", {"code": "441802"})
+    build(empty_lake, trial)
+    assert int(one(empty_lake, "theme", "trial")["total"]) == 9007199254740993
 
 
 FAULTS = {

@@ -20,7 +20,7 @@ import polars as pl
 
 from catalog.elements.identifiers import CREDIT_SHAPE, RESIDENT_SHAPE
 from catalog.model import Title
-from masking import resident_tokens, sm3
+from masking import resident_tokens
 from masking.keys import RecipientKey
 from masking.names_in_text import CUT, without_names
 
@@ -242,36 +242,31 @@ def noise(value: pl.Expr, by: pl.Expr, key: RecipientKey, scale: float) -> pl.Ex
 
 def _laplace(texts: pl.Series, key: RecipientKey) -> pl.Series:
     """A number for each text, from the Laplace distribution of scale 1 around 0."""
-    macs = _per_distinct(texts, lambda distinct: sm3.as_binary(_macs(distinct, key, "noise")))
     # 52 bits and a half: neither end is reached, where the logarithm has none
-    drawn = macs.bin.slice(0, 8).bin.reinterpret(dtype=pl.UInt64, endianness="big") // 2**12
+    drawn = _numbers(texts, key, "noise") // 2**12
     place = (drawn.cast(pl.Float64) + 0.5) / 2**52 - 0.5
     return -place.sign() * (1 - 2 * place.abs()).log()
 
 
 def _tokens(texts: pl.Series, key: RecipientKey, domain: str) -> pl.Series:
-    codes = _per_distinct(texts, lambda distinct: sm3.as_binary(_macs(distinct, key, domain)))
-    return f"p{key.version}" + codes.bin.slice(0, PSEUDONYM_HEX_DIGITS // 2).bin.encode("hex")
+    codes = _macs(texts, key, domain).bin.slice(0, PSEUDONYM_HEX_DIGITS // 2)
+    return f"p{key.version}" + codes.bin.encode("hex")
 
 
 def _shifts(entities: pl.Series, key: RecipientKey, days: int) -> pl.Series:
-    macs = _per_distinct(entities, lambda distinct: sm3.as_binary(_macs(distinct, key, "date shift")))
-    numbers = macs.bin.slice(0, 8).bin.reinterpret(dtype=pl.UInt64, endianness="big")
-    return (numbers % (2 * days + 1)).cast(pl.Int64) - days
+    return (_numbers(entities, key, "date shift") % (2 * days + 1)).cast(pl.Int64) - days
 
 
-def _per_distinct(texts: pl.Series, compute: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """``compute`` on each distinct text once; null stays null."""
-    if texts.n_unique() == len(texts) and not texts.null_count():
-        return compute(texts)
-    distinct = texts.drop_nulls().unique()
-    computed = pl.DataFrame({"text": distinct, "mac": compute(distinct)})
-    asked = pl.DataFrame({"text": texts})
-    return asked.join(computed, on="text", how="left", maintain_order="left")["mac"]
+def _numbers(texts: pl.Series, key: RecipientKey, domain: str) -> pl.Series:
+    """64 bits for each text."""
+    return _macs(texts, key, domain).bin.slice(0, 8).bin.reinterpret(dtype=pl.UInt64, endianness="big")
 
 
-def _macs(texts: pl.Series, key: RecipientKey, domain: str) -> sm3.Bytes:
+def _macs(texts: pl.Series, key: RecipientKey, domain: str) -> pl.Series:
     """HMAC-SM3 of ``domain``, a zero byte and each text: no domain's codes are another's."""
+    # it loads numba, which only who masks has to wait for
+    from masking import sm3
+
     return sm3.macs(key.secret, domain.encode() + b"\x00", texts)
 
 

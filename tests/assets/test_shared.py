@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -20,7 +19,7 @@ from lake import changes
 from lake.home import Home
 from lake.tables import Lake
 from masking import compile as masking_compile
-from masking import methods, sm3
+from masking import methods
 from masking.columns import SourceColumn, declared_tables
 from masking.methods import Method
 from masking.policy import Policy
@@ -124,13 +123,13 @@ def unkeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pseudonyms without their key."""
     from cryptography.hazmat.primitives.hashes import SM3, Hash
 
-    def macs(texts: pl.Series, *_: Any) -> sm3.Bytes:
-        hashes = bytearray()
-        for text in texts:
-            hashed = Hash(SM3())
-            hashed.update(text.encode())
-            hashes += hashed.finalize()
-        return np.frombuffer(hashes, dtype=np.uint8).reshape(-1, sm3.DIGEST)
+    def unkeyed_hash(text: str) -> bytes:
+        hashed = Hash(SM3())
+        hashed.update(text.encode())
+        return hashed.finalize()
+
+    def macs(texts: pl.Series, *_: Any) -> pl.Series:
+        return texts.map_elements(unkeyed_hash, return_dtype=pl.Binary)
 
     monkeypatch.setattr(methods, "_macs", macs)
 

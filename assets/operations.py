@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 
 from assets.build import Build, Built, Context, TableName
-from assets.push_scores import newest_judged
+from assets.push_scores import judged_scores
 from catalog.load import Catalogue
 from catalog.model import Dimension, Entry, Title
 from lake.ledger import Push, PushState, open_ledger
@@ -290,8 +290,8 @@ def judged_anew(
 
 def newest_scores(plan: Plan, applied: Sequence[Push]) -> dict[Dimension, float | None]:
     """The scores of the newest of these pushes that brought rows."""
-    newest = newest_judged(plan, applied)
-    return dict(newest[1]) if newest else dict.fromkeys(Dimension)
+    scored = judged_scores(plan, applied, last=1)
+    return dict(scored[-1][1]) if scored else dict.fromkeys(Dimension)
 
 
 def _received(pushes: Sequence[Push]) -> list[Received]:

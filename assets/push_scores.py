@@ -10,35 +10,37 @@ from collections.abc import Sequence
 
 from lake.ledger import Push, PushState
 from quality.plan import Plan
-from quality.score import MET, Counts, Scores, expected, push_scores
+from quality.score import MET, Counts, Scores, on_record, push_scores
 
 #: The states of pushes whose rows were judged.
 JUDGED = (PushState.APPLIED, PushState.HELD)
 _REPEATED = ("row.duplicate", "key.superseded")
 
 
-def judged_scores(plan: Plan, history: Sequence[Push]) -> list[tuple[Push, Scores]]:
-    """Each push whose rows were judged and its scores, in the order they came, each against those before it."""
-    earlier: list[Counts] = []
-    found: list[tuple[Push, Scores]] = []
-    for push in history:
-        if push.state in JUDGED and not push.unchanged:
-            counts = counts_of(push)
-            found.append((push, push_scores(plan, counts, expected(plan, earlier, counts))))
-            if push.state is PushState.APPLIED:
-                earlier.append(counts)
-    return found
-
-
-def newest_judged(plan: Plan, history: Sequence[Push]) -> tuple[Push, Scores] | None:
-    """The last of :func:`judged_scores`, without working out all those before it; None where nothing was judged."""
+def judged_scores(plan: Plan, history: Sequence[Push], last: int | None = None) -> list[tuple[Push, Scores]]:
+    """Each push whose rows were judged (the ``last`` so many) and its scores, in the order they came, each against those
+    before it. What came for days before the entry's ``record_since`` has a record of its own."""
     judged = [push for push in history if push.state in JUDGED and not push.unchanged]
-    if not judged:
-        return None
-    *before, push = judged
-    earlier = [counts_of(each) for each in before if each.state is PushState.APPLIED]
-    counts = counts_of(push)
-    return push, push_scores(plan, counts, expected(plan, earlier, counts))
+    since = plan.entry.delivery.volume.record_since
+    told = judged if last is None else judged[-last:] if last else []
+    found: dict[str, Scores] = {}
+    for counted in (True, False):
+        alike = [push for push in judged if (since is None or push.data_date >= since) is counted]
+        found |= _scores(plan, alike, {push.id for push in told})
+    return [(push, found[push.id]) for push in told]
+
+
+def _scores(plan: Plan, judged: Sequence[Push], told: set[str]) -> dict[str, Scores]:
+    records = on_record(plan, [counts_of(push) for push in judged if push.state is PushState.APPLIED])
+    found: dict[str, Scores] = {}
+    before = 0
+    for push in judged:
+        if push.id in told:
+            counts = counts_of(push)
+            (record,) = records[before - 1 : before] or on_record(plan, [counts])
+            found[push.id] = push_scores(plan, counts, record)
+        before += push.state is PushState.APPLIED
+    return found
 
 
 def counts_of(push: Push) -> Counts:

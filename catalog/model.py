@@ -170,11 +170,13 @@ class Departments(Declaration):
 
 class Volume(Declaration):
     """Row counts a push must keep: below ``min_rows`` it is held (a truncated fetch never replaces good data);
-    above ``max_rows`` it only warns. ``max_shrink`` holds a snapshot that loses more than this share of rows."""
+    above ``max_rows`` it only warns. ``max_shrink`` holds a snapshot that loses more than this share of rows. Scores
+    measure a push by what was ever sent; of a register that rightly became smaller, by what came ``record_since``."""
 
     min_rows: int = Field(0, ge=0)
     max_rows: int | None = None
     max_shrink: float = Field(0.3, ge=0, le=1)
+    record_since: date | None = None
 
 
 class TableReading(Declaration):

@@ -70,7 +70,7 @@ def verdict(context: Context, entry: Entry, pushes: int = 12) -> Verdict:
     """What the newest ``pushes`` judged pushes of a resource met; none of a resource that never pushed. The last is told by
     the rules there were then; raises ``EntryGoneError``."""
     plan = compile_entry(entry)
-    scored = judged_scores(plan, open_ledger(context.home).history(entry.code))[-pushes:]
+    scored = judged_scores(plan, open_ledger(context.home).history(entry.code), last=pushes)
     judged = [push for push, _ in scored]
     then = compile_entry(entry_of(context, judged[-1])) if judged else plan
     return Verdict(

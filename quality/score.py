@@ -2,21 +2,26 @@
 
 Here belongs the formula, for a push, a resource and a department; where the counts come from is ``assets.scores``'s
 business. X = A / B: A counts what came and met the rule, so a bad cell and an absent one are alike; B is what earlier pushes
-put on record, so sending less does not make it smaller. Nothing on record gives no score, never full marks.
+put on record, which never falls: sending less, once or for years, does not make it smaller. Nothing on record gives no score,
+never full marks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from catalog.model import Dimension, Mode
 from quality.plan import Plan, RowRule
 
-#: So many pushes before one say what is expected of it, and so many periods make the score of a resource.
+#: So many pushes together say what comes as a rule, and so many periods make the score of a resource.
 WINDOW = 12
+#: What fewer pushes say is no record yet: the first may be years of rows at once.
+SETTLED = 5
 #: Judged, not scored. What the first say of a row depends on the other rows: leaving one out may mend another. The last
 #: asks that nothing be sent.
 _UNSCORED = (
@@ -85,18 +90,35 @@ def _condition_columns(condition: Any) -> Iterator[str]:
 
 
 def expected(plan: Plan, earlier: Sequence[Counts], own: Counts) -> dict[str, float]:
-    """B of each rule: what is on record before a push. Of a snapshot the most that was ever assessed in the last pushes,
-    for what was there is to be there; else the median, for days differ. Rules on required columns expect at least the
-    entry's ``min_rows``. The first push has nothing before it and is measured by itself."""
-    window = list(earlier)[-WINDOW:] or [own]
-    whole = plan.entry.delivery.mode is Mode.SNAPSHOT
-    found: dict[str, float] = {}
-    for rule in scored_rules(plan):
-        seen = [counts.assessed(rule) for counts in window]
-        column = plan.entry.columns.get(rule.column or "")
-        least = plan.entry.delivery.volume.min_rows if column and column.required else 0
-        found[rule.code] = max(least, max(seen) if whole else median(seen))
-    return found
+    """B of each rule: what is on record before a push. The first push has nothing before it and is measured by itself."""
+    return on_record(plan, earlier or [own])[-1]
+
+
+def on_record(plan: Plan, pushes: Sequence[Counts]) -> list[dict[str, float]]:
+    """B of each rule after each of these pushes. Of a snapshot the most that was ever assessed, for what was there is to be
+    there; else the highest that the median of the last pushes ever was, for days differ. Rules on required columns expect
+    at least the entry's ``min_rows``."""
+    rules, delivery = scored_rules(plan), plan.entry.delivery
+    if not pushes or not rules:
+        return [{} for _ in pushes]
+    seen = np.array([[counts.assessed(rule) for rule in rules] for counts in pushes], dtype=np.float64)
+    record = np.maximum.accumulate(seen) if delivery.mode is Mode.SNAPSHOT else _highest_median(seen)
+    required = {name for name, column in plan.entry.columns.items() if column.required}
+    least = [delivery.volume.min_rows if rule.column in required else 0 for rule in rules]
+    codes = [rule.code for rule in rules]
+    return [dict(zip(codes, row, strict=True)) for row in np.maximum(record, least).tolist()]
+
+
+def _highest_median(seen: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each column the highest median of :data:`WINDOW` rows so far; before there are :data:`SETTLED`, that of all so far."""
+    medians = np.array([np.median(seen[:end], axis=0) for end in range(1, min(WINDOW, len(seen) + 1))])
+    if len(seen) >= WINDOW:
+        windows = np.lib.stride_tricks.sliding_window_view(seen, WINDOW, axis=0)
+        medians = np.concatenate([medians, np.median(windows, axis=-1)])
+    settled = medians.copy()
+    settled[: SETTLED - 1] = 0
+    highest: NDArray[np.float64] = np.maximum(np.maximum.accumulate(settled), medians)
+    return highest
 
 
 def push_scores(

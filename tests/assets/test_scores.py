@@ -10,6 +10,7 @@ import pytest
 
 from assets.base import database
 from assets.build import Context
+from assets.push_scores import judged_scores
 from assets.scores import (
     AGREEMENT,
     AGREEMENT_SCHEMA,
@@ -26,9 +27,11 @@ from assets.scores import (
 from assets.standard import apply_waiting, make_tables
 from catalog.base_model import load_bases
 from catalog.load import Catalogue, load
-from catalog.model import Way
+from catalog.model import Dimension, Entry, Way
 from lake.landing import receive
 from lake.ledger import open_ledger
+from quality.plan import compile_entry
+from tests.assets.office import CODE, office
 from tests.assets.small_lake import open_lake, put, resident
 
 IDS = [resident(serial) for serial in (1, 2, 3)]
@@ -151,3 +154,23 @@ def test_scores_are_recorded_where_they_changed_and_never_changed(city: Context)
     assert found.filter(level=DEPARTMENT, department="police", dimension=TOTAL)["score"].null_count() == 0
     publish_scores(city)
     assert city.lake.scan(*SCORES).collect().height == found.height
+
+
+def test_of_a_register_that_became_smaller_the_entry_says_from_when_it_counts(
+    tmp_path: Path, catalogue: Catalogue
+) -> None:
+    here = office(tmp_path, catalogue, "snapshot")
+    here.push([(number, "a") for number in range(4)])
+    here.push([(1, "a")], day=1)
+
+    def completeness(**volume: object) -> list[float | None]:
+        delivery = here.entry.model_dump(mode="json")["delivery"] | {"volume": volume}
+        plan = compile_entry(
+            Entry.model_validate(here.entry.model_dump(mode="json") | {"delivery": delivery})
+        )
+        scored = judged_scores(plan, here.ledger.history(CODE))
+        assert judged_scores(plan, here.ledger.history(CODE), last=1) == scored[-1:]
+        return [scores[Dimension.COMPLETENESS] for _, scores in scored]
+
+    assert completeness() == [1, 0.25]
+    assert completeness(record_since="2026-01-02") == [1, 1]

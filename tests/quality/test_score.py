@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import polars as pl
 import pytest
@@ -10,13 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.model import Dimension
-from quality.plan import compile_entry
+from quality.plan import Plan, compile_entry
 from quality.score import (
+    SETTLED,
     Counts,
     Slot,
     department_scores,
     expected,
     needed_columns,
+    on_record,
     overall,
     push_scores,
     resource_scores,
@@ -93,6 +96,42 @@ def test_leaving_out_pushes_never_raises_a_score_of_the_resource(
     left = [[push for push in pushes if data.draw(st.booleans())] for pushes in periods]
     less = [Slot(on_time=bool(pushes), came=bool(pushes), pushes=pushes) for pushes in left]
     assert no_higher(resource_scores(assessed, less, agreement), resource_scores(assessed, whole, agreement))
+
+
+UPSERT = PLAN
+SNAPSHOT = compile_entry(entry(delivery={"ways": ["file"], "mode": "snapshot", "key": ["resident_id"]}))
+SIZES = st.lists(st.integers(0, 50), min_size=1, max_size=30)
+
+
+def sent(good: int, bad: int = 0) -> Counts:
+    """A push of so many rows that meet every rule, and so many that fail every rule."""
+    codes = [rule.code for rule in PLAN.rules]
+    return Counts(good + bad, dict.fromkeys(codes, bad), dict.fromkeys(codes, good))
+
+
+@pytest.mark.parametrize("plan", [UPSERT, SNAPSHOT])
+@given(sizes=SIZES)
+def test_what_is_on_record_never_falls_once_it_is_settled(plan: Plan, sizes: list[int]) -> None:
+    records = on_record(plan, [sent(size) for size in sizes])
+    settled = records if plan is SNAPSHOT else records[SETTLED - 1 :]
+    assert all(was[code] <= now[code] for was, now in pairwise(settled) for code in was)
+    assert all(max(record.values()) <= max(sizes[: n + 1]) for n, record in enumerate(records))
+
+
+@pytest.mark.parametrize("plan", [UPSERT, SNAPSHOT])
+@pytest.mark.parametrize("less", [[sent(50)], [sent(0)], [sent(50), sent(0)], [sent(0, 50), sent(50)]])
+def test_leaving_the_bad_rows_out_for_years_raises_no_score(plan: Plan, less: list[Counts]) -> None:
+    """Of a hundred rows half are bad: without them, with nothing, or with the good and the bad apart."""
+    history = [*[sent(50, 50)] * SETTLED, *less * 60]
+    records = on_record(plan, history)
+    scores = [push_scores(plan, now, record) for now, record in zip(history[1:], records, strict=False)]
+    assert all(score is None or score <= 0.5 for each in scores for score in each.values())
+
+
+def test_the_first_load_of_a_register_is_not_what_each_day_is_measured_by() -> None:
+    history = [sent(100_000), sent(90_000), *[sent(20)] * 4]
+    record = on_record(UPSERT, history)[-1]
+    assert push_scores(UPSERT, sent(20), record)[Dimension.COMPLETENESS] == 1
 
 
 def test_a_bad_cell_weighs_as_much_as_an_absent_one() -> None:

@@ -30,7 +30,8 @@ from quality.split import split
 
 def entry_of(context: Context, push: Push) -> Entry:
     """The entry by whose rules the push was judged, which need not be the catalogue's of today; raises ``EntryGoneError``."""
-    return Entries(context.home).of(push, context.catalogue.entries.get(push.resource))
+    now = context.catalogue.entries.get(push.resource)
+    return Entries(context.home, context.lake).of([push], now)[push.id]
 
 
 def ledger_evidence(push: Push) -> Evidence:

@@ -57,9 +57,9 @@ def _width(line: str) -> int:
 
 
 @settings(max_examples=300, deadline=None)
-@given(text=TEXTS, block=st.sampled_from([1, 5, lines.BLOCK]))
-def test_one_look_finds_what_reading_line_by_line_finds(text: str, block: int) -> None:
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(lines, "BLOCK", block):
+@given(text=TEXTS, block=st.sampled_from([1, 5, lines.BLOCK]), few=st.sampled_from([0, lines.FEW]))
+def test_one_look_finds_what_reading_line_by_line_finds(text: str, block: int, few: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, mock.patch.multiple(lines, BLOCK=block, FEW=few):
         path = Path(folder) / "file.csv"
         path.write_bytes(HEADER + text.encode())
         found, expected = look_at_lines(path, 1, ",", 3), one_by_one(text)
@@ -84,3 +84,12 @@ def test_a_line_too_long_to_be_looked_at_is_left_to_the_slow_way(
     path.write_bytes(HEADER + b"1," + b"x" * (1 << 15) + b",2\n")
     with pytest.raises(NotUtf8Error):
         look_at_lines(path, 1, ",", 3)
+
+
+@pytest.mark.parametrize("width", [3, 256, 257, 300])
+@pytest.mark.parametrize("further", [-1, 0, 1, 256])
+def test_cells_are_counted_exactly_however_many(tmp_path: Path, width: int, further: int) -> None:
+    path = tmp_path / "file.csv"
+    row = b",".join([b"x"] * width) + b"\n"
+    path.write_bytes(row * 2 + b",".join([b"x"] * (width + further)) + b"\n" + row)
+    assert look_at_lines(path, 1, ",", width) == Lines(regular=not further)

@@ -498,8 +498,7 @@ def _rule_reason(plan: Plan, found: Mapping[str, Finding]) -> Title | None:
 def _merge(context: Context, push: Push, entry: Entry, accepted: Path, newer: Sequence[Push]) -> Commit:
     """Bring the accepted rows into the standard table, as the entry's mode says."""
     lake, mode, key = context.lake, entry.delivery.mode, _key(entry)
-    # opened once: for a small push opening the table twice would be a third of the work
-    table = lake.table("standard", entry.code) if lake.exists("standard", entry.code) else None
+    table = lake.current("standard", entry.code)
     held, part = int(table.count()) if table else 0, describe_part(accepted)
     # a newer snapshot is already the whole truth: an older one is kept in landing and changes nothing
     replaced = newer and mode is Mode.SNAPSHOT

@@ -8,20 +8,33 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from catalog.errors import MendableError
+from catalog.model import Title
+from pipelines.gateway.problems import answer
 
 #: The head of a request has to be there so soon, and may have so many bytes.
 HEAD_SECONDS = 15.0
 MAX_HEAD_BYTES = 64 * 1024
 #: One address may hold so many connections open.
 MAX_CONNECTIONS = 256
+
+
+#: What a client is told that is given up before it has asked for anything.
+_ENDINGS = {
+    400: Title(zh="收到的不是有效的 HTTP 请求", en="this is no valid HTTP request"),
+    408: Title(zh="请求头未在规定时间内到齐", en="the head of the request did not come in time"),
+    431: Title(zh="请求头超过 64 KB", en="the head of the request is larger than 64 KB"),
+    503: Title(zh="同一地址的连接过多，请复用连接", en="too many connections from one address: reuse them"),
+}
 
 
 class ExposedError(MendableError, RuntimeError):
@@ -45,7 +58,7 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]  # wh
         super().connection_made(transport)
         mine = [other for other in self.connections if other.client and other.client[0] == self._address]
         if self._address and len(mine) > MAX_CONNECTIONS:
-            self._end(503, "Service Unavailable")
+            self._end(503)
         else:
             self._wait()
 
@@ -67,7 +80,7 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]  # wh
         if not rest_of_a_body:
             self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
-            self._end(431, "Request Header Fields Too Large")
+            self._end(431)
         elif self._timer is None:
             self._wait()
 
@@ -81,7 +94,7 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]  # wh
 
     def _wait(self) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(HEAD_SECONDS, self._end, 408, "Request Timeout")
+        self._timer = loop.call_later(HEAD_SECONDS, self._end, 408)
 
     def _stop_waiting(self) -> None:
         self._head_bytes = 0
@@ -89,15 +102,24 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]  # wh
             self._timer.cancel()
             self._timer = None
 
-    def _end(self, status: int, reason: str) -> None:
+    def send_400_response(self, msg: str) -> None:
+        self._end(400)
+
+    def _end(self, status: int) -> None:
         begun = self._head_bytes > 0 or status != 408
         self._stop_waiting()
         if not self.transport.is_closing():
             # an idle connection is closed without a word: an answer would be taken for that to the next request
-            head = f"HTTP/1.1 {status} {reason}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
             if begun:
-                self.transport.write(head.encode())
+                self.transport.write(_as_bytes(answer(status, _ENDINGS[status])))
             self.transport.close()
+
+
+def _as_bytes(told: JSONResponse) -> bytes:
+    """An answer to what is no request yet, as it goes over the wire."""
+    lines = [f"HTTP/1.1 {told.status_code} {HTTPStatus(told.status_code).phrase}", "connection: close"]
+    lines += [f"{name}: {value}" for name, value in told.headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + bytes(told.body)
 
 
 def serve(

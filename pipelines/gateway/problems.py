@@ -27,6 +27,7 @@ TITLES = {
     415: Title(zh="格式不支持", en="unsupported format"),
     422: Title(zh="无法接收", en="cannot be taken"),
     429: Title(zh="请求过多", en="too many requests"),
+    431: Title(zh="请求头过大", en="head too large"),
     500: Title(zh="平台出错", en="an error of ours"),
     503: Title(zh="平台繁忙", en="busy"),
     507: Title(zh="存储空间不足", en="no room"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -486,3 +487,23 @@ def test_a_part_is_invisible_until_it_is_committed(lake: Lake) -> None:
     assert content(lake) == {1: "a"}
     lake.append_part(*NAME, part, rows_of({}).schema, transaction="p1")
     assert content(lake) == {1: "a", 2: "b"}
+
+
+def test_an_opened_table_is_followed_wherever_it_goes(lake: Lake) -> None:
+    assert lake.current(*NAME) is None
+    for number in range(3):
+        lake.append(*NAME, rows_of({number: "a"}), transaction=f"p{number}")
+        assert lake.numbers(*NAME, ["p0", "p1", "p2"]).keys() == {f"p{seen}" for seen in range(number + 1)}
+    lake.expunge(*NAME)
+    assert lake.applied(*NAME, "p2"), "its log was cut"
+    shutil.rmtree(lake.path(*NAME))
+    assert lake.current(*NAME) is None
+    for transaction in ("q", "r"):
+        lake.append(*NAME, rows_of({1: "a"}), transaction=transaction)
+        assert "p0" not in lake.numbers(*NAME, ["p0", transaction]), "it is another table"
+    version = lake.version(*NAME)
+    shutil.rmtree(lake.path(*NAME))
+    for transaction in ("s", "t"):
+        lake.append(*NAME, rows_of({1: "a"}), transaction=transaction)
+    assert lake.version(*NAME) == version
+    assert lake.numbers(*NAME, ["q", "r", "t"]).keys() == {"t"}, "also where it has as many versions"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -99,7 +100,9 @@ def test_a_head_that_never_ends_is_given_up(
     monkeypatch.setattr(listening, "HEAD_SECONDS", 0.3)
     slow = connect()
     slow.sendall(begun)
-    assert answer_of(slow)[:12] == said
+    told = answer_of(slow)
+    assert told[:12] == said
+    assert not said or is_problem(told)
     assert client.get("/healthz").status_code == 200
 
 
@@ -131,6 +134,22 @@ def test_a_body_that_was_refused_early_is_no_head_and_ends_too(
     assert answer_of(slow).startswith(b"HTTP/1.1 401"), "and is closed where the rest never comes"
 
 
+def test_what_is_no_request_is_a_problem(connect: Callable[[], socket.socket]) -> None:
+    lost = connect()
+    lost.sendall("你好\r\n\r\n".encode())
+    told = answer_of(lost)
+    assert told.startswith(b"HTTP/1.1 400")
+    assert is_problem(told)
+
+
+def is_problem(told: bytes) -> bool:
+    """Whether an answer off the wire says in both languages what is wrong."""
+    head, _, body = told.partition(b"\r\n\r\n")
+    said = json.loads(body)
+    assert f"content-length: {len(body)}".encode() in head
+    return b"content-type: application/problem+json" in head and bool(said["detail"] and said["detail_en"])
+
+
 def test_a_head_has_an_end_in_bytes(connect: Callable[[], socket.socket], client: httpx.Client) -> None:
     fat = connect()
     with contextlib.suppress(ConnectionResetError, BrokenPipeError):
@@ -147,7 +166,9 @@ def test_one_address_holds_so_many_connections_and_no_more(
     monkeypatch.setattr(listening, "MAX_CONNECTIONS", 4)
     monkeypatch.setattr(listening, "HEAD_SECONDS", 600)
     held = [connect() for _ in range(4)]
-    assert answer_of(connect()).startswith(b"HTTP/1.1 503")
+    told = answer_of(connect())
+    assert told.startswith(b"HTTP/1.1 503")
+    assert is_problem(told)
     for connection in held:
         connection.close()
     deadline = time.monotonic() + PATIENCE_SECONDS

@@ -71,15 +71,14 @@ def expectation(rule: AnyRule) -> Any:
 @cache
 def _register() -> None:
     """Define citylake's expectations: Great Expectations registers each class as it is made."""
+    _register_element_checks()
+    _register_over_rows()
+    _register_over_pushes()
+
+
+def _register_element_checks() -> None:
     from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
-    from great_expectations.expectations.core.expect_column_values_to_not_be_null import (
-        ExpectColumnValuesToNotBeNull,
-    )
-    from great_expectations.expectations.expectation import (
-        BatchExpectation,
-        ColumnAggregateExpectation,
-        ColumnMapExpectation,
-    )
+    from great_expectations.expectations.expectation import ColumnMapExpectation
     from great_expectations.expectations.metrics.map_metric_provider.column_condition_partial import (
         column_condition_partial,
     )
@@ -95,6 +94,23 @@ def _register() -> None:
         map_metric: ClassVar[str] = "column_values.conform_to_element"
         success_keys: ClassVar[tuple[str, ...]] = ("element", "check", "mostly")
         args_keys: ClassVar[tuple[str, ...]] = ("column", "element", "check", "mostly")
+
+    class ConformToElement(ColumnMapMetricProvider):
+        """The same check on Great Expectations' pandas engine, for those who run a suite there."""
+
+        condition_metric_name = "column_values.conform_to_element"
+        condition_value_keys = ("element", "check")
+
+        @column_condition_partial(engine=PandasExecutionEngine)
+        def _pandas(cls, column: Any, element: str, check: str, **more: Any) -> Any:  # noqa: N805
+            return conforming(column.tolist(), element, check).to_numpy()
+
+
+def _register_over_rows() -> None:
+    from great_expectations.expectations.core.expect_column_values_to_not_be_null import (
+        ExpectColumnValuesToNotBeNull,
+    )
+    from great_expectations.expectations.expectation import ColumnMapExpectation
 
     class ExpectColumnValuesToBeReadable(ExpectColumnValuesToNotBeNull):
         """Wherever the raw column says something, a value of the element could be made of it. Judged in Polars only."""
@@ -121,6 +137,10 @@ def _register() -> None:
         map_metric: ClassVar[str] = "column_values.exist_in_other_tables"
         success_keys: ClassVar[tuple[str, ...]] = ("among", "mostly")
         args_keys: ClassVar[tuple[str, ...]] = ("column", "among", "mostly")
+
+
+def _register_over_pushes() -> None:
+    from great_expectations.expectations.expectation import BatchExpectation, ColumnAggregateExpectation
 
     class ExpectTableRowCountRatioToLastPushToBeBetween(BatchExpectation):
         """The rows of this push, divided by those of the last one, lie within these bounds. Judged in Polars only."""
@@ -154,16 +174,6 @@ def _register() -> None:
                 "details": {"measure": self.measure, "threshold": self.threshold},
             }
             return {"success": drift is None or drift < self.threshold, "result": said}
-
-    class ConformToElement(ColumnMapMetricProvider):
-        """The same check on Great Expectations' pandas engine, for those who run a suite there."""
-
-        condition_metric_name = "column_values.conform_to_element"
-        condition_value_keys = ("element", "check")
-
-        @column_condition_partial(engine=PandasExecutionEngine)
-        def _pandas(cls, column: Any, element: str, check: str, **more: Any) -> Any:  # noqa: N805
-            return conforming(column.tolist(), element, check).to_numpy()
 
 
 def conforming(values: list[Any], element: str, check: str) -> pl.Series:

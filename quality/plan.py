@@ -15,7 +15,8 @@ from typing import Any
 import polars as pl
 
 from catalog.elements import ELEMENTS
-from catalog.model import Dimension, Entry, Rule, Severity, Title
+from catalog.elements.base import Check, Element
+from catalog.model import Column, Dimension, Entry, Rule, Severity, Title
 from quality.aggregates import AGGREGATES
 from quality.changes import CHANGES
 from quality.compile import failing_expression
@@ -50,8 +51,8 @@ class SetRule(AnyRule):
 class Plan:
     """Everything needed to judge a raw frame of one entry, compiled once.
 
-    ``rules`` judge rows, ``sets`` the push as a whole. ``standardise`` makes the typed columns from the raw ones; ``failing`` gives, per rule code, True where a row
-    fails (never null)."""
+    ``rules`` judge rows, ``sets`` the push as a whole. ``standardise`` makes the typed columns from the raw ones;
+    ``failing`` gives, per rule code, True where a row fails (never null)."""
 
     entry: Entry
     rules: tuple[RowRule, ...]
@@ -136,50 +137,66 @@ def _column_rules(entry: Entry, name: str) -> Iterator[RowRule]:
     column = entry.columns[name]
     element = ELEMENTS[column.element]
     if column.required:
-        yield RowRule(
-            f"{name}.required",
-            name,
-            "expect_column_values_to_not_be_null",
-            {"column": name},
-            Severity.REJECT,
-            Dimension.COMPLETENESS,
-            Title(zh=f"“{column.title}”为必填项，不能为空", en=f"{name} is required and empty"),
-        )
+        yield _required(name, column)
     if element.dtype != pl.String or element.code == "sex":
-        yield RowRule(
-            f"{name}.unreadable",
-            name,
-            "expect_column_values_to_be_readable",
-            {"column": name, "element": element.code},
-            Severity.REJECT if column.required else Severity.WARN,
-            Dimension.CONFORMITY,
-            Title(
-                zh=f"“{column.title}”的内容读不出{element.title.zh}",
-                en=f"{name} cannot be read as {element.title.en}",
-            ),
-        )
+        yield _readable(name, column, element)
+    # a bad value in an optional column that is no key is worth keeping the row for: it is only recorded
+    matters = column.required or name in entry.delivery.key
     for check in element.checks:
-        # a bad value in an optional column that is no key is worth keeping the row for: it is only recorded
-        rejects = check.severity is Severity.REJECT and (column.required or name in entry.delivery.key)
-        yield RowRule(
-            f"{name}.{check.code}",
-            name,
-            "expect_column_values_to_conform_to_element",
-            {"column": name, "element": element.code, "check": check.code},
-            Severity.REJECT if rejects else Severity.WARN,
-            check.dimension,
-            Title(zh=f"“{column.title}”：{check.reason.zh}", en=f"{name}: {check.reason.en}"),
-        )
+        yield _conforming(name, column, check, matters=matters)
     if column.values:
-        yield RowRule(
-            f"{name}.values",
-            name,
-            "expect_column_values_to_be_in_set",
-            {"column": name, "value_set": list(column.values)},
-            Severity.REJECT if column.required else Severity.WARN,
-            Dimension.CONFORMITY,
-            Title(
-                zh=f"“{column.title}”不在值域之中：{'、'.join(column.values)}",
-                en=f"{name} is none of {', '.join(column.values)}",
-            ),
-        )
+        yield _in_values(name, column)
+
+
+def _required(name: str, column: Column) -> RowRule:
+    return RowRule(
+        f"{name}.required",
+        name,
+        "expect_column_values_to_not_be_null",
+        {"column": name},
+        Severity.REJECT,
+        Dimension.COMPLETENESS,
+        Title(zh=f"“{column.title}”为必填项，不能为空", en=f"{name} is required and empty"),
+    )
+
+
+def _readable(name: str, column: Column, element: Element) -> RowRule:
+    return RowRule(
+        f"{name}.unreadable",
+        name,
+        "expect_column_values_to_be_readable",
+        {"column": name, "element": element.code},
+        Severity.REJECT if column.required else Severity.WARN,
+        Dimension.CONFORMITY,
+        Title(
+            zh=f"“{column.title}”的内容读不出{element.title.zh}",
+            en=f"{name} cannot be read as {element.title.en}",
+        ),
+    )
+
+
+def _conforming(name: str, column: Column, check: Check, *, matters: bool) -> RowRule:
+    return RowRule(
+        f"{name}.{check.code}",
+        name,
+        "expect_column_values_to_conform_to_element",
+        {"column": name, "element": column.element, "check": check.code},
+        Severity.REJECT if matters and check.severity is Severity.REJECT else Severity.WARN,
+        check.dimension,
+        Title(zh=f"“{column.title}”：{check.reason.zh}", en=f"{name}: {check.reason.en}"),
+    )
+
+
+def _in_values(name: str, column: Column) -> RowRule:
+    return RowRule(
+        f"{name}.values",
+        name,
+        "expect_column_values_to_be_in_set",
+        {"column": name, "value_set": list(column.values)},
+        Severity.REJECT if column.required else Severity.WARN,
+        Dimension.CONFORMITY,
+        Title(
+            zh=f"“{column.title}”不在值域之中：{'、'.join(column.values)}",
+            en=f"{name} is none of {', '.join(column.values)}",
+        ),
+    )

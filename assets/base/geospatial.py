@@ -18,10 +18,13 @@ from assets.base.position import division_at, near_order
 from assets.build import Build, Built, Context
 from catalog.model import Title
 from lake.locks import writing
+from lake.parts import write_part
 
 Recipe = Callable[[Context], pl.LazyFrame]
 #: The order of storage: see :func:`assets.base.position.near_order`.
 NEAR = "near_order"
+#: Rows in a file: few enough that those of a large table each cover a part of the city, and their bounds tell which.
+FILE_ROWS = 50_000
 #: What tells the rows of a table apart; a boundary that no register knows has a name only.
 KEYS: Mapping[str, Sequence[str]] = {
     "division": ("code", "name"),
@@ -69,10 +72,13 @@ def builds() -> list[Build]:
 def _build(name: str, resources: Sequence[str], title: Title, recipe: Recipe) -> Build:
     def run(context: Context) -> Built:
         rows = recipe(context)
-        # neighbours are stored together: by position first, so that a reader of a small box skips the rest
+        # neighbours are stored together: by position first, so that a reader of a small box skips the other files
         order = [NEAR, KEYS[name][0]] if NEAR in rows.collect_schema() else [KEYS[name][0]]
+        ordered = rows.sort(order).collect()
+        pieces = list(ordered.iter_slices(FILE_ROWS)) or [ordered]
+        parts = [write_part(piece.lazy(), context.lake.path("base", name)) for piece in pieces]
         with writing(context.home, f"base.{name}"):
-            commit = context.lake.publish("base", name, rows, key=order)
+            commit = context.lake.publish_parts("base", name, parts, ordered.schema)
         return Built({("base", name): commit}, {"rows": commit.rows})
 
     borders = () if name == "division" else (("base", "division"),)

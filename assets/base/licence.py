@@ -51,11 +51,12 @@ def build(context: Context, person: Base, legal_entity: Base) -> Built:
     """Make the tables equal what the licence registers, and the registers of who holds them, say now."""
     rows, types = licences(context, person, legal_entity), licence_types(context)
     known = (_known(context, person, "death_date"), _known(context, legal_entity, "status", "cancelled_on"))
+    issuers = _issuers(context.catalogue, known[1], types)
     tables = {
         "licence": (with_spans(rows), ["licence_id"]),
         "licence_type": (types, ["type_code"]),
         "licence_event": (events(rows, today()), ["licence_id", "happened_on", "event"]),
-        "licence_finding": (findings(rows, *known, types, today()), ["licence_id", "finding"]),
+        "licence_finding": (findings(rows, *known, types, issuers, today()), ["licence_id", "finding"]),
     }
     commits = {}
     for name, (rows, key) in tables.items():
@@ -63,6 +64,18 @@ def build(context: Context, person: Base, legal_entity: Base) -> Built:
             commits["base", name] = context.lake.publish("base", name, rows, key=key)
     counts = {name: commits["base", name].rows for name in ("licence", "licence_event", "licence_finding")}
     return Built(commits, counts)
+
+
+def _issuers(catalogue: Catalogue, entities: pl.LazyFrame, types: pl.LazyFrame) -> pl.LazyFrame:
+    """Who may issue licences: a registered organisation, an authority of a licence type, a department of the catalogue."""
+    departments = [department.credit_code for department in catalogue.departments.values()]
+    return pl.concat(
+        [
+            entities.select(issuer_code="credit_code"),
+            types.select(issuer_code="managing_authority_code"),
+            pl.LazyFrame({"issuer_code": departments}, schema={"issuer_code": pl.String}),
+        ]
+    )
 
 
 def _known(context: Context, base: Base, *fields: str) -> pl.LazyFrame:

@@ -59,7 +59,8 @@ FINDINGS = {
     ),
     "version_missing": Title(zh="版本链不连续：缺少上一版本", en="the version before this one is missing"),
     "unknown_issuer": Title(
-        zh="颁发机构不在机构登记和证照类型目录中", en="no register or licence type knows the issuer"
+        zh="颁发机构不在机构登记、证照类型目录和数源部门中",
+        en="no register, licence type or department is the issuer",
     ),
     "unknown_type": Title(
         zh="证照类型不在证照类型目录中", en="the catalogue of types does not know the type"
@@ -148,13 +149,18 @@ def events(licences: pl.LazyFrame, today: date) -> pl.LazyFrame:
 
 
 def findings(
-    licences: pl.LazyFrame, persons: pl.LazyFrame, entities: pl.LazyFrame, types: pl.LazyFrame, today: date
+    licences: pl.LazyFrame,
+    persons: pl.LazyFrame,
+    entities: pl.LazyFrame,
+    types: pl.LazyFrame,
+    issuers: pl.LazyFrame,
+    today: date,
 ) -> pl.LazyFrame:
     """What cannot be so, one row for each licence and kind of fault; of an issuer or type that nobody knows one row, with the
     first licence of it. ``licences`` says how many it concerns.
 
-    ``persons`` have ``person_id`` and ``death_date``; ``entities`` ``legal_entity_id``, ``credit_code``, ``status`` and
-    ``cancelled_on``; ``types`` ``type_code`` and ``managing_authority_code``."""
+    ``persons`` have ``person_id`` and ``death_date``; ``entities`` ``legal_entity_id``, ``status`` and ``cancelled_on``;
+    ``types`` ``type_code``; ``issuers`` the ``issuer_code`` of all who are known."""
     spans = with_spans(licences).with_columns(state_on(today).alias("state_on"))
     valid = (pl.col("state") == IN_FORCE) & (pl.col("state_on") == State.VALID)
     begins, version = pl.col("in_force_from"), pl.col("version")
@@ -163,9 +169,6 @@ def findings(
     missing = (before.is_null() & (version > 1)) | (before.is_not_null() & (version - before != 1))
     dead = spans.join(persons.filter(pl.col("death_date") <= today), on="person_id", how="semi")
     closed = entities.filter(pl.col("cancelled_on").is_not_null() | pl.col("status").is_in(["注销", "吊销"]))
-    issuers = pl.concat(
-        [entities.select(issuer_code="credit_code"), types.select(issuer_code="managing_authority_code")]
-    )
     found = {
         "holder_dead": dead.filter(valid),
         "holder_cancelled": spans.filter(valid).join(closed, on="legal_entity_id", how="semi"),

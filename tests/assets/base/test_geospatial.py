@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 import shapely
 
@@ -97,6 +98,30 @@ def test_places_of_both_registers_are_told_apart_and_in_one_system(empty_lake: C
     assert (school["longitude"], school["latitude"]) == pytest.approx((moved[0][0], moved[1][0]), abs=1e-9)
     building = one(empty_lake, "base", "building")
     assert (building["longitude"], building["source_push"]) == (113.05, "p3")
+
+
+def test_a_reader_of_a_small_box_skips_the_files_of_the_rest_of_the_city(
+    empty_lake: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(geospatial, "FILE_ROWS", 50)
+    grid = [(113 + east / 100, 23 + north / 100) for east in range(20) for north in range(20)]
+    put(
+        empty_lake,
+        "building",
+        *({"building_no": str(n), "longitude": x, "latitude": y} for n, (x, y) in enumerate(grid)),
+    )
+    build(empty_lake, "building")
+    bounds = pl.DataFrame(empty_lake.lake.table("base", "building").get_add_actions(flatten=True))
+    near = bounds.filter(
+        pl.col("min.longitude") < 113.045,
+        pl.col("max.longitude") > 113.005,
+        pl.col("min.latitude") < 23.045,
+        pl.col("max.latitude") > 23.005,
+    )
+    assert (bounds.height, near.height) == (8, 1), "the log's bounds tell all but one file away"
+    build(empty_lake, "building")
+    assert empty_lake.lake.version("base", "building") == 1, "the same again is no new version"
+    assert empty_lake.lake.rows("base", "building") == 400
 
 
 def test_a_city_without_any_of_it_has_empty_tables(empty_lake: Context) -> None:

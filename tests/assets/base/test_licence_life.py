@@ -116,12 +116,14 @@ def test_what_cannot_be_so_is_found_of_each_licence_and_nothing_else(empty_lake:
         "versions_overlap": [licence("4", 1, start), licence("4", 2, later)],
         "versions_gap": [licence("5", 1, start, date(2020, 12, 31), state="失效"), licence("5", 2, later)],
         "version_missing": [licence("6", 3, later), licence("6", 1, start, state="失效")],
-        "unknown_issuer": [licence("7", 1, start, issuer_code="114418000072160076")],
+        "unknown_issuer": [licence("7", 1, start, issuer_code="91441821MA4UTK9K5C")],
         "unknown_type": [licence("8", 1, start, type_code="11100000000013338W999")],
         "valid_beyond_end": [licence("9", 1, start, later)],
     }
     headless = licence("10", 2, start)
-    city = built(empty_lake, *RENEWED, *(row for rows in faults.values() for row in rows), headless)
+    of_department = licence("11", 1, start, issuer_code="114418000072160076")
+    rows = [row for rows in faults.values() for row in rows]
+    city = built(empty_lake, *RENEWED, *rows, headless, of_department)
     expected = {(code, rows[0]["licence_id"]) for code, rows in faults.items()}
     assert found(city) == {*expected, ("version_missing", headless["licence_id"])}
     told = city.lake.scan("base", "licence_finding").collect()

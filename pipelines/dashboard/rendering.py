@@ -6,11 +6,12 @@ Here belong the template environment, formats of numbers and instants, and the l
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from fastapi import Request
@@ -106,7 +107,7 @@ def _environment() -> jinja2.Environment:
         "clock": clock,
         "size": size,
     }
-    environment.globals |= {"charts": charts, "asset": asset}
+    environment.globals |= {"charts": charts, "asset": asset, "rows_address": rows_address}
     return environment
 
 
@@ -115,6 +116,13 @@ def asset(name: str) -> str:
     """A style's or script's address, which changes with its content."""
     digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]
     return f"/static/{name}?v={digest}"
+
+
+def rows_address(table: str, where: Sequence[str] = ()) -> str:
+    """Where the rows of a table are shown for which conditions hold (see :mod:`pipelines.dashboard.rows`)."""
+    return f"/rows/{table}" + "".join(
+        f"{'&' if place else '?'}where={quote(text)}" for place, text in enumerate(where)
+    )
 
 
 def number(value: int | None) -> str:

@@ -184,12 +184,14 @@ def kind(context: Context, declared: Declared, name: str, today: date) -> Kind |
 
 
 def _fields(declared: Declared, name: str, schema: pl.Schema) -> dict[str, SourceColumn]:
-    """The stored columns that somebody delivers or that are worked out of it, but for the table's own key."""
-    key = declared.keys.get(name, ())
+    """The stored columns that somebody delivers or that are worked out of it, but for the table's own key and the edges of
+    its shape."""
+    key = {*declared.keys.get(name, ())} - {*DIVISION}
+    edges = {"longitude", "latitude"} if "geometry" in schema else set()
     return {
         column: own
         for column, own in declared.of(("base", name)).items()
-        if column in schema and (column in DIVISION or column not in key)
+        if column in schema and column not in key and own.element not in edges
     }
 
 

@@ -7,12 +7,6 @@ decide.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from functools import partial
-
-import polars as pl
-
 from assets.build import Context
 from assets.ingest.decoding import scratch_folder
 from assets.ingest.operations import prepared
@@ -23,7 +17,7 @@ from catalog.model import Entry
 from lake.entries import Entries
 from lake.landing import landed_file
 from lake.ledger import Push
-from masking.methods import METHODS
+from masking.compile import keyless
 from quality.evidence import Evidence, Finding, Show, read_evidence
 from quality.split import split
 
@@ -58,12 +52,6 @@ def masked_evidence(context: Context, push: Push) -> Evidence:
 def default_masks(entry: Entry) -> Show:
     """Of each column the default mask of its element, where that needs no recipient's key; the other columns are only
     counted."""
-    shown: dict[str, Callable[[pl.Expr], pl.Expr]] = {}
-    for name, column in entry.columns.items():
-        element = ELEMENTS[column.element]
-        function = METHODS[element.mask.method].function
-        wanted = inspect.signature(function).parameters
-        if "key" not in wanted:
-            given = {"dtype": element.dtype} if "dtype" in wanted else {}
-            shown[name] = partial(function, **given, **element.mask.parameters)
-    return shown
+    elements = {name: ELEMENTS[column.element] for name, column in entry.columns.items()}
+    shown = {name: keyless(element.mask, element.dtype) for name, element in elements.items()}
+    return {name: mask for name, mask in shown.items() if mask}

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from catalog.base_model import Base, Reference, read_bases
 from catalog.elements import ELEMENTS, Element
@@ -178,13 +179,19 @@ def _identifiers(catalogue: Catalogue, base: Base) -> list[SourceColumn]:
 
 def _stable_id(catalogue: Catalogue, base: Base) -> SourceColumn:
     return replace(
-        derived(base.id_column, Title(zh="统一主体编号", en="stable id"), _identifiers(catalogue, base)),
+        derived(base.id_column, _id_title(base), _identifiers(catalogue, base)),
         element="identifier",
         dtype=pl.String(),
         sharing=SharingType.NONE,
         opening=SharingType.NONE,
         opening_ground=NO_GROUND,
         system=True,
+    )
+
+
+def _id_title(base: Base) -> Title:
+    return Title(
+        zh=f"{base.title.zh.removesuffix('基础数据库')}统一编号", en=f"stable id: {base.title.en.lower()}"
     )
 
 
@@ -209,16 +216,34 @@ def declared_tables(catalogue: Catalogue) -> dict[tuple[str, str], Mapping[str, 
 
 
 class Origins(Declaration):
-    """The columns that one column is computed from, and the element that says how it is masked."""
+    """The columns that one column is computed from, the element that says how it is masked, and what it is called where it
+    is not what the first of them is."""
 
-    from_: tuple[Reference, ...] = Field(alias="from", min_length=1)
+    from_: tuple[Reference, ...] = Field((), alias="from")
+    every: Code | None = Field(None, description="every column of the catalogue that is of this element")
     element: Code | None = None
+    title: Title | None = None
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if bool(self.from_) is bool(self.every):
+            raise ValueError("say where it comes from: `from` columns, or `every` column of an element")
+        return self
+
+
+def _of_element(catalogue: Catalogue, element: str | None) -> list[str]:
+    return [
+        f"{entry.code}.{name}"
+        for entry in catalogue.entries.values()
+        for name, column in entry.columns.items()
+        if column.element == element
+    ]
 
 
 class TableLineage(Declaration):
     """Where a table's columns come from: the resources it is made of, and what is not a column of theirs."""
 
-    resources: tuple[Code, ...] = Field(min_length=1)
+    resources: tuple[Code, ...] = ()
     columns: Mapping[Code, Origins] = {}
 
 
@@ -251,7 +276,8 @@ def _unknown(catalogue: Catalogue, table: TableLineage) -> set[str]:
     """The resources and columns that a lineage names and the catalogue does not have."""
     columns = {f"{entry.code}.{name}" for entry in catalogue.entries.values() for name in entry.columns}
     stated = {reference for origins in table.columns.values() for reference in origins.from_}
-    elements = {origins.element for origins in table.columns.values() if origins.element}
+    named = (name for origins in table.columns.values() for name in (origins.element, origins.every))
+    elements = {name for name in named if name}
     return ({*table.resources} - set(catalogue.entries)) | (stated - columns) | (elements - set(ELEMENTS))
 
 
@@ -266,7 +292,10 @@ def lineage_columns(
             if not column.system:
                 found[name] = derived(name, column.title, [column, *([found[name]] if name in found else [])])
     for name, origins in lineage.columns.items():
-        sources = [_origin(catalogue, *reference.split(".")) for reference in origins.from_]
+        named = origins.from_ or _of_element(catalogue, origins.every)
+        sources = [_origin(catalogue, *reference.split(".")) for reference in named]
+        if not sources:
+            continue
         column = derived(name, sources[0].title, sources)
         if origins.element:
             element = ELEMENTS[origins.element]
@@ -276,6 +305,8 @@ def lineage_columns(
                 dtype=element.dtype,
                 title=Title(zh=column.title.zh, en=element.title.en),
             )
+        if origins.title:
+            column = replace(column, title=origins.title)
         found[name] = column
     ids = {base.id_column: _stable_id(catalogue, base) for base in bases.values()}
     return ids | found

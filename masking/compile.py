@@ -5,8 +5,10 @@ Here belongs the translation only. Nothing is read, counted or written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import polars as pl
 
@@ -29,6 +31,16 @@ def masked(column: SourceColumn, mask: Mask, key: RecipientKey) -> pl.Expr:
     method = METHODS[mask.method]
     given = {"dtype": column.dtype, "key": key, "domain": column.domain}
     return method.expression(column.name, mask.parameters, **given).alias(column.name)
+
+
+def keyless(mask: Mask, dtype: pl.DataType) -> Callable[[pl.Expr], pl.Expr] | None:
+    """The mask as a function of a column of this type; None where it needs a recipient's key."""
+    function = METHODS[mask.method].function
+    wanted = inspect.signature(function).parameters
+    if "key" in wanted:
+        return None
+    given = {"dtype": dtype} if "dtype" in wanted else {}
+    return partial(function, **given, **mask.parameters)
 
 
 def product_rows(

@@ -1,4 +1,5 @@
-"""Every check of declarations, in one list: the law's, the rules', the base databases', the themes' and the products'.
+"""Every check of declarations, in one list: the law's, the rules', the base databases', the themes', the grants' and the
+products'.
 
 Here belongs only the gathering; each rule lives beside what it judges. The command line prints all faults, and
 definitions refuse to load while there is one.
@@ -6,6 +7,7 @@ definitions refuse to load while there is one.
 
 from __future__ import annotations
 
+from assets.granted import grant_faults
 from assets.theme.themes import read_themes
 from assets.theme.types import grouped_columns
 from catalog.base_model import read_bases
@@ -29,14 +31,15 @@ def faults_of(catalogue: Catalogue) -> list[Fault]:
         return sorted(check(catalogue))
     bases, in_bases = read_bases(catalogue)
     _, in_relations = read_relations(catalogue, bases)
-    _, in_themes = read_themes(catalogue)
+    themes, in_themes = read_themes(catalogue)
+    declared = [*in_bases, *in_relations, *in_themes]
+    granted = [] if declared else grant_faults(catalogue, [theme.header.code for theme in themes])
     return sorted(
         [
             *check(catalogue),
             *rule_faults(catalogue),
-            *in_bases,
-            *in_relations,
-            *in_themes,
+            *declared,
+            *granted,
             *masking_faults(catalogue, grouped_columns),
         ]
     )

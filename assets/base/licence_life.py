@@ -67,6 +67,12 @@ FINDINGS = {
     ),
     "valid_beyond_end": Title(zh="已过有效期，状态仍为有效", en="past its last day, and still called valid"),
 }
+#: What a finding is held against: the field of a base database that says otherwise.
+AGAINST = {
+    "holder_dead": ("person", "death_date"),
+    "holder_cancelled": ("legal_entity", "cancelled_on"),
+    "unknown_issuer": ("legal_entity", "name"),
+}
 
 
 def with_spans(licences: pl.LazyFrame) -> pl.LazyFrame:

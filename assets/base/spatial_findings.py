@@ -7,7 +7,7 @@ element's business. Every check is a function of :class:`Layer`, listed in :data
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,23 @@ GAP_WIDTH, GAP_KM2 = 0.005, 0.001
 MISTAKEN: tuple[System, ...] = ("cgcs2000", "gcj02", "bd09")
 TELLING_ROWS, TELLING_SHARE = 20, 0.9
 SYSTEM_NAMES = {"cgcs2000": "CGCS2000", "wgs84": "WGS 84", "gcj02": "GCJ-02", "bd09": "BD-09"}
+#: Each kind of finding in short, and the resource that says otherwise (None: the resource's own other cells and rows do).
+FINDINGS: Mapping[str, tuple[Title, str | None]] = {
+    "invalid_geometry": (Title(zh="图形无效", en="invalid shape"), None),
+    "swapped_coordinates": (Title(zh="经纬度颠倒", en="longitude and latitude swapped"), "division_boundary"),
+    "outside_city": (Title(zh="位置在市外", en="outside the city"), "division_boundary"),
+    "wrong_division": (
+        Title(zh="所报区划与位置不符", en="another division than claimed"),
+        "division_boundary",
+    ),
+    "area_differs": (Title(zh="申报面积与图形不符", en="declared area differs"), None),
+    "overlap": (Title(zh="互相重叠", en="overlap"), None),
+    "border_gap": (Title(zh="界线之间有缝隙", en="gap between borders"), None),
+    "another_coordinate_system": (
+        Title(zh="坐标系疑填报错误", en="another coordinate system"),
+        "land_parcel",
+    ),
+}
 _SCHEMA = pl.Schema(
     {
         "resource": pl.String(),

@@ -162,6 +162,22 @@ def administrative_penalty(city: City) -> pl.DataFrame:
     )
 
 
+def produce_inspection(city: City) -> pl.DataFrame:
+    """Samples of one county's produce: its department answers for that county only."""
+    rng = city.rng("produce")
+    firms = city.organisations.filter(pl.col("county") == "441881")
+    sampled = on_some(pl.concat([firms] * 3), rng, 0.5)
+    return sampled.with_row_index("n").select(
+        pl.format("YDNC{}", pl.col("n").cast(pl.String).str.zfill(6)).alias("sample_no"),
+        pl.col("name").alias("producer_name"),
+        pl.col("credit_code").alias("producer_code"),
+        pl.Series(rng.choice(["茶叶", "蔬菜", "水果", "稻米"], len(sampled))).alias("product"),
+        pl.col("county").alias("division_code"),
+        days_ago(rng, len(sampled), city.today, 3, 120).alias("sampled_on"),
+        pl.Series(rng.choice(["合格", "不合格"], len(sampled), p=[0.96, 0.04])).alias("result"),
+    )
+
+
 def credit_record(city: City) -> pl.DataFrame:
     """Never delivered in the demo (see :data:`MISSING`): the department is behind with it."""
     bodies = city.organisations.head(50)
@@ -193,6 +209,7 @@ SENT = (
     in_file(public_institution, ".xlsx"),
     by_api(administrative_licence),
     by_api(administrative_penalty),
+    in_file(produce_inspection, ".csv"),
     in_file(credit_record, ".csv"),
     in_file(licence_type, ".xlsx"),
     by_api(electronic_licence),

@@ -37,6 +37,7 @@ from pipelines.dashboard.pages import (
     pushes,
     rehearsals,
     resources,
+    rows,
     tokens,
     uploads,
     worklists,
@@ -76,6 +77,7 @@ PAGES = (
     rehearsals,
     worklists,
     data_docs,
+    rows,
 )
 _INVALID = Title(zh="地址中的参数不正确", en="a parameter in the address is not right")
 _BUG = Title(

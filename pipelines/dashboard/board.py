@@ -32,7 +32,7 @@ from assets.operations import (
 from lake.ledger import Push, PushState, open_ledger
 from lake.promises import Excuse, Measure, open_promises
 from pipelines.dashboard.timeliness import Record, record_of
-from quality.clock import CITY_TIME
+from quality.clock import CITY_TIME, today
 
 #: A picture younger than this is shown as it is.
 FRESH_SECONDS = 3.0
@@ -153,8 +153,8 @@ class Board:
     def worked_out(
         self, name: str, tables: Sequence[TableName], compute: Callable[[Context], Value]
     ) -> Value:
-        """``compute``'s answer, worked out once for each version of the tables it reads."""
-        versions = tuple(self._version(table) for table in tables)
+        """``compute``'s answer, worked out once for each version of the tables it reads, and each day."""
+        versions = (today(), *(self._version(table) for table in tables))
         with self._lock:
             if (name, versions) in self._worked_out:
                 kept: Value = self._worked_out[name, versions]

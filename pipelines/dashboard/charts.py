@@ -30,11 +30,12 @@ class Bar:
 
 @dataclass(frozen=True)
 class Point:
-    """One point of a line: its label, its value (None: not assessed), the words for it."""
+    """One point of a line: its label, its value (None: not assessed), the words for it, and the address of what it tells."""
 
     label: str
     value: float | None
     words: str
+    address: str = ""
 
 
 def meter(value: float | None, text: str, kind: str = "good") -> Markup:
@@ -74,13 +75,12 @@ def line(points: Sequence[Point], text: str, *, share: bool = True) -> Markup:
             continue
         y = _height(point.value, low, high)
         path.append(f"{'L' if path else 'M'}{middle:.1f} {y:.1f}")
-        dots.append(
-            Markup('<circle cx="{:.1f}" cy="{:.1f}" r="3.5"><title>{}</title></circle>').format(
-                middle, y, point.words
-            )
+        dot = Markup('<circle cx="{:.1f}" cy="{:.1f}" r="3.5"><title>{}</title></circle>').format(
+            middle, y, point.words
         )
+        dots.append(_leading(dot, point.address, point.words))
     body.append(Markup('<path class="line" d="{}"/>').format(" ".join(path)))
-    return _frame([*body, *dots], text)
+    return _frame([*body, *dots], text, leads=any(point.address for point in points))
 
 
 def nice(value: float) -> float:
@@ -113,11 +113,13 @@ def _column(bar: Bar, middle: float, thick: float, most: float) -> Markup:
                 '<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"><title>{}</title></rect>'
             ).format(kind, middle - thick / 2, y, thick, max(tall, 0.75), words)
         )
-    column = Markup("").join(parts)
-    if not bar.address or not parts:
-        return column
     words = ", ".join(words for _, value, words in bar.parts if value)
-    return Markup('<a href="{}" aria-label="{}">{}</a>').format(bar.address, words, column)
+    return _leading(Markup("").join(parts), bar.address if parts else "", words)
+
+
+def _leading(drawn: Markup, address: str, words: str) -> Markup:
+    """A part of a drawing that leads somewhere, if it does."""
+    return Markup('<a href="{}" aria-label="{}">{}</a>').format(address, words, drawn) if address else drawn
 
 
 def _label(label: str, middle: float, place: int, count: int) -> Markup:

@@ -6,16 +6,18 @@ Here belong the template environment, formats of numbers and instants, and the l
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
+from catalog.load import Catalogue
 from catalog.model import Title
 from pipelines.dashboard import charts, words
 from pipelines.dashboard.lineage import drawing
@@ -48,7 +50,7 @@ def outside(request: Request, template: str, *, status: int = 200, **facts: Any)
         "departments": catalogue.departments,
         "entries": catalogue.entries,
     }
-    facts = {"visit": None, "account": None} | facts | _helpers(language) | always
+    facts = {"visit": None, "account": None} | facts | _helpers(language, catalogue) | always
     response = HTMLResponse(_environment().get_template(template).render(facts), status)
     if request.query_params.get("lang") in LANGUAGES:
         response.set_cookie(
@@ -71,7 +73,10 @@ def _in_other_language(request: Request, language: str) -> str:
     return f"{asked.path}?{asked.query}"
 
 
-def _helpers(language: str) -> dict[str, Callable[..., str]]:
+def _helpers(language: str, catalogue: Catalogue) -> dict[str, Callable[..., str]]:
+    # a county's department is told from the city's of the same kind by the county's name alone
+    of_counties = {each.title.zh for each in catalogue.departments.values() if each.level == "county"}
+
     def t(zh: str, en: str) -> str:
         return en if language == "en" else zh
 
@@ -81,7 +86,7 @@ def _helpers(language: str) -> dict[str, Callable[..., str]]:
     return {
         "t": t,
         "title": title,
-        "short": lambda value: words.short(value, language),
+        "short": lambda value: title(value) if value.zh in of_counties else words.short(value, language),
         "word": lambda value: words.word(value, language),
         "opening_word": lambda value: title(words.OPENING[value]),
         "lineage": lambda nodes: drawing(
@@ -106,7 +111,7 @@ def _environment() -> jinja2.Environment:
         "clock": clock,
         "size": size,
     }
-    environment.globals |= {"charts": charts, "asset": asset}
+    environment.globals |= {"charts": charts, "asset": asset, "rows_address": rows_address}
     return environment
 
 
@@ -115,6 +120,13 @@ def asset(name: str) -> str:
     """A style's or script's address, which changes with its content."""
     digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]
     return f"/static/{name}?v={digest}"
+
+
+def rows_address(table: str, where: Sequence[str] = ()) -> str:
+    """Where the rows of a table are shown for which conditions hold (see :mod:`pipelines.dashboard.rows`)."""
+    return f"/rows/{table}" + "".join(
+        f"{'&' if place else '?'}where={quote(text)}" for place, text in enumerate(where)
+    )
 
 
 def number(value: int | None) -> str:

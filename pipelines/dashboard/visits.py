@@ -27,6 +27,7 @@ from lake.ledger import Push, UnknownPushError, open_ledger
 from masking.product import Masking
 from pipelines.dashboard.accounts import Account, Accounts, Role, Session
 from pipelines.dashboard.board import Board, Picture
+from pipelines.dashboard.rows import Declared, read_declared
 
 SESSION_COOKIE = "citylake_session"
 LANGUAGE_COOKIE = "citylake_language"
@@ -78,6 +79,11 @@ class Site:
         return all_builds(self.context.catalogue)
 
     @cached_property
+    def declared(self) -> Declared:
+        """What the catalogue says of tables and their columns."""
+        return read_declared(self.context.catalogue)
+
+    @cached_property
     def masking(self) -> Masking:
         """Roles and products: who may see what."""
         return load_lawful(self.context.catalogue)
@@ -85,7 +91,7 @@ class Site:
     def warm(self) -> None:
         """Do now what the first visitors would otherwise wait for."""
         self.board.picture()
-        _ = self.builds, self.masking
+        _ = self.builds, self.declared, self.masking
         # years of pushes live as long as the process: looking through them for garbage would hold up a visitor
         gc.collect()
         gc.freeze()
@@ -164,6 +170,20 @@ class Visit:
     def sees_values(self, department: str) -> bool:
         """Whether refused cells are shown whole: to the department that sent them and to the bureau."""
         return self.account.role is Role.BUREAU or self.department == department
+
+    def sees_rows(self, table: str) -> bool:
+        """Whether rows of a table, ``base.person``, are shown: the city's to the bureau of the city, a resource's to whoever
+        sees its values. Nobody else has a use for them."""
+        layer, _, name = table.partition(".")
+        entry = self.site.context.catalogue.entries.get(name)
+        if layer == "base":
+            return self.decides and self.sees_city
+        return (
+            layer == "standard"
+            and entry is not None
+            and entry.department in self.departments
+            and self.sees_values(entry.department)
+        )
 
     def t(self, zh: str, en: str) -> str:
         """The words of the visit's language."""

@@ -11,7 +11,7 @@ from enum import Enum
 from assets.escalation import Stage
 from catalog.model import Dimension, Frequency, Mode, Severity, SharingType, Title, Way
 from lake.ledger import PushState
-from pipelines.dashboard.accounts import Role
+from pipelines.dashboard.accounts import Act, Role
 from quality.freshness import State, Verdict
 
 _ENGLISH: dict[type[Enum], tuple[str, ...]] = {
@@ -64,27 +64,31 @@ OPENING = {
 }
 #: What people do on the page, as the record of acts names it.
 ACTS = {
-    "login": Title(zh="登录", en="Logged in"),
-    "login_failed": Title(zh="登录失败", en="Failed to log in"),
-    "login_locked": Title(zh="登录被锁定", en="Locked out"),
-    "password_changed": Title(zh="修改密码", en="Changed the password"),
-    "upload": Title(zh="上传文件", en="Uploaded a file"),
-    "accept_hold": Title(zh="确认待定推送", en="Let a held push in"),
-    "notice_sent": Title(zh="登记催报通知已发出", en="Recorded a notice as sent"),
-    "reported": Title(zh="登记已报告市政府", en="Recorded a report to the government"),
-    "excuse": Title(zh="提交逾期说明", en="Gave an excuse"),
-    "rule_excuse": Title(zh="答复逾期说明", en="Ruled on an excuse"),
-    "view_conflicts": Title(zh="查看部门间不一致的记录", en="Looked at conflicts"),
-    "contest": Title(zh="对目录条目提出异议", en="Contested an entry"),
-    "answer_objection": Title(zh="答复目录异议", en="Answered an objection"),
-    "rotate_token": Title(zh="更换推送令牌", en="Changed a push token"),
-    "refuse_hold": Title(zh="退回待定推送", en="Sent a held push back"),
-    "release_row": Title(zh="放行问题数据", en="Released a refused row"),
-    "dismiss_row": Title(zh="问题数据不予处理", en="Dismissed a refused row"),
-    "data_docs_values": Title(zh="查看推送的脱敏问题值", en="Looked at a push's failing values, masked"),
-    "download_worklist": Title(zh="下载部门问题数据清单", en="Downloaded a department's worklist"),
-    "download_refused": Title(zh="下载问题数据清单", en="Downloaded refused rows"),
-    "download_catalogue": Title(zh="导出目录", en="Exported the catalogue"),
+    Act.LOGIN: Title(zh="登录", en="Logged in"),
+    Act.LOGIN_FAILED: Title(zh="登录失败", en="Failed to log in"),
+    Act.LOGIN_LOCKED: Title(zh="登录被锁定", en="Locked out"),
+    Act.PASSWORD_CHANGED: Title(zh="修改密码", en="Changed the password"),
+    Act.UPLOAD: Title(zh="上传文件", en="Uploaded a file"),
+    Act.ACCEPT_HOLD: Title(zh="确认待定推送", en="Let a held push in"),
+    Act.NOTICE_SENT: Title(zh="登记催报通知已发出", en="Recorded a notice as sent"),
+    Act.REPORTED: Title(zh="登记已报告市政府", en="Recorded a report to the government"),
+    Act.EXCUSE: Title(zh="提交逾期说明", en="Gave an excuse"),
+    Act.RULE_EXCUSE: Title(zh="答复逾期说明", en="Ruled on an excuse"),
+    Act.VIEW_CONFLICTS: Title(zh="查看部门间不一致的记录", en="Looked at conflicts"),
+    Act.CONTEST: Title(zh="对目录条目提出异议", en="Contested an entry"),
+    Act.ANSWER_OBJECTION: Title(zh="答复目录异议", en="Answered an objection"),
+    Act.ROTATE_TOKEN: Title(zh="更换推送令牌", en="Changed a push token"),
+    Act.REFUSE_HOLD: Title(zh="退回待定推送", en="Sent a held push back"),
+    Act.RELEASE_ROW: Title(zh="放行问题数据", en="Released a refused row"),
+    Act.DISMISS_ROW: Title(zh="问题数据不予处理", en="Dismissed a refused row"),
+    Act.DATA_DOCS_VALUES: Title(zh="查看推送的脱敏问题值", en="Looked at a push's failing values, masked"),
+    Act.DOWNLOAD_WORKLIST: Title(zh="下载部门问题数据清单", en="Downloaded a department's worklist"),
+    Act.DOWNLOAD_REFUSED: Title(zh="下载问题数据清单", en="Downloaded refused rows"),
+    Act.DOWNLOAD_CATALOGUE: Title(zh="导出目录", en="Exported the catalogue"),
+    Act.REPORT_NOTHING: Title(zh="签署零报告", en="Signed a zero report"),
+    Act.PURGE_REQUEST: Title(zh="申请清除推送", en="Asked for a purge"),
+    Act.PURGE_CONFIRM: Title(zh="确认清除推送", en="Confirmed a purge"),
+    Act.VIEW_ROWS: Title(zh="查看数字背后的行", en="Looked at rows behind a number"),
 }
 
 

@@ -191,6 +191,10 @@ def addresses(context: Context) -> Iterator[str]:
         "/resources/{code}": resources,
         "/receipts/{push_id}": pushes,
         "/bases/{code}": list(load_bases(catalogue)),
+        "/rows/{table}": [
+            *(f"standard.{code}" for code in resources),
+            *(f"base.{name}" for name in context.lake.names("base")),
+        ],
     }
     for route in chain.from_iterable(module.router.routes for module in dashboard.PAGES):
         if (

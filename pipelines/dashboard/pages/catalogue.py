@@ -14,6 +14,7 @@ from fastapi.responses import Response
 
 from catalog.elements import ELEMENTS
 from catalog.model import Entry, Frequency, SharingType
+from pipelines.dashboard.accounts import Act
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.visits import Visit, Visitor
 from pipelines.dashboard.words import OPENING, word
@@ -46,7 +47,7 @@ def spreadsheet(
 ) -> Response:
     """The entries that match as a workbook: one sheet of resources, one of their columns."""
     found = matching(_readable(visit), q, department, sharing, frequency)
-    visit.site.accounts.record(visit.account.name, "download_catalogue", q)
+    visit.site.accounts.record(visit.account.name, Act.DOWNLOAD_CATALOGUE, q)
     headers = {"Content-Disposition": 'attachment; filename="catalogue.xlsx"'}
     return Response(workbook(visit, found), media_type=XLSX, headers=headers)
 

@@ -1,12 +1,13 @@
 """The map of the city by county, coloured by what the base databases say of it.
 
-Here belong what may be counted and the geometry from the base database's polygons to SVG. No tile comes from elsewhere.
+Here belong the address and the geometry from the base database's polygons to SVG; what is counted is in
+``pipelines.dashboard.counties``. No tile comes from elsewhere.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -14,10 +15,10 @@ import shapely
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from assets.base.golden import SOURCE_SUFFIX
 from assets.build import Context
 from catalog.model import Title
-from pipelines.dashboard.rendering import number, page, share
+from pipelines.dashboard.counties import MEASURES, SUBJECTS
+from pipelines.dashboard.rendering import page, rows_address, share
 from pipelines.dashboard.timeliness import by_month, sum_of
 from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Visit, Visitor
 from quality.clock import today
@@ -29,77 +30,8 @@ _DETAIL = 0.6
 _SHADES = 5
 
 
-def shown_count(value: float) -> str:
-    """A number of whole things."""
-    return number(round(value))
-
-
-def shown_rate(value: float) -> str:
-    """A number of things for each of something."""
-    return f"{value:,.1f}"
-
-
-@dataclass(frozen=True)
-class Measure:
-    """What a county can be coloured by: of which base tables, what it is in each county, and how it is read.
-
-    ``per_km2`` makes it a density; ``adds_up`` is false of what has no sum over counties, a share for example. Without
-    tables it is worked out anew each time."""
-
-    title: Title
-    tables: tuple[str, ...]
-    count: Callable[[Context], Mapping[str, float]]
-    shown: Callable[[float], str] = shown_count
-    per_km2: bool = False
-    adds_up: bool = True
-
-
-def _rows(table: str, column: str) -> Callable[[Context], Mapping[str, float]]:
-    return lambda context: count_by_county(context, table, column)
-
-
-_PERSON, _HOME = "person", "residence_division"
-MEASURES: Mapping[str, Measure] = {
-    "persons": Measure(
-        Title(zh="自然人（按居住地）", en="Persons, by residence"), (_PERSON,), _rows(_PERSON, _HOME)
-    ),
-    "density": Measure(
-        Title(zh="自然人密度（每平方公里）", en="Persons per km²"),
-        (_PERSON,),
-        _rows(_PERSON, _HOME),
-        shown_rate,
-        per_km2=True,
-    ),
-    "entities": Measure(
-        Title(zh="法人和非法人组织", en="Organisations"), ("legal_entity",), _rows("legal_entity", "division")
-    ),
-    "licences": Measure(Title(zh="电子证照", en="Licences"), ("licence",), _rows("licence", "division_code")),
-    "buildings": Measure(
-        Title(zh="房屋建筑", en="Buildings"), ("building",), _rows("building", "division_code")
-    ),
-    "places": Measure(Title(zh="地名和兴趣点", en="Places"), ("place",), _rows("place", "division_code")),
-    "coverage": Measure(
-        Title(zh="自然人字段覆盖率", en="Fields known of persons"),
-        (_PERSON,),
-        lambda context: coverage_by_county(context, _PERSON, _HOME),
-        share,
-        adds_up=False,
-    ),
-    "conflicts": Measure(
-        Title(zh="每千人部门间不一致", en="Conflicts per 1,000 persons"),
-        (_PERSON, f"{_PERSON}_conflict"),
-        lambda context: conflicts_by_county(context, _PERSON, _HOME),
-        shown_rate,
-        adds_up=False,
-    ),
-    "growth": Measure(
-        Title(zh="近12个月新增自然人", en="Persons first known in 12 months"),
-        (_PERSON, f"{_PERSON}_crosswalk"),
-        lambda context: growth_by_county(context, _PERSON, _HOME),
-    ),
-}
 #: What is known of a county's departments; offered where the catalogue has such.
-TIMELY = Title(zh="县区部门近12个月按时率", en="County departments on time, 12 months")
+TIMELINESS, TIMELY = "timeliness", Title(zh="县区部门近12个月按时率", en="County departments on time")
 
 
 @dataclass(frozen=True)
@@ -123,19 +55,53 @@ class Plan:
     width: float = _WIDTH
 
 
+@dataclass(frozen=True)
+class Told:
+    """What the map says of each county: a value, how it is read, and where its rows are; and the value of a whole bar."""
+
+    values: Mapping[str, float]
+    shown: Mapping[str, str]
+    addresses: Mapping[str, str]
+    title: Title
+    most: float = 0
+    elsewhere: int = 0
+    elsewhere_address: str = ""
+
+
 @router.get("/map")
-def city_map(visit: Visitor, measure: str = "persons") -> Response:
-    """The map, coloured by one measure, with the numbers beside it."""
+def city_map(visit: Visitor, of: str = "person", measure: str = "count") -> Response:
+    """The map, coloured by one measure of one subject, with the numbers beside it."""
     visit.require_city()
-    board, offered = visit.site.board, measures(visit)
-    if measure not in offered:
+    offered = {code: each.title for code, each in SUBJECTS.items()}
+    if visit.counties:
+        offered[TIMELINESS] = TIMELY
+    if of not in offered or measure not in MEASURES:
         raise DeniedError(404, NOT_FOUND)
-    chosen = offered[measure]
-    drawn = board.worked_out("plan", [("base", "division")], plan)
-    counts = (
-        board.worked_out(f"map {measure}", [("base", table) for table in chosen.tables], chosen.count)
-        if chosen.tables
-        else chosen.count(visit.site.context)
+    drawn = visit.site.board.worked_out("plan", [("base", "division")], plan)
+    told = _timeliness(visit) if of == TIMELINESS else _told(visit, of, measure, drawn)
+    return page(
+        visit,
+        "map.html",
+        plan=drawn,
+        told=told,
+        heading=visit.title(offered[of]),
+        by_value=sorted(drawn.counties, key=lambda county: -told.values.get(county.code, -1)),
+        shades=shades(told.values),
+        subjects=offered,
+        of=of,
+        measures={} if of == TIMELINESS else MEASURES,
+        chosen=measure,
+    )
+
+
+def _told(visit: Visit, of: str, measure: str, drawn: Plan) -> Told:
+    subject, chosen, day = SUBJECTS[of], MEASURES[measure], today()
+    if not visit.site.context.lake.exists("base", subject.table):
+        return Told({}, {}, {}, chosen.title)
+    counts = visit.site.board.worked_out(
+        f"map {of} {measure}",
+        subject.beside(),
+        lambda context: chosen.count(context, visit.site.declared, subject, day),
     )
     values = {
         county.code: counts.get(county.code, 0) / (county.area_km2 if chosen.per_km2 else 1)
@@ -143,32 +109,33 @@ def city_map(visit: Visitor, measure: str = "persons") -> Response:
         # of nothing there is no share: that is told apart from a share of nothing
         if chosen.adds_up or county.code in counts
     }
-    elsewhere = sum(count for code, count in counts.items() if code not in values)
-    return page(
-        visit,
-        "map.html",
-        plan=drawn,
-        values=values,
-        shown=chosen.shown,
-        is_share=chosen.shown is share,
-        by_value=sorted(drawn.counties, key=lambda county: -values.get(county.code, -1)),
-        shades=shades(values),
-        measures=offered,
-        chosen=measure,
-        elsewhere=round(elsewhere) if chosen.adds_up else 0,
+    table, more = f"base.{subject.table}", chosen.where(day)
+    return Told(
+        values,
+        {code: chosen.shown(value) for code, value in values.items()},
+        {code: rows_address(table, (f"{subject.column}:in:{code}", *more)) for code in values}
+        if visit.sees_rows(table)
+        else {},
+        chosen.title,
+        most=1 if chosen.shown is share else max(values.values(), default=0),
+        elsewhere=round(sum(count for code, count in counts.items() if code not in values))
+        if chosen.adds_up
+        else 0,
+        elsewhere_address=rows_address(table, (f"{subject.column}:outside:{','.join(values)}", *more))
+        if visit.sees_rows(table)
+        else "",
     )
 
 
-def measures(visit: Visit) -> Mapping[str, Measure]:
-    """What the map offers."""
-    if not visit.counties:
-        return MEASURES
-    timely = Measure(TIMELY, (), lambda _: timeliness_by_county(visit), share, adds_up=False)
-    return {**MEASURES, "timeliness": timely}
+def _timeliness(visit: Visit) -> Told:
+    """The share of periods that a county's departments kept in twelve months; counties that owed nothing are left out."""
+    values = timeliness_by_county(visit)
+    shown = {code: share(value) for code, value in values.items()}
+    return Told(values, shown, {code: f"/periods?county={code}" for code in values}, TIMELY, most=1)
 
 
 def timeliness_by_county(visit: Visit) -> dict[str, float]:
-    """The share of periods that a county's departments kept in twelve months; counties that owed nothing are left out."""
+    """The share of periods kept, for each county of which departments owed any."""
     picture, catalogue = visit.picture(), visit.site.context.catalogue
     resources: dict[str, list[str]] = {county: [] for county in visit.counties}
     for entry in catalogue.entries.values():
@@ -208,51 +175,6 @@ def plan(context: Context) -> Plan:
         for shape, *rest in zip(shapes, rows["code"], rows["name"], rows["area_km2"], strict=True)
     ]
     return Plan(counties, (north - south) * scale)
-
-
-def count_by_county(context: Context, table: str, column: str) -> dict[str, float]:
-    """Rows of a base table by county; those without a division under an empty code."""
-    if not context.lake.exists("base", table):
-        return {}
-    return dict(context.lake.scan("base", table).group_by(_county_of(column)).len().collect().iter_rows())
-
-
-def coverage_by_county(context: Context, table: str, column: str) -> dict[str, float]:
-    """The share of a golden record's fields that are known, over the entities of each county."""
-    if not context.lake.exists("base", table):
-        return {}
-    rows = context.lake.scan("base", table)
-    fields = [name for name in rows.collect_schema() if f"{name}{SOURCE_SUFFIX}" in rows.collect_schema()]
-    known = pl.mean_horizontal(pl.col(name).is_not_null().cast(pl.Float64) for name in fields)
-    return dict(rows.group_by(_county_of(column)).agg(known.mean()).collect().iter_rows())
-
-
-def conflicts_by_county(context: Context, table: str, column: str) -> dict[str, float]:
-    """Fields in which departments disagree, for each thousand entities of a county."""
-    if not context.lake.exists("base", f"{table}_conflict"):
-        return {}
-    homes = context.lake.scan("base", table).select(f"{table}_id", _county_of(column))
-    conflicts = context.lake.scan("base", f"{table}_conflict").group_by(f"{table}_id").len("conflicts")
-    joined = homes.join(conflicts, on=f"{table}_id", how="left").group_by("county")
-    return dict(joined.agg(pl.col("conflicts").sum() * 1000 / pl.len()).collect().iter_rows())
-
-
-def growth_by_county(context: Context, table: str, column: str) -> dict[str, float]:
-    """Entities of each county of which the first data date lies within twelve months."""
-    if not context.lake.exists("base", f"{table}_crosswalk"):
-        return {}
-    first = (
-        context.lake.scan("base", f"{table}_crosswalk")
-        .group_by(f"{table}_id")
-        .agg(pl.col("_data_date").min())
-    )
-    new = first.filter(pl.col("_data_date") > pl.lit(today()).dt.offset_by("-12mo"))
-    homes = context.lake.scan("base", table).select(f"{table}_id", _county_of(column))
-    return dict(homes.join(new, on=f"{table}_id").group_by("county").len().collect().iter_rows())
-
-
-def _county_of(column: str) -> pl.Expr:
-    return pl.col(column).str.slice(0, 6).fill_null("").alias("county")
 
 
 def shades(values: Mapping[str, float]) -> dict[str, int]:

@@ -15,6 +15,7 @@ from assets.push_scores import JUDGED
 from catalog.model import Title
 from lake.entries import EntryGoneError
 from lake.ledger import Push, open_ledger
+from pipelines.dashboard.accounts import Act
 from pipelines.dashboard.visits import DeniedError, Visit, Visitor
 from pipelines.data_docs import docs_page, docs_path
 from pipelines.verdicts import newest_judged
@@ -67,7 +68,7 @@ def data_docs(visit: Visitor, code: str, push: str = "", values: bool = False) -
 def _require_bureau(visit: Visit, push: Push) -> None:
     if not visit.decides:
         raise DeniedError(403, _NO_VALUES)
-    visit.site.accounts.record(visit.account.name, "data_docs_values", push.id)
+    visit.site.accounts.record(visit.account.name, Act.DATA_DOCS_VALUES, push.id)
 
 
 def _links(visit: Visit, push: Push, *, values: bool) -> tuple[tuple[str, str], ...]:

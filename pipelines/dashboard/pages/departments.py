@@ -49,6 +49,7 @@ def department(visit: Visitor, code: str) -> Response:
         bars=[month_bar(visit, month, months[month], f"department={code}") for month in months],
         year=sum_of(months.values()),
         dimensions=recorded_dimensions(visit, code),
+        by_resource={state.resource: state.dimensions for state in states},
         quality=mean_quality(states),
         waiting=sorted(waiting, key=lambda item: item.since),
         days_since=lambda instant: days_since(instant, picture.today),

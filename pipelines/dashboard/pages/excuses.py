@@ -15,6 +15,7 @@ from assets.operations import record_periods
 from catalog.model import Title
 from lake.answers import MAX_REASON
 from lake.promises import ExcuseError, excuse_of, open_promises
+from pipelines.dashboard.accounts import Act
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Form, Visit, Visitor, require_posted
 from quality.freshness import Verdict
@@ -65,7 +66,7 @@ def give(visit: Visitor, code: str, form: Form) -> Response:
         number = promises.excuse(code, entry.code, first, last, reason=reason, by=visit.account.name)
     except ExcuseError as error:
         raise DeniedError(422, _in_both(error)) from None
-    visit.site.accounts.record(visit.account.name, "excuse", f"{entry.code} #{number}")
+    visit.site.accounts.record(visit.account.name, Act.EXCUSE, f"{entry.code} #{number}")
     visit.site.board.picture(now=True)
     return RedirectResponse(f"/departments/{code}/excuses", 303)
 
@@ -90,7 +91,7 @@ def rule(visit: Visitor, number: int, form: Form) -> Response:
         )
     except ExcuseError as error:
         raise DeniedError(409, _in_both(error)) from None
-    visit.site.accounts.record(visit.account.name, "rule_excuse", f"{about.resource} #{number}")
+    visit.site.accounts.record(visit.account.name, Act.RULE_EXCUSE, f"{about.resource} #{number}")
     record_periods(context, resources=[about.resource])
     visit.site.board.picture(now=True)
     return RedirectResponse(f"/departments/{about.department}/excuses", 303)

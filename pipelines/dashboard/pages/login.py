@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from catalog.model import Title
-from pipelines.dashboard.accounts import SESSION_SECONDS, AccountError, LockedError
+from pipelines.dashboard.accounts import SESSION_SECONDS, AccountError, Act, LockedError
 from pipelines.dashboard.rendering import outside, page
 from pipelines.dashboard.visits import (
     CSRF_FIELD,
@@ -48,12 +48,12 @@ def login(request: Request, form: Form) -> Response:
     try:
         account = site.accounts.verify(name, form.get("password", ""))
     except LockedError as error:
-        site.accounts.record(name, "login_locked", "")
+        site.accounts.record(name, Act.LOGIN_LOCKED, "")
         return _form(request, error.reason, status=429)
     if account is None:
-        site.accounts.record(site.accounts.known(name), "login_failed", "")
+        site.accounts.record(site.accounts.known(name), Act.LOGIN_FAILED, "")
         return _form(request, _WRONG, status=401)
-    site.accounts.record(account.name, "login", "")
+    site.accounts.record(account.name, Act.LOGIN, "")
     response = RedirectResponse(local(form.get("next", "/")), 303)
     _give_session(response, site, site.accounts.begin(account))
     response.delete_cookie(LOGIN_COOKIE)
@@ -87,7 +87,7 @@ def change_password(visit: Annotated[Visit, Depends(visitor_to_change)], form: F
         accounts.change_password(visit.account, form.get("old", ""), form.get("new", ""))
     except AccountError as error:
         return page(visit, "account.html", status=422, fault=error.reason)
-    accounts.record(visit.account.name, "password_changed", "")
+    accounts.record(visit.account.name, Act.PASSWORD_CHANGED, "")
     response = RedirectResponse("/", 303)
     _give_session(response, visit.site, accounts.begin(visit.account))
     return response

@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 from assets.escalation import Stage
 from catalog.model import Title
 from lake.promises import Step, open_promises
+from pipelines.dashboard.accounts import Act
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.timeliness import due_in, months_back
 from pipelines.dashboard.visits import DeniedError, Form, Visitor, require_posted
@@ -63,11 +64,11 @@ def sent(visit: Visitor, code: str, form: Form) -> Response:
     owed, by = [state.resource for state in case.owed], visit.account.name
     if form.get("step") == Step.REPORTED.value and case.stage is Stage.REPORT_DUE:
         promises.take(Step.REPORTED, code, owed, correct_by=case.correct_by, by=by)
-        visit.site.accounts.record(by, "reported", code)
+        visit.site.accounts.record(by, Act.REPORTED, code)
     elif form.get("step") == Step.NOTICE.value and owed:
         correct_by = picture.duties.terms.correct_by(picture.today)
         promises.take(Step.NOTICE, code, owed, correct_by=correct_by, by=by)
-        visit.site.accounts.record(by, "notice_sent", code)
+        visit.site.accounts.record(by, Act.NOTICE_SENT, code)
     else:
         raise DeniedError(409, _NOTHING_OWED)
     return RedirectResponse(f"/departments/{code}/notice", 303)

@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from catalog.model import Entry, Title
 from lake.objections import Objection, ObjectionError, open_objections
+from pipelines.dashboard.accounts import Act
 from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Form, Visit, Visitor, require_posted
 
 router = APIRouter()
@@ -32,7 +33,7 @@ def contest(visit: Visitor, code: str, form: Form) -> Response:
         )
     except ObjectionError as error:
         raise DeniedError(422, _in_both(error)) from None
-    visit.site.accounts.record(by, "contest", f"{entry.code} #{number}")
+    visit.site.accounts.record(by, Act.CONTEST, f"{entry.code} #{number}")
     return RedirectResponse(f"/resources/{entry.code}#objection-{number}", 303)
 
 
@@ -53,7 +54,7 @@ def answer(visit: Visitor, number: int, form: Form) -> Response:
         )
     except ObjectionError as error:
         raise DeniedError(409, _in_both(error)) from None
-    visit.site.accounts.record(visit.account.name, "answer_objection", f"{about.resource} #{number}")
+    visit.site.accounts.record(visit.account.name, Act.ANSWER_OBJECTION, f"{about.resource} #{number}")
     return RedirectResponse(f"/resources/{about.resource}#objection-{number}", 303)
 
 

@@ -16,6 +16,7 @@ from assets import purge
 from catalog.model import Title
 from lake.ledger import LedgerError, Push, PushState, open_ledger
 from lake.purges import PurgeError, Purges
+from pipelines.dashboard.accounts import Act
 from pipelines.dashboard.refusals import SHOWN_ROWS, failing, refusals
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Form, Visit, Visitor, require_posted
@@ -95,7 +96,7 @@ def state(visit: Visitor, push_id: str) -> dict[str, str]:
 def refused(visit: Visitor, push_id: str) -> Response:
     """Every refused row with every reason, to correct and push again; whoever may not see values gets none."""
     push = visit.require_push(push_id)
-    visit.site.accounts.record(visit.account.name, "download_refused", push.id)
+    visit.site.accounts.record(visit.account.name, Act.DOWNLOAD_REFUSED, push.id)
     records = answers.quarantined(visit.site.context.lake, push)
     shown = records if visit.sees_values(push.department) else _without_cells(records)
     name = f"{push.resource}-{push.data_date}-{push.id[-6:]}-refused.csv"
@@ -106,13 +107,13 @@ def refused(visit: Visitor, push_id: str) -> Response:
 @router.post("/receipts/{push_id}/accept")
 def accept(visit: Visitor, push_id: str, form: Form) -> Response:
     """The bureau lets a held push in, with a reason."""
-    return _decided(visit, push_id, form, open_ledger(visit.site.context.home).accept_hold, "accept_hold")
+    return _decided(visit, push_id, form, open_ledger(visit.site.context.home).accept_hold, Act.ACCEPT_HOLD)
 
 
 @router.post("/receipts/{push_id}/refuse")
 def refuse(visit: Visitor, push_id: str, form: Form) -> Response:
     """The bureau sends a held push back, with a reason; the data stay as they were."""
-    return _decided(visit, push_id, form, open_ledger(visit.site.context.home).refuse_hold, "refuse_hold")
+    return _decided(visit, push_id, form, open_ledger(visit.site.context.home).refuse_hold, Act.REFUSE_HOLD)
 
 
 @router.post("/receipts/{push_id}/purge")
@@ -123,7 +124,7 @@ def ask_purge(visit: Visitor, push_id: str, form: Form) -> Response:
         secret = form.get("state_secret") == "on"
         purge.request(visit.site.context, push_id, reason=reason, by=by, state_secret=secret)
 
-    return _decided(visit, push_id, form, ask, "purge_request")
+    return _decided(visit, push_id, form, ask, Act.PURGE_REQUEST)
 
 
 @router.post("/receipts/{push_id}/purge/confirm")
@@ -133,10 +134,10 @@ def confirm_purge(visit: Visitor, push_id: str, form: Form) -> Response:
     def confirm(push_id: str, *, reason: str, by: str) -> None:
         Purges(visit.site.context.home).confirm(push_id, by=by)
 
-    return _decided(visit, push_id, {**form, "reason": "confirmed"}, confirm, "purge_confirm")
+    return _decided(visit, push_id, {**form, "reason": "confirmed"}, confirm, Act.PURGE_CONFIRM)
 
 
-def _decided(visit: Visit, push_id: str, form: Form, decide: Callable[..., None], act: str) -> Response:
+def _decided(visit: Visit, push_id: str, form: Form, decide: Callable[..., None], act: Act) -> Response:
     require_posted(visit, form)
     visit.require_decision()
     push, reason = visit.require_push(push_id), form.get("reason", "").strip()

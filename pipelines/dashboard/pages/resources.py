@@ -182,4 +182,6 @@ def _row_bar(visit: Visit, push: Push) -> Bar:
 
 def _quality_point(push: Push) -> Point:
     passed = push.accepted / push.rows if push.rows and push.accepted is not None else None
-    return Point(push.data_date.strftime("%m-%d"), passed, f"{push.data_date} {share(passed)}")
+    return Point(
+        push.data_date.strftime("%m-%d"), passed, f"{push.data_date} {share(passed)}", f"/receipts/{push.id}"
+    )

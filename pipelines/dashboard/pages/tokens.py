@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from catalog.model import Title
 from lake import tokens
 from lake.ledger import open_ledger
+from pipelines.dashboard.accounts import Act
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Form, Visitor, require_posted
 
@@ -34,5 +35,5 @@ def rotate(visit: Visitor, token_id: str, form: Form) -> Response:
     except tokens.UnknownTokenError as error:
         zh, _, en = str(error).partition(" · ")
         raise DeniedError(409, Title(zh=zh, en=en)) from None
-    visit.site.accounts.record(visit.account.name, "rotate_token", token_id)
+    visit.site.accounts.record(visit.account.name, Act.ROTATE_TOKEN, token_id)
     return page(visit, "token.html", fresh=fresh, grace=tokens.ROTATION_GRACE.days, valid=VALID.days)

@@ -19,6 +19,7 @@ from assets.ingest.nothing import report_nothing
 from catalog.model import Entry, Limits, Title, Way
 from lake.landing import PushRefusedError, format_of, receive, safe_name
 from lake.ledger import Push, open_ledger
+from pipelines.dashboard.accounts import Act
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.visits import DeniedError, Form, Visit, Visitor, require_posted, require_sent
 from pipelines.gateway import answers, limits
@@ -73,7 +74,7 @@ async def upload(
 
     with _slots.taken(entry.department, allowed):
         landed = await land_body(visit.request, _pool, land)
-    await run_in_threadpool(visit.site.accounts.record, visit.account.name, "upload", landed.id)
+    await run_in_threadpool(visit.site.accounts.record, visit.account.name, Act.UPLOAD, landed.id)
     return JSONResponse({"receipt": landed.id, "address": f"/receipts/{landed.id}"}, 201)
 
 
@@ -98,7 +99,7 @@ def nothing(visit: Visitor, code: str, form: Form) -> Response:
         raise DeniedError(422, _NO_DATE) from None
     except PushRefusedError as error:
         raise DeniedError(422, error.reason) from None
-    visit.site.accounts.record(visit.account.name, "report_nothing", landed.id)
+    visit.site.accounts.record(visit.account.name, Act.REPORT_NOTHING, landed.id)
     return RedirectResponse(f"/receipts/{landed.id}", 303)
 
 

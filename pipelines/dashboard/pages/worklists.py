@@ -16,6 +16,7 @@ from assets.quarantine import RulingError, Tally, dismiss, release, tally, workl
 from catalog.model import Entry, Title
 from lake.locks import TableBusyError
 from lake.rulings import Rulings
+from pipelines.dashboard.accounts import Act
 from pipelines.dashboard.refusals import Refusal, in_words
 from pipelines.dashboard.rendering import page
 from pipelines.dashboard.visits import DeniedError, Form, Visit, Visitor, require_posted
@@ -73,7 +74,7 @@ def downloaded(visit: Visitor, code: str) -> Response:
     content = workbook(visit.site.context, visit.site.context.catalogue.of_department(code))
     if content is None:
         raise DeniedError(404, _NOTHING)
-    visit.site.accounts.record(visit.account.name, "download_worklist", code)
+    visit.site.accounts.record(visit.account.name, Act.DOWNLOAD_WORKLIST, code)
     name = f"{code}-{today():%Y%m%d}-worklist.xlsx"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=XLSX, headers=headers)
@@ -82,13 +83,13 @@ def downloaded(visit: Visitor, code: str) -> Response:
 @router.post("/quarantine/{push_id}/{row}/release")
 def released(visit: Visitor, push_id: str, row: int, form: Form) -> Response:
     """The bureau lets a row in although it fails its rules."""
-    return _ruled(visit, push_id, row, form, release, "release_row")
+    return _ruled(visit, push_id, row, form, release, Act.RELEASE_ROW)
 
 
 @router.post("/quarantine/{push_id}/{row}/dismiss")
 def dismissed(visit: Visitor, push_id: str, row: int, form: Form) -> Response:
     """The bureau says that a row need not be corrected."""
-    return _ruled(visit, push_id, row, form, dismiss, "dismiss_row")
+    return _ruled(visit, push_id, row, form, dismiss, Act.DISMISS_ROW)
 
 
 def tally_of(visit: Visit, entry: Entry) -> Tally:
@@ -107,7 +108,7 @@ def any_rows(found: Tally) -> bool:
 
 
 def _ruled(
-    visit: Visit, push_id: str, row: int, form: Form, ruling: Callable[..., None], act: str
+    visit: Visit, push_id: str, row: int, form: Form, ruling: Callable[..., None], act: Act
 ) -> Response:
     require_posted(visit, form)
     visit.require_decision()

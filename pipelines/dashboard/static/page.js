@@ -1,6 +1,35 @@
 // What the page does without being asked: it keeps itself up to date, and follows a push until it is settled.
 "use strict";
 
+// A page that is slow to come says so, at once and again; a form is sent once, however often its button is pressed.
+const loading = document.querySelector(".loading");
+let patience = [];
+const wait = () => {
+  arrived();
+  patience = [[200, loading.dataset.words], [4000, loading.dataset.slow]].map(([after, words]) =>
+    setTimeout(() => { loading.textContent = words; document.body.setAttribute("aria-busy", "true"); }, after));
+};
+const arrived = () => {
+  patience.forEach(clearTimeout);
+  loading.textContent = "";
+  document.body.removeAttribute("aria-busy");
+};
+addEventListener("pageshow", arrived);
+addEventListener("click", (event) => {
+  const link = event.target.closest("a[href]");
+  if (!link || link.download || link.hasAttribute("download") || event.defaultPrevented) return;
+  if (event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const address = new URL(link.getAttribute("href"), location.href);
+  if (address.origin === location.origin && address.href.split("#")[0] !== location.href.split("#")[0]) wait();
+});
+addEventListener("submit", (event) => {
+  if (event.defaultPrevented || event.target.id === "upload") return;
+  if (event.target.dataset.sent) { event.preventDefault(); return; }
+  event.target.dataset.sent = "yes";
+  wait();
+});
+addEventListener("pageshow", () => { for (const form of document.forms) delete form.dataset.sent; });
+
 // A board on a wall refreshes itself; never under somebody's hands, and never while it is not seen.
 const seconds = Number(document.body.dataset.refresh || 0);
 if (seconds) {
@@ -62,7 +91,8 @@ if (upload) {
     const same = `${date} ${file.size} ${file.lastModified} ${encodeURIComponent(file.name)}`;
     if (!check) request.setRequestHeader("Idempotency-Key", same.slice(0, 200));
     request.upload.onprogress = (step) => {
-      bar.value = 100 * step.loaded / step.total;
+      if (step.loaded < step.total) bar.value = 100 * step.loaded / step.total;
+      else bar.removeAttribute("value");  // how long the rest takes nobody knows
       const after = check ? words.checking : words.landing;
       told.textContent = step.loaded < step.total ? `${size(step.loaded)} / ${size(step.total)}` : after;
     };

@@ -14,7 +14,8 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from assets.build import Context
+from assets.build import Build, Context
+from assets.recipes import all_builds
 from assets.standard import apply_waiting, make_tables
 from catalog.load import Catalogue, load
 from catalog.model import Way
@@ -40,14 +41,22 @@ def city(tmp_path: Path, catalogue: Catalogue) -> Context:
     return Context(home, Lake(home.lake), catalogue)
 
 
+@pytest.fixture(scope="session")
+def builds() -> list[Build]:
+    """The recipes of the shipped catalogue, which every page's process reads once."""
+    return all_builds(load())
+
+
 @pytest.fixture
-def app(city: Context, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
+def app(city: Context, builds: list[Build], monkeypatch: pytest.MonkeyPatch) -> FastAPI:
     accounts = open_accounts(city.home)
     for name, (role, department) in ACCOUNTS.items():
         accounts.create(name, role, department, PASSWORD)
     # a page in a test is always asked for anew
     monkeypatch.setattr("pipelines.dashboard.board.FRESH_SECONDS", 0.0)
-    return create_app(city)
+    app = create_app(city)
+    vars(app.state.site)["builds"] = builds
+    return app
 
 
 @pytest.fixture

@@ -32,6 +32,8 @@ PAGES = (
     "/departments/civil_affairs/notice",
     "/bases",
     "/map",
+    "/map?of=building&measure=conflicts",
+    "/rows/standard.cremation",
     "/catalogue",
     "/bulletin",
     "/acts",
@@ -65,7 +67,7 @@ def test_every_page_fits_a_phone_a_laptop_and_a_wall_in_both_languages(
         browser.size(width, height)
         for language in ("zh", "en"):
             for page in PAGES:
-                browser.go(f"{address}{page}?lang={language}")
+                browser.go(f"{address}{page}{'&' if '?' in page else '?'}lang={language}")
                 overflow = browser.ask("document.documentElement.scrollWidth - innerWidth")
                 assert overflow <= 0, (page, language, width, overflow)
                 assert browser.ask("document.querySelectorAll('h1').length") == 1, page
@@ -123,6 +125,23 @@ def test_the_page_is_used_by_keyboard_alone(browser: Browser, address: str) -> N
     assert browser.ask("document.activeElement.className").startswith("tile")
     browser.press("Enter")
     browser.wait("location.search.startsWith('?state=')")
+
+
+def test_a_slow_page_says_that_it_loads_and_a_download_does_not(browser: Browser, address: str) -> None:
+    log_in(browser, address, "zhang")
+    browser.go(f"{address}/departments/civil_affairs")
+    # the page stays, as it does while the next one is on its way
+    browser.ask("addEventListener('click', event => event.preventDefault())")
+    said = "document.querySelector('.loading').textContent"
+    browser.ask("document.querySelector('nav a').click()")
+    browser.wait(f"{said} === '正在加载…' && document.body.getAttribute('aria-busy') === 'true'")
+    browser.wait(f"{said}.startsWith('仍在加载')")
+    browser.ask("dispatchEvent(new Event('pageshow'))")
+    assert browser.ask(said) == ""
+    browser.ask("document.querySelector('a[download]').click()")
+    browser.ask("new Promise(done => setTimeout(done, 400))")
+    assert browser.ask(said) == ""
+    assert browser.complaints == []
 
 
 def test_a_file_is_uploaded_followed_and_its_refused_rows_are_read(

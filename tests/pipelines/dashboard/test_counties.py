@@ -128,7 +128,7 @@ def test_the_map_says_how_timely_a_countys_departments_are_and_nothing_of_who_ow
         "recorded_at": datetime.now(UTC),
     }
     city.lake.append(*PERIODS, pl.DataFrame([period], schema=PERIOD_SCHEMA))
-    text = login("zhang").get("/map?measure=timeliness").text
+    text = login("zhang").get("/map?of=timeliness").text
     assert "清城区 0.0%" in text
     assert "清新区 –" in text
 

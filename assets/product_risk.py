@@ -21,6 +21,7 @@ from assets.shared import (
     held_together,
     load_lawful,
     product_key,
+    pseudonym_of,
     source_rows,
     threshold_of,
     told_apart_together,
@@ -93,22 +94,36 @@ def reports_folder(home: Home) -> Path:
 def report_on(
     context: Context, product: Product, masking: Masking, tables: Tables
 ) -> tuple[Report, pl.LazyFrame]:
-    """The product as it would be published now, measured, and attacked where a base database knows its people; and its
-    rows with their subjects."""
+    """The product as it is published, measured, and attacked where a base database knows its people; and its rows with
+    their subjects. What publishes no rows of named subjects, or nothing, is measured as it would be published."""
     declared, product = product, as_published(context, product, masking, tables)
     sources = tables[product.source.layer, product.source.table]
     key = product_key(context, masking, product)
     masked = product_rows(product, sources, source_rows(context, product, sources), key)
-    quasi = product.quasi_identifiers(sources)
+    token, quasi = pseudonym_of(product), product.quasi_identifiers(sources)
     others = [name for name, column in product.columns.items() if column.not_quasi]
-    subject = [SUBJECT] if product.subject else []
-    rows = masked.select(*quasi, *others, *subject).collect(engine="streaming").lazy()
+    measured = [*quasi, *others, *([SUBJECT] if product.subject else [])]
+    asked = dict.fromkeys([*measured, *([token] if token else [])])
+    masked = masked.select(*asked).collect(engine="streaming").lazy()
+    rows = masked.select(measured)
     left_out = told_apart_together(context, product, masking, tables)
-    report, kept = assess(product, sources, masking.policy, threshold_of(product, masking), rows, left_out)
+    published = None
+    if token and product.form == "rows" and context.lake.rows(product.layer, product.code):
+        published = _with_subjects(context.lake.scan(product.layer, product.code), token, masked).select(
+            measured
+        )
+    threshold = threshold_of(product, masking)
+    report, kept = assess(product, sources, masking.policy, threshold, rows, left_out, published)
     ended = grant_over(product, masking)
     linkage = _linkage(context, product, sources, kept, key) if product.subject else None
     coarser = differences(declared, product)
     return replace(report, refusal=ended or report.refusal, linkage=linkage, coarser=coarser), kept
+
+
+def _with_subjects(published: pl.LazyFrame, token: str, masked: pl.LazyFrame) -> pl.LazyFrame:
+    """The published rows with whose they are; whoever the source does not have any more stays a pseudonym."""
+    names = masked.select(token, SUBJECT).drop_nulls().unique()
+    return published.join(names, on=token, how="left").with_columns(pl.col(SUBJECT).fill_null(pl.col(token)))
 
 
 def _joined(

@@ -1,12 +1,12 @@
-"""When a new release of a masked product may come out: not while it tells of fewer than k subjects what changed.
+"""What of a new release of a masked product may come out, and what waits: see ``masking.differences``.
 
-Here belong comparing the rows that would be published with those that are, and telling what must not wait. Whoever has two
-releases sees their difference: of one person's change it would tell all. What must go, goes at once: a push that was
+Here belong reading what was released before, and telling what must not wait. What must go, goes at once: a push that was
 withdrawn, and everything where the product's own declaration, its key or its approval changed.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,58 +16,45 @@ import polars as pl
 from assets.build import Context, TableName
 from lake.home import Home
 from lake.ledger import PushState, open_ledger
-from masking.compile import SUBJECT
+from masking.differences import Settled, settled_by_group, settled_by_subject, settled_counts
 from masking.keys import RecipientKey, hmac_sm3
 from masking.product import COUNT_COLUMN, Product
 
-_NTH = "_nth"
 
-
-def changed_subjects(new: pl.DataFrame, held: pl.DataFrame, token: str | None = None) -> int:
-    """How many subjects' rows differ between two releases: by the ``token`` that names them in both; else those whose rows
-    came, and where none came, the rows that went, of which nobody knows any more whose they were."""
-    columns = held.columns
-    nth = pl.int_range(pl.len()).over(columns).alias(_NTH)
-    now, before = new.with_columns(nth), held.with_columns(nth)
-    came = now.join(before, on=[*columns, _NTH], how="anti", nulls_equal=True)
-    went = before.join(now, on=[*columns, _NTH], how="anti", nulls_equal=True)
-    if token:
-        return pl.concat([came[token], went[token]]).n_unique()
-    return came[SUBJECT].drop_nulls().n_unique() if came.height else went.height
-
-
-def changed_counts(new: pl.DataFrame, held: pl.DataFrame) -> int:
-    """By how much the counts of all groups together went up or down."""
-    groups = [name for name in held.columns if name != COUNT_COLUMN]
-    both = new.join(held, on=groups, how="full", nulls_equal=True, suffix="_held")
-    difference = pl.col(COUNT_COLUMN).fill_null(0) - pl.col(f"{COUNT_COLUMN}_held").fill_null(0)
-    return int(both.select(difference.abs().sum()).item())
-
-
-def reason_to_wait(
-    context: Context, product: Product, rows: pl.DataFrame, k: int, token: str | None, key: RecipientKey
-) -> str | None:
-    """Why the product stays as it was released (None where the new rows may come out): too few would be seen to change.
+def settle(
+    context: Context,
+    product: Product,
+    rows: pl.DataFrame,
+    quasi: Sequence[str],
+    k: int,
+    key: RecipientKey,
+    token: str | None,
+    beside: pl.DataFrame | None,
+) -> Settled:
+    """The rows that may come out now: all of them where nothing was released before, or where none may wait.
 
     ``rows`` have their subjects beside them, or are groups; ``token`` is the column that is the subjects' pseudonym, made
-    with this ``key``."""
+    with this ``key``; ``beside`` is what else the recipient holds of each."""
     table = (product.layer, product.code)
     if not product.subject or not context.lake.rows(*table) or _is_urgent(context, product, k, key):
-        return None
+        return Settled(rows, 0)
     held = context.lake.scan(*table).collect()
     if set(held.columns) != {*product.columns, *([COUNT_COLUMN] if product.form == "groups" else ())}:
-        return None
-    changed = changed_counts(rows, held) if product.form == "groups" else changed_subjects(rows, held, token)
-    if not 0 < changed < k:
-        return None
-    return f"{changed} subjects changed since the last release: it waits until {k} have"
+        return Settled(rows, 0)
+    if product.form == "groups":
+        return settled_counts(rows, held, k)
+    if token:
+        return settled_by_subject(rows, held, token, quasi, k, beside)
+    return settled_by_group(rows, held, quasi, k)
 
 
-def record_release(context: Context, product: Product, k: int, key: RecipientKey) -> None:
-    """Remember under which declaration the product was released."""
+def record_release(context: Context, product: Product, k: int, key: RecipientKey, begun: datetime) -> None:
+    """Remember under which declaration the product was released, and when it ``begun`` to be read: what was taken back
+    meanwhile may still be in it."""
     path = _record(context.home, (product.layer, product.code))
     path.parent.mkdir(exist_ok=True, mode=0o700)
     path.write_text(_digest(product, k, key), encoding="ascii")
+    os.utime(path, (begun.timestamp(), begun.timestamp()))
 
 
 def _is_urgent(context: Context, product: Product, k: int, key: RecipientKey) -> bool:

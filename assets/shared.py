@@ -9,11 +9,13 @@ statistics stay beside a masked table.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import reduce
 
 import polars as pl
 
 from assets.build import Build, Built, Context, TableName
-from assets.releases import reason_to_wait, record_release
+from assets.releases import record_release, settle
 from assets.snapshots import read_files
 from assets.theme.types import grouped_columns
 from catalog.load import Catalogue, CatalogueError
@@ -22,6 +24,7 @@ from lake.locks import writing
 from masking.coarsening import coarsened, differences
 from masking.columns import SourceColumn
 from masking.compile import SUBJECT, order, product_rows
+from masking.differences import patterns
 from masking.keys import RecipientKey, recipient_key
 from masking.policy import Threshold
 from masking.product import COUNT_COLUMN, Masking, Product, load_masking
@@ -144,7 +147,7 @@ def publish_product(context: Context, product: Product, masking: Masking, tables
     """Mask the source's rows and make the product's table equal them.
 
     It is empty where the groups are too small, or once the recipient's grant is over."""
-    declared, product = product, as_published(context, product, masking, tables)
+    begun, declared, product = datetime.now(UTC), product, as_published(context, product, masking, tables)
     sources, threshold = tables[_source(product)], threshold_of(product, masking)
     key = product_key(context, masking, product)
     rows = product_rows(product, sources, source_rows(context, product, sources), key)
@@ -160,26 +163,46 @@ def publish_product(context: Context, product: Product, masking: Masking, tables
     if ended:
         rows, notes = rows.clear(), {"not published": ended}
     table, new = (product.layer, product.code), rows.collect(engine="streaming")
-    withheld = "not published" in notes
-    waits = None if withheld else reason_to_wait(context, product, new, threshold.k, _pseudonym(product), key)
+    if "not published" not in notes:
+        token, beside = pseudonym_of(product), _beside(context, product, masking, tables)
+        quasi = product.quasi_identifiers(sources)
+        released = settle(context, declared, new, quasi, threshold.k, key, token, beside)
+        new = released.rows
+        if released.waiting:
+            whose = "subjects" if token else "groups"
+            notes |= {"waiting": f"changes of {released.waiting} {whose}, until {threshold.k} change alike"}
     with writing(context.home, ".".join(table)):
-        if waits:
-            commit, notes = context.lake.unchanged(*table), notes | {"waiting": waits}
-        else:
-            commit = context.lake.publish_pieces(
-                *table,
-                new.drop(SUBJECT, strict=False).sort(list(order(product, sources)), nulls_last=True),
-                by=_told_by(product, sources),
-                statistics=_visible_unmasked(product, sources),
-                description=f"{product.title.zh} · {product.title.en}",
-            )
-            record_release(context, product, threshold.k, key)
+        commit = context.lake.publish_pieces(
+            *table,
+            new.drop(SUBJECT, strict=False).sort(list(order(product, sources)), nulls_last=True),
+            by=_told_by(product, sources),
+            statistics=_visible_unmasked(product, sources),
+            description=f"{product.title.zh} · {product.title.en}",
+        )
+        record_release(context, declared, threshold.k, key, begun)
         # roles' files of views point at what was there before, until they are replaced in their turn
         context.lake.forget(*table, () if ended else read_files(context.home))
     return Built({table: commit}, {"recipient": product.recipient, **notes})
 
 
-def _pseudonym(product: Product) -> str | None:
+def _beside(context: Context, product: Product, masking: Masking, tables: Tables) -> pl.DataFrame | None:
+    """What else the recipient holds of each subject, by the product's own pseudonyms of them: a text for each of its
+    other products as they were released; None where it holds nothing else, or cannot tell whose it is."""
+    token, found = pseudonym_of(product), list[pl.DataFrame]()
+    for other in held_together(product, masking, tables):
+        theirs, table = pseudonym_of(other), (other.layer, other.code)
+        if token and theirs and other.code != product.code and context.lake.rows(*table):
+            quasi = [name for name in other.quasi_identifiers(tables[_source(other)]) if name != theirs]
+            rows = context.lake.scan(*table).collect()
+            found.append(patterns(rows, theirs, quasi, f"_{other.code}").rename({theirs: token}))
+    return (
+        reduce(lambda left, right: left.join(right, on=token, how="full", coalesce=True), found)
+        if found
+        else None
+    )
+
+
+def pseudonym_of(product: Product) -> str | None:
     """The column that names the subjects by their pseudonyms; None where there is none."""
     return next(
         (

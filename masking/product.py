@@ -257,6 +257,8 @@ def _column_faults(
         )
         return
     problems = method.problems(mask.parameters) + _coarsest_problems(product.columns[name])
+    if mask.method == "partial" and product.columns[name].not_quasi:
+        problems.append("a partly hidden value always counts as a quasi-identifier: take `not_quasi` away")
     if mask.parameters.get("by") is not None and mask.parameters["by"] not in sources:
         problems.append(f"{mask.method}.by names no column of the source")
     yield from (Fault(place.file, line, label, problem, "see masking/methods.py") for problem in problems)
@@ -383,11 +385,20 @@ def _subject_faults(
         )
 
 
+def columns_used(product: Product) -> Iterator[str]:
+    """The source's columns that show, that choose rows, or by which values are moved."""
+    yield from map(product.source_name, product.columns)
+    yield from product.rows
+    yield from (
+        str(column.parameters["by"]) for column in product.columns.values() if "by" in column.parameters
+    )
+
+
 def _approval_faults(
     catalogue: Catalogue, declared: Declared, sources: Mapping[str, SourceColumn]
 ) -> Iterator[Fault]:
     product, place = declared.product, declared.place
-    used = [sources[name] for name in map(product.source_name, product.columns) if name in sources]
+    used = [sources[name] for name in columns_used(product) if name in sources]
     departments = {department for column in used for department in column.departments}
     approved = {approval.department for approval in product.approvals}
     for missing in sorted(departments - approved):

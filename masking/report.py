@@ -19,7 +19,17 @@ from masking.linkage import Linkage
 from masking.methods import METHODS
 from masking.policy import Policy, Threshold
 from masking.product import Product
-from masking.risk import Diversity, Joined, Risk, diversity, measure, only_large_groups, without
+from masking.risk import (
+    Diversity,
+    Joined,
+    Risk,
+    differing,
+    diversity,
+    group_sizes,
+    measure,
+    only_large_groups,
+    without,
+)
 
 #: Columns from this grade on are what an attacker is after: how far they are known is measured for each.
 SENSITIVE = Grade.SENSITIVE
@@ -52,6 +62,8 @@ class Report:
     """of all products that the recipient holds over the same subjects"""
     coarser: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """columns that small groups made coarser than declared: how coarse they were to be, and are"""
+    waiting: int = 0
+    """people of whom what is published is not what the source says now: their changes wait for others alike"""
 
 
 def sensitive_columns(product: Product, sources: Mapping[str, SourceColumn]) -> list[str]:
@@ -75,15 +87,19 @@ def assess(
     threshold: Threshold,
     rows: pl.LazyFrame,
     left_out: pl.DataFrame | None = None,
+    published: pl.LazyFrame | None = None,
 ) -> tuple[Report, pl.LazyFrame]:
-    """The measures of the masked ``rows`` (with their subjects), and the rows that may be published: none of the
-    subjects in ``left_out``."""
+    """The measures of the masked ``rows`` (with their subjects), and the rows that are ``published`` (None: that may be,
+    none of the subjects in ``left_out``): while changes wait these are not the same."""
     if not product.subject:
         return Report(product, sources, policy, threshold, None, None), rows
     quasi = product.quasi_identifiers(sources)
     risk, large = measure(rows, quasi, threshold.k, left_out)
     remaining = rows if left_out is None else without(rows, left_out)
-    kept = only_large_groups(remaining, quasi, large)
+    kept, waiting = only_large_groups(remaining, quasi, large), 0
+    if published is not None:
+        waiting, kept = differing(kept, published), published
+        risk = risk.of_published(group_sizes(kept, quasi))
     report = Report(
         product,
         sources,
@@ -93,6 +109,7 @@ def assess(
         risk.refusal(threshold),
         [diversity(kept, quasi, name) for name in sensitive_columns(product, sources)],
         _losses(rows, kept, quasi),
+        waiting=waiting,
     )
     return report, kept
 
@@ -129,6 +146,7 @@ def as_row(report: Report) -> dict[str, object]:
         "l": min((found.fewest_values for found in report.diversities), default=None),
         "t": max((found.farthest for found in report.diversities), default=None),
         "told_apart": risk and risk.told_apart,
+        "waiting": risk and report.waiting,
         "k_joined": report.joined and report.joined.smallest,
         "unique_joined": report.joined and report.joined.unique_subjects,
         "journalist_risk": linkage and linkage.journalist_risk,
@@ -151,7 +169,7 @@ ROW_SCHEMA = pl.Schema(
         **dict.fromkeys(("prosecutor_risk", "average_risk"), pl.Float64()),
         "l": pl.Int64(),
         "t": pl.Float64(),
-        **dict.fromkeys(("told_apart", "k_joined", "unique_joined"), pl.Int64()),
+        **dict.fromkeys(("told_apart", "waiting", "k_joined", "unique_joined"), pl.Int64()),
         "journalist_risk": pl.Float64(),
         "joined_by": pl.String(),
         **dict.fromkeys(("named", "reidentified"), pl.Int64()),
@@ -204,10 +222,15 @@ def _verdict(report: Report) -> str:
     if report.refusal:
         return f"{head}**未发布 not published**: {report.refusal}"
     text = (
-        f"{head}**已发布 published.** {risk.rows - risk.suppressed_rows:,} 行 rows；每组至少 "
+        f"{head}**已发布 published.** 每组至少 "
         f"{risk.published_smallest} 人（要求 {risk.k}）；已知某人在表中时，找到其所在行的机会不超过 "
         f"{risk.prosecutor_risk:.1%}。"
     )
+    if report.waiting:
+        text += (
+            f" {report.waiting:,} 人的变化暂缓发布，待至少 {risk.k} 人有同样变化。 "
+            f"Changes of {report.waiting:,} people wait until {risk.k} change alike."
+        )
     if linkage:
         text += (
             f" 用基础库链接攻击：{linkage.subjects:,} 人中准确识别 {linkage.right:,} 人（{linkage.share:.2%}）。 "
@@ -326,4 +349,4 @@ _LIMITS = """## 局限 · What this does not say
 - k 只数同组人数：组内的人若取值相同，不必找到其行也知道其值，见 l 与 t。
 - 链接攻击只用基础库有的列；知道表中其他列的人（如经办人）更强，以 k 与检察官风险为准。
 - 假名可关联同一主体的多行；罕见的行为模式仍可能被知情者认出。
-- k 逐个产品、并对同一接收方持有的全部产品按人合并要求；角色自己的脱敏表（role）由授权约束，不计入。与上一次发布相比，变化的主体不足 k 人时暂缓发布；但不要求同样变化的主体达到 k 人。"""
+- k 逐个产品、并对同一接收方持有的全部产品按人合并要求；角色自己的脱敏表（role）由授权约束，不计入。与上一次发布相比，同样变化的主体不足 k 人的暂缓发布；把更早的各次发布都留存下来的人，仍可能看出多次变化的组合。"""

@@ -10,7 +10,7 @@ Source: GB/T 37964-2019; GB/T 42460-2023.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import polars as pl
@@ -57,6 +57,15 @@ class Risk:
         memberships = self.published_memberships
         return self.published_groups / memberships if memberships else 0.0
 
+    def of_published(self, sizes: pl.DataFrame) -> Risk:
+        """The same with what is published, by its :func:`group_sizes`."""
+        return replace(
+            self,
+            published_groups=sizes.height,
+            published_memberships=int(sizes["_subjects"].sum()),
+            published_smallest=int(sizes["_subjects"].min() or 0),  # type: ignore[arg-type]
+        )
+
     def refusal(self, threshold: Threshold) -> str | None:
         """Why the product is not published (None where it may be): too much would have to be left out."""
         if self.told_apart and threshold.together == "refuse":
@@ -101,12 +110,9 @@ def measure(
         unique_subjects=sizes.filter(pl.col("_subjects") == 1).height,
         suppressed_rows=every_row - int(large["_rows"].sum()),
         k=k,
-        published_groups=large.height,
-        published_memberships=int(large["_subjects"].sum()),
-        published_smallest=int(large["_subjects"].min() or 0),  # type: ignore[arg-type]
         told_apart=0 if left_out is None else left_out.height,
     )
-    return risk, large
+    return risk.of_published(large), large
 
 
 def without(rows: pl.LazyFrame, left_out: pl.DataFrame) -> pl.LazyFrame:
@@ -119,6 +125,18 @@ def only_large_groups(rows: pl.LazyFrame, quasi: Sequence[str], large: pl.DataFr
     if not quasi:
         return rows if large.height else rows.clear()
     return rows.join(large.lazy().select(quasi), on=list(quasi), how="semi", nulls_equal=True)
+
+
+def differing(rows: pl.LazyFrame, others: pl.LazyFrame) -> int:
+    """How many subjects have other rows in one table than in the other; rows about nobody are no subject's."""
+    sides = [
+        frame.group_by(SUBJECT).agg(
+            pl.struct(pl.all().exclude(SUBJECT), pl.lit(0)).hash(seed=1).sort().alias(side)
+        )
+        for frame, side in ((rows, "_rows"), (others, "_others"))
+    ]
+    both = sides[0].join(sides[1], on=SUBJECT, how="full", coalesce=True).drop_nulls(SUBJECT)
+    return both.filter(pl.col("_rows").ne_missing(pl.col("_others"))).collect(engine="streaming").height
 
 
 @dataclass(frozen=True)

@@ -327,10 +327,10 @@ def _archive(path: Path, sought: Sought, work: Path) -> Table:
     members = unpacked(path, work)
     shapes = {member.path.stem for member in members if member.path.suffix == ".shp"}
     tables, other = [], 0
-    for member in members:
+    for number, member in enumerate(members, 1):
         if member.path.stem in shapes and member.path.suffix != ".shp":
             continue
-        table = _member(member, sought, work) if is_data(member.path.name) else None
+        table = _member(number, member, sought, work) if is_data(member.path.name) else None
         if table:
             tables.append(table)
         else:
@@ -342,8 +342,9 @@ def _archive(path: Path, sought: Sought, work: Path) -> Table:
     return replace(best, notes=(*best.notes, *([note] if other else [])))
 
 
-def _member(member: Member, sought: Sought, work: Path) -> Table | None:
-    """A file of a zip as a table; None for a text that is none (读我.txt)."""
+def _member(number: int, member: Member, sought: Sought, work: Path) -> Table | None:
+    """A file of a zip as a table; None for a text that is none (读我.txt). It is refused by its ``number``: its name may be
+    a person's, and more people read a refusal than may know whose rows were pushed."""
     try:
         if member.path.suffix == ".shp":
             from assets.ingest.spatial import read_shapefile
@@ -360,7 +361,8 @@ def _member(member: Member, sought: Sought, work: Path) -> Table | None:
         if member.path.suffix == ".txt":
             return None
         raise refuse(
-            f"压缩包中的“{member.name}”：{error.reason.zh}", f"{member.name} in the zip: {error.reason.en}"
+            f"压缩包中按名称排序的第 {number} 个文件：{error.reason.zh}",
+            f"file {number} of the zip, by name: {error.reason.en}",
         ) from error
 
 

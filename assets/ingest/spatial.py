@@ -109,9 +109,11 @@ def _require_system(sought: Sought, wkt: str) -> None:
     projected = sought.coordinate_system in ("gk114", "gk111")
     if code in expected or (code is None and system.is_projected == projected):
         return
+    # by its code: a name is whatever the file says
+    named = f"EPSG:{code}" if code else "?"
     raise refuse(
-        f"文件的坐标系（{system.name}）与目录规定的 {sought.coordinate_system} 不符，请转换后推送，或修改目录",
-        f"the file is in {system.name}, the entry says {sought.coordinate_system}: convert it, or mend the entry",
+        f"文件的坐标系（{named}）与目录规定的 {sought.coordinate_system} 不符，请转换后推送，或修改目录",
+        f"the file is in {named}, the entry says {sought.coordinate_system}: convert it, or mend the entry",
     )
 
 

@@ -11,7 +11,7 @@ from assets.theme.types import grouped_columns
 from catalog.load import load
 from masking.methods import METHODS
 from masking.policy import load_policy
-from masking.product import load_masking
+from masking.product import ProductColumn, columns_used, load_masking
 
 if TYPE_CHECKING:
     from tests.masking.conftest import Declarations
@@ -80,6 +80,7 @@ REFUSED = {
     "privacy opened by keeping": column(LICENCE, "holder_code", method="keep"),
     "a reversible mask for everybody": column(SUBSIDY, "paid_on", method="date_shift", parameters={"by": "resident_id", "days": 30}),
     "a shift by an unknown column": column(PENSION, "name", method="date_shift", parameters={"by": "nobody", "days": 30}),
+    "a partly hidden value excused": column(PENSION, "bank", **{"from": "bank_account"}, method="partial", parameters={"left": 6, "right": 0}, not_quasi="x"),
     "rows chosen by what may not be seen": field(PENSION, "rows", {"bank_account": ["6222"]}, "rows.bank_account"),
     "rows chosen by no column": field(PENSION, "rows", {"colour": ["red"]}, "rows.colour"),
     "no source department's approval": field(
@@ -105,6 +106,17 @@ def test_refused(declarations: Declarations, case: str) -> None:
     faults = [fault for fault in declarations.faults() if fault.file == file]
     assert [fault.field for fault in faults if fault.field == blamed], faults
     assert all(fault.remedy for fault in faults)
+
+
+def test_what_only_chooses_rows_or_moves_values_is_used_too(declarations: Declarations) -> None:
+    """Its source department must have agreed, though the column does not show."""
+    masking, _ = load_masking(declarations.load(), grouped_columns)
+    assert masking is not None
+    moved = {"from": "pay_month", "method": "date_shift", "parameters": {"by": "name", "days": 30}}
+    product = masking.products["pension_account"].product.model_copy(
+        update={"rows": {"amount": ("1",)}, "columns": {"when": ProductColumn.model_validate(moved)}}
+    )
+    assert [*columns_used(product)] == ["pay_month", "amount", "name"]
 
 
 def line(**declared: Any) -> Any:

@@ -8,8 +8,10 @@ among the answers is in ``test_attack``.
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import re
+import zipfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date, timedelta
@@ -66,6 +68,7 @@ def attack(context: Context) -> Attacked:
     for entry in confidential(context.catalogue):
         rows = rows_of(context.catalogue, entry)
         canaries += [*canaries_of(entry, rows), *_deliver(home, ledger, entry, rows)]
+    canaries.append(_deliver_unreadable(home, ledger, confidential(context.catalogue)[0]))
     accounts = open_accounts(home)
     accounts.create("outsider", Role.DEPARTMENT, OUTSIDER, PASSWORD)
     accounts.create("insider", Role.DEPARTMENT, "civil_affairs", PASSWORD)
@@ -102,6 +105,16 @@ def _deliver(home: Home, ledger: Ledger, entry: Entry, rows: pl.DataFrame) -> li
         data_date=WAS,
     )
     return list(spoken.values())
+
+
+def _deliver_unreadable(home: Home, ledger: Ledger, entry: Entry) -> Canary:
+    """Push a zip that must be refused whole, for a file that is called something of its own."""
+    name, content = Canary(entry.code, "包内文件名", "暗包内文件名暗", in_role_tables=False), io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(f"{name.value}.csv", "no header of anything\n")
+    archived = [content.getvalue()]
+    receive(home, ledger, entry, archived, way=Way.FILE, filename="x.zip", data_format="zip", data_date=WAS)
+    return name
 
 
 def _written(rows: pl.DataFrame, name: str) -> pl.Series:

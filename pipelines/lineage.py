@@ -144,8 +144,10 @@ def _survivorship(catalogue: Catalogue, code: str) -> dict[str, list[Origin]]:
     return found
 
 
-def dagster_lineage(context: Context, table: TableName) -> dict[str, dg.TableColumnLineage]:
-    """The metadata by which Dagster draws a table's columns; empty for tables without a lineage."""
+def dagster_lineage(context: Context, table: TableName) -> dict[str, dg.TableColumnLineage | dg.TableSchema]:
+    """The metadata by which Dagster shows where a table's columns come from; empty for tables without a lineage.
+
+    Only Dagster's paid edition draws ``dagster/column_lineage``; every edition shows what stands beside a column's name."""
     try:
         lineage = lineage_of(context, table)
     except UnknownTableError:
@@ -158,7 +160,25 @@ def dagster_lineage(context: Context, table: TableName) -> dict[str, dg.TableCol
         ]
         for column in lineage.columns.values()
     }
-    return {"dagster/column_lineage": dg.TableColumnLineage(deps_by_column=deps)}
+    schema = context.lake.scan(*table).collect_schema() if context.lake.exists(*table) else {}
+    shown = dg.TableSchema(
+        columns=[
+            dg.TableColumn(name, str(dtype), description=_described(lineage.columns.get(name)))
+            for name, dtype in schema.items()
+        ]
+    )
+    return {
+        "dagster/column_lineage": dg.TableColumnLineage(deps_by_column=deps),
+        "dagster/column_schema": shown,
+    }
+
+
+def _described(column: Column | None) -> str | None:
+    """A column's title, types and sources, in a line."""
+    if column is None:
+        return None
+    sources = ", ".join(".".join(origin) for origin in column.origins if origin[0])
+    return f"{column.title} · {_said(column.derived)} · ← {sources or '行数、常量 count'}"
 
 
 def as_table(lineage: TableLineage) -> RenderableType:

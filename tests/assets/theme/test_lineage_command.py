@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from assets import theme
 from assets.build import Context
 from catalog.load import load
 from catalog.model import SharingType
@@ -24,6 +25,7 @@ from pipelines.lineage import (
     known_tables,
     lineage_of,
 )
+from tests.assets.small_lake import build_all
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +90,22 @@ def test_a_looser_number_names_the_line_of_the_policy_that_says_so(context: Cont
 
 def test_dagster_is_told_each_columns_dependencies(context: Context) -> None:
     metadata = dagster_lineage(context, ("theme", "living_alone_elderly"))["dagster/column_lineage"]
+    assert isinstance(metadata, dg.TableColumnLineage)
     assert metadata.deps_by_column["low_income"] == [
         dg.TableColumnDep(asset_key=dg.AssetKey(["base", "person"]), column_name="low_income_benefit")
     ]
     assert dagster_lineage(context, ("ops", "freshness")) == {}
+
+
+def test_dagster_shows_beside_each_column_where_it_comes_from(tmp_path: Path) -> None:
+    city = open_context(Home.open(tmp_path), load())
+    build_all(city, theme.builds(city.catalogue), "living_alone_elderly")
+    shown = dagster_lineage(city, ("theme", "living_alone_elderly"))["dagster/column_schema"]
+    assert isinstance(shown, dg.TableSchema)
+    (column,) = [column for column in shown.columns if column.name == "low_income"]
+    assert column.type == "Boolean"
+    assert str(column.description).endswith("← base.person.low_income_benefit")
+    assert "有条件共享" in str(column.description)
 
 
 def test_what_is_unknown_is_said_with_what_is_known(context: Context) -> None:

@@ -25,6 +25,7 @@ from assets.theme import themes
 from assets.theme.themes import read_themes
 from assets.theme.types import column_types
 from assets.view_file import View, replace_file
+from assets.view_words import VIEWS_SUFFIX, comment, of_column, of_mask, of_ops, of_product
 from catalog.load import Catalogue
 from catalog.model import Dimension, SharingType, Title
 from lake.home import Home
@@ -184,19 +185,21 @@ def build_role(
             seen += _described_days(table, role)
             macros.append(as_of.role_macro(of))
     views += [
-        _full_view(context, table, titles[table]) for table in _products_for(context, masking, code, titles)
+        _full_view(context, table, titles[table], of_product(masking, table[1]))
+        for table in _products_for(context, masking, code, titles)
     ]
     if context.lake.exists(*CATALOGUE):
-        views.append(_full_view(context, CATALOGUE, None))
+        views.append(_ops_view(context, CATALOGUE))
     if context.lake.exists(*FRESHNESS):
         stored = (f"role/{code}", stored_name(FRESHNESS))
         commits[stored] = _publish_freshness(
             context, stored, masking.policy.threshold("sharing", role.sees).k
         )
-        views.append(replace(_full_view(context, stored, None), schema=FRESHNESS[0], name=FRESHNESS[1]))
+        shown = _full_view(context, stored, *of_ops(FRESHNESS[1]))
+        views.append(replace(shown, schema=FRESHNESS[0], name=FRESHNESS[1]))
     tightened = _tightened(context, code, seen)
     commits["ops", f"{code}_views"] = _publish_views(context, code, seen)
-    views.append(_full_view(context, ("ops", f"{code}_views"), None))
+    views.append(_ops_view(context, ("ops", f"{code}{VIEWS_SUFFIX}")))
     hold(context.home, role_file(context.home, code))
     replace_file(role_file(context.home, code), views, context.home.work, macros)
     read = read_files(context.home)
@@ -254,18 +257,10 @@ def _role_view(
     context: Context, code: str, table: TableName, title: Title, columns: Sequence[RoleColumn]
 ) -> View:
     stored = (f"role/{code}", stored_name(table))
-    comments = {
-        seen.column.name: f"{seen.column.title.zh} · {seen.column.title.en}" + _mask_comment(seen)
-        for seen in columns
-    }
+    comments = {seen.column.name: comment(of_column(seen.column)) + of_mask(seen.mask) for seen in columns}
     shape = schema_of(context.lake, stored)
-    comments |= {name: _comment(title) for name, title in as_of.DAYS.items() if name in shape}
-    return View(*table, context.lake.files(*stored), shape, _comment(title), comments)
-
-
-def _mask_comment(seen: RoleColumn) -> str:
-    method = METHODS[seen.mask.method]
-    return "" if method.name == "keep" else f"（{method.title.zh} {method.title.en}）"
+    comments |= {name: comment(title) for name, title in as_of.DAYS.items() if name in shape}
+    return View(*table, context.lake.files(*stored), shape, comment(title), comments)
 
 
 def _described(table: TableName, seen: RoleColumn, role: Role) -> dict[str, str]:
@@ -321,11 +316,12 @@ def _full_view(
     """A view of a table as it is stored; ``columns`` are the comments of those that have one."""
     shape = schema_of(context.lake, table)
     comments = {name: comment for name, comment in columns.items() if name in shape}
-    return View(*table, context.lake.files(*table), shape, _comment(title), comments)
+    return View(*table, context.lake.files(*table), shape, comment(title), comments)
 
 
-def _comment(title: Title | None) -> str:
-    return f"{title.zh} · {title.en}" if title else ""
+def _ops_view(context: Context, table: TableName, title: Title | None = None) -> View:
+    known, columns = of_ops(table[1])
+    return _full_view(context, table, known or title, columns)
 
 
 def build_bureau(context: Context, titles: Mapping[TableName, Title], declared: Tables) -> Built:
@@ -336,7 +332,11 @@ def build_bureau(context: Context, titles: Mapping[TableName, Title], declared: 
     ]
     comments = _column_comments(context, declared)
     views = [
-        _full_view(context, table, titles.get(table) or _entry_title(context, table), comments.get(table, {}))
+        _ops_view(context, table, titles.get(table))
+        if table[0] == "ops"
+        else _full_view(
+            context, table, titles.get(table) or _entry_title(context, table), comments.get(table, {})
+        )
         for table in present
     ]
     rows = [
@@ -346,7 +346,7 @@ def build_bureau(context: Context, titles: Mapping[TableName, Title], declared: 
     ]
     frame = pl.DataFrame(rows, schema=dict.fromkeys(("schema", "view", "column", "title"), pl.String))
     commit = context.lake.publish(*own, frame, key=["schema", "view", "column"])
-    views.append(_full_view(context, own, None))
+    views.append(_ops_view(context, own))
     macros = [
         as_of.full_macro(table)
         for layer, name in present
@@ -362,7 +362,7 @@ def build_bureau(context: Context, titles: Mapping[TableName, Title], declared: 
 def _column_comments(context: Context, declared: Tables) -> dict[TableName, Mapping[str, str]]:
     """What every declared column of a full table is called."""
     found: dict[TableName, Mapping[str, str]] = {
-        table: {name: _comment(column.title) for name, column in columns.items()}
+        table: {name: comment(of_column(column)) for name, column in columns.items()}
         for table, columns in declared.items()
     }
     headers = [theme.header for theme in read_themes(context.catalogue)[0]]

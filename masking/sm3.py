@@ -143,13 +143,6 @@ def _hash(state: Words, words: Words, message: Bytes, size: int) -> None:
 
 
 @_compiled
-def _write(state: Words, digest: Bytes) -> None:
-    """The state as bytes."""
-    for place in range(DIGEST):
-        digest[place] = state[place // 4] >> np.uint32(24 - 8 * (place % 4)) & np.uint32(0xFF)
-
-
-@_compiled
 def _authenticate(
     inner: Words,
     outer: Words,
@@ -163,13 +156,14 @@ def _authenticate(
     before, longest = len(prefix), np.max(ends[1:] - ends[:-1])
     message = np.empty(before + longest + _PADDING, dtype=np.uint8)
     message[:before] = prefix
-    digest = np.empty(DIGEST + _PADDING, dtype=np.uint8)
     for row in range(len(found)):
         text = end_to_end[ends[row] : ends[row + 1]]
         message[before : before + len(text)] = text
         state[:] = inner
         _hash(state, words, message, before + len(text))
-        _write(state, digest)
+        # the digest, padded, is one block more
+        words[:8], words[8], words[9:15], words[15] = state, 0x80000000, 0, 8 * (BLOCK + DIGEST)
         state[:] = outer
-        _hash(state, words, digest, DIGEST)
-        _write(state, found[row])
+        _compress(state, words)
+        for place in range(DIGEST):
+            found[row, place] = state[place // 4] >> np.uint32(24 - 8 * (place % 4)) & np.uint32(0xFF)

@@ -188,14 +188,15 @@ def withdraw(
     reason: Annotated[str, typer.Option(help="why it is taken back; recorded for ever")] = "",
     by: Annotated[str, typer.Option(help="who takes it back")] = "",
 ) -> None:
-    """Undo a push as if it had never come; its bytes stay in landing. Without one: the pushes that departments ask to
-    take back.
+    """Undo a push as if it had never come, in all that is made of it, masked copies too; its bytes stay in landing. Without
+    one: the pushes that departments ask to take back.
 
     Example: citylake withdraw p01H… --reason "wrong month exported" --by li
     """
     from assets.replay import withdraw as withdraw_push
     from assets.replay import withdrawals_asked
     from lake.ledger import open_ledger
+    from pipelines.cli.serving import materialize
     from pipelines.definitions import open_context
 
     if push_id is None:
@@ -206,7 +207,8 @@ def withdraw(
         raise typer.BadParameter("需要 --reason 和 --by · a withdrawal needs --reason and --by")
     done = withdraw_push(open_context(), push_id, reason=reason, by=by)
     _print_replayed(done, written=True)
-    say(f"下一步 next: citylake materialize standard/{done.resource}+")
+    # a copy may not show until the next night what was taken back
+    materialize([f"standard/{done.resource}+"])
 
 
 def _print_replayed(done: Replayed, *, written: bool) -> None:

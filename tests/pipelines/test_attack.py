@@ -6,9 +6,11 @@ copies, the analyst's file."""
 from __future__ import annotations
 
 import logging
+from collections import Counter
 
 import dagster as dg
 import pytest
+from typer.testing import CliRunner
 
 from assets.build import Context
 from catalog.load import load
@@ -16,6 +18,7 @@ from lake.home import Home
 from lake.ledger import PushState, open_ledger
 from lake.tables import Lake
 from pipelines import data_docs
+from pipelines.cli import app
 from pipelines.dashboard import visits
 from pipelines.gateway import app as gateway
 from pipelines.instance import instance
@@ -155,3 +158,22 @@ def test_a_gateway_that_tells_everybody_is_found(attacked: Attacked, monkeypatch
     """A department that may ask for another's receipt learns the file's name and reasons (and takes pushes back)."""
     monkeypatch.setattr(gateway, "_own_push", lambda home, push_id, _: open_ledger(home).get(push_id))
     assert found(attacked.canaries, told_by_the_gateway(attacked))
+
+
+def test_what_a_withdrawn_push_brought_is_in_no_copy_when_the_command_ends(
+    attacked: Attacked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Last, since it changes the city. A role was shown some of the resource's values as they are."""
+    home = attacked.home
+    seen = Counter(canary.resource for canary in found(attacked.canaries, files_of_others(home)))
+    [(resource, _)] = seen.most_common(1)
+    history = open_ledger(home).history(resource)
+    (push,) = [push for push in history if push.state is PushState.APPLIED]
+    monkeypatch.setenv("CITYLAKE_HOME", str(home.root))
+    done = CliRunner().invoke(app, ["withdraw", push.id, "--reason", "wrong file", "--by", "chen"])
+    assert done.exit_code == 0, done.output
+    copies = [home.lake / layer for layer in ("open", "shared", "role", "ops")]
+    assert (
+        found([canary for canary in attacked.canaries if canary.resource == resource], readable_bytes(copies))
+        == []
+    )

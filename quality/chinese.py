@@ -26,7 +26,7 @@ WORDS = {
     "Unsuccessful Expectations": "未通过的规则",
     "Success Percent": "通过率",
     "Status": "结论",
-    "Expectation": "规则",
+    "Expectation": "检查内容",
     "Observed Value": "实际情况",
     "Unexpected Value": "问题值",
     "Sampled Unexpected Values": "问题值示例",
@@ -50,6 +50,9 @@ WORDS = {
     ),
 }
 _SHARES = (
+    # a rule's reason says what would be wrong: "0%" beside it would be read twice
+    (re.compile(r"^0% unexpected$"), "没有问题"),
+    (re.compile(r"^100% not null$"), "没有空值"),
     (re.compile(r"^(≈?[\d.e-]+%) unexpected$"), r"\1 有问题"),
     (re.compile(r"^(≈?[\d.e-]+%) not null$"), r"\1 不为空"),
     (re.compile(r"^(\d+) other values(.*), (\d+) missing$"), r"另有 \1 个值\2，缺 \3 个值"),

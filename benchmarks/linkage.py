@@ -1,7 +1,8 @@
 """Linkage measured on the demo city's truth: rows without an identifier against everybody, beside plain Splink.
 
 Here belong the making of a hard residue (no identifier, and each row soiled as exports soil it), the two sides, and
-their precision, recall and F1, printed. Plain Splink is what its tutorial does: names and dates as they are, its own
+their precision, recall and F1, printed. Organisations likewise, without any code: each trunk has branches at its own address, and
+some of the branches are strangers. Plain Splink is what its tutorial does: names and dates as they are, its own
 comparisons, blocking, training and a threshold of one half. ``CITYLAKE_BENCH_PEOPLE`` makes it smaller; the residue is
 a twentieth of the people.
 """
@@ -19,6 +20,7 @@ import polars as pl
 from assets.base.linkage import LINK, link
 from benchmarks.harness import Comparison
 from catalog.linkage_model import LinkageModel, reviewed_models
+from demo import organisations as demo_organisations
 from demo import people as demo_people
 
 PEOPLE = int(os.environ.get("CITYLAKE_BENCH_PEOPLE", "2000000"))
@@ -78,6 +80,127 @@ def _soiled(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
         .otherwise(pl.col("residence_address").str.replace("广东省", ""))
         .alias("residence_address"),
     )
+
+
+def prepare_organisations(folder: Path, count: int = RESIDUE) -> None:
+    """Enterprises and their branches, of which a fifth is in no base; and names, dates and addresses of some of them as a
+    list of cancelled ones has them."""
+    rng = np.random.default_rng(13)
+    adults = demo_people.build(5000, np.random.default_rng(11), TODAY)
+    trunks = demo_organisations.build(count, adults, rng, TODAY).filter(kind="企业")
+    trunks = trunks.join(
+        adults.select(representative="person", legal_representative="name"), on="representative"
+    )
+    opened = trunks.filter(pl.Series(rng.random(trunks.height) < 0.3))
+    branches = [
+        opened.with_columns(
+            pl.col("name") + ending,
+            pl.col("established_on").dt.offset_by(f"{number * 40}d"),
+            # half of them stand where their body stands
+            pl.when(pl.Series(rng.random(opened.height) < 0.5))
+            .then("address")
+            .otherwise(pl.col("address").str.replace(r"\d+号", f"{number * 7}号"))
+            .alias("address"),
+        )
+        for number, ending in enumerate(("第一分公司", "第二分公司", "清城门市部"))
+    ]
+    everyone = pl.concat([trunks, *branches]).select(
+        pl.int_range(pl.len()).alias("n"),
+        pl.format("L{}", pl.int_range(pl.len())).alias("legal_entity_id"),
+        "name",
+        pl.col("established_on").dt.strftime("%Y-%m-%d"),
+        "legal_representative",
+        "address",
+        pl.format("0763-3{}", (pl.col("organisation") % 1_000_000).cast(pl.String).str.zfill(6)).alias(
+            "phone"
+        ),
+    )
+    stranger = pl.Series(rng.random(everyone.height) < 0.2)
+    chosen = everyone.filter(pl.Series(rng.random(everyone.height) < 0.2))
+    everyone.filter(~stranger).drop("n").write_parquet(folder / "people.parquet")
+    rows = _soiled_organisations(chosen, rng).with_columns(row=pl.format("R{}", "n"))
+    rows.drop("n", "legal_entity_id").rename({"row": "legal_entity_id"}).write_parquet(
+        folder / "residue.parquet"
+    )
+    known = everyone.filter(~stranger).select("legal_entity_id")
+    truth = rows.join(known, on="legal_entity_id", how="semi").select("row", person_id="legal_entity_id")
+    truth.write_parquet(folder / "truth.parquet")
+
+
+def _soiled_organisations(rows: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    def some(share: float, made: pl.Expr, name: str) -> pl.Expr:
+        return pl.when(pl.Series(rng.random(rows.height) < share)).then(made).otherwise(name).alias(name)
+
+    shorter = pl.col("name").str.replace("有限责任公司|股份有限公司|有限公司", "公司")
+    nothing = pl.lit(None, pl.String)
+    return (
+        rows.with_columns(some(0.1, shorter, "name"))
+        .with_columns(some(0.1, pl.col("name").str.replace("^清远市", "清远(市)"), "name"))
+        .with_columns(some(0.1, pl.col("name").str.replace_many(list(SLIPS), list(SLIPS.values())), "name"))
+        .with_columns(
+            some(0.2, nothing, "established_on"),
+            some(0.2, pl.concat_str(pl.lit("广东省"), "address"), "address"),
+            some(0.4, nothing, "legal_representative"),
+            some(0.5, nothing, "phone"),
+        )
+        .with_columns(some(0.2, nothing, "address"))
+    )
+
+
+def organisation_model() -> LinkageModel:
+    """The reviewed model of legal entities without any code."""
+    reviewed = reviewed_models()["legal_entity"]
+    codes = ("credit_code", "registration_no")
+    return reviewed.model_copy(
+        update={
+            "columns": {name: column for name, column in reviewed.columns.items() if name not in codes},
+            "blocking": tuple(
+                rule for rule in reviewed.blocking if not any(part.startswith(codes) for part in rule)
+            ),
+            "link_needs": tuple(needed for needed in reviewed.link_needs if not set(needed) & set(codes)),
+        }
+    )
+
+
+def organisations(folder: Path) -> None:
+    """The declared model of legal entities."""
+    found = link(organisation_model(), *_sides(folder))
+    _tell("citylake, organisations", found.pairs.filter(decision=LINK), folder)
+
+
+def splink_of_organisations(folder: Path) -> None:
+    """Splink as its tutorial has it."""
+    import splink.comparison_library as cl
+    from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+
+    api = DuckDBAPI()
+    settings = SettingsCreator(
+        link_type="link_only",
+        unique_id_column_name="legal_entity_id",
+        comparisons=[
+            cl.JaroWinklerAtThresholds("name"),
+            cl.DateOfBirthComparison("established_on", input_is_string=True),
+            cl.NameComparison("legal_representative"),
+            cl.ExactMatch("phone").configure(term_frequency_adjustments=True),
+            cl.JaroWinklerAtThresholds("address"),
+        ],
+        blocking_rules_to_generate_predictions=[
+            block_on("name"),
+            block_on("established_on"),
+            block_on("phone"),
+        ],
+    )
+    linker = Linker([api.register(side.to_arrow()) for side in _sides(folder)], settings, log_level=None)
+    training = linker.training
+    training.estimate_probability_two_random_records_match([block_on("name", "established_on")], recall=0.7)
+    training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
+    for column in ("name", "established_on"):
+        training.estimate_parameters_using_expectation_maximisation(block_on(column))
+    predicted = linker.inference.predict(threshold_match_probability=0.5, warning_mode="never")
+    ends = pl.concat_list("legal_entity_id_l", "legal_entity_id_r").list.sort(descending=True)
+    pairs = pl.DataFrame(predicted.as_pyarrow_table())
+    left, right = ends.list.get(0).alias("left"), ends.list.get(1).alias("right")
+    _tell("Splink, organisations", pairs.select(left, right), folder)
 
 
 def model() -> LinkageModel:
@@ -148,4 +271,13 @@ def quality(pairs: pl.DataFrame, truth: pl.DataFrame) -> dict[str, float]:
 
 COMPARISONS = (
     Comparison("linkage", "plain Splink", aim=1.0, ours=ours, other=plain_splink, prepare=prepare, runs=1),
+    Comparison(
+        "linkage-organisations",
+        "plain Splink",
+        aim=1.0,
+        ours=organisations,
+        other=splink_of_organisations,
+        prepare=prepare_organisations,
+        runs=1,
+    ),
 )

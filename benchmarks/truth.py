@@ -18,7 +18,7 @@ import polars as pl
 from assets.base import database
 from assets.build import Context
 from assets.standard import apply_waiting
-from catalog.base_model import Base, load_bases
+from catalog.base_model import Base, Source, load_bases
 from catalog.load import load
 from demo import city as demo_city
 from demo import exports
@@ -117,11 +117,13 @@ def land(context: Context, delivery: Delivery) -> None:
 
 
 def whose_rows_are(told: Told, declared: Base) -> pl.DataFrame:
-    """Of each delivered row that names a person of the source's: where it is, and who it truly is of."""
+    """Of each delivered row that names a person of the source's: where it is, and who it truly is of.
+
+    Not of sources that know people by several identifiers: who those are is told by ``tests/assets/test_demo_truth``."""
     pushes = open_ledger(told.context.home).in_state(PushState.APPLIED)
     by_delivery = {(push.resource, push.filename): push.id for push in pushes}
     found = []
-    for name, source in declared.sources.items():
+    for name, source in _by_number(declared).items():
         clean = exports.EXPORTS[source.resource].export(told.truth)
         parts = clean.partition_by("_part", as_dict=True) if "_part" in clean.columns else {("",): clean}
         sent = [delivery for delivery in told.sent if delivery.resource == source.resource]
@@ -134,6 +136,11 @@ def whose_rows_are(told: Told, declared: Base) -> pl.DataFrame:
     return pl.concat(found).unique()
 
 
+def _by_number(declared: Base) -> dict[str, Source]:
+    """The sources that know people by their number alone."""
+    return {name: source for name, source in declared.sources.items() if not source.other_identifiers}
+
+
 def crosswalk_by_method(told: Told) -> pl.DataFrame:
     """By method how many rows were given to persons, how many of them rightly, and of how many that could be.
 
@@ -141,7 +148,9 @@ def crosswalk_by_method(told: Told) -> pl.DataFrame:
     declared = load_bases(told.context.catalogue)["person"]
     true = whose_rows_are(told, declared)
     ids = told.table("base", "person_ids").select("person_id", resident_id="identifier")
-    given = told.table("base", "person_crosswalk").join(ids, on="person_id")
+    resources = [source.resource for source in _by_number(declared).values()]
+    given = told.table("base", "person_crosswalk").filter(pl.col("resource").is_in(resources))
+    given = given.join(ids, on="person_id")
     right = given.join(true, on=["_push", "_row", "resident_id"], how="semi")
     counted = given.group_by("method").len("given")
     counted = counted.join(right.group_by("method").len("right"), on="method", how="left")

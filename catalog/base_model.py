@@ -30,11 +30,13 @@ class Source(Declaration):
 
     resource: Code
     identifier: Code
+    other_identifiers: dict[Code, Code] = Field(default_factory=dict)
     latest_by: Code | None = None
 
     def columns(self) -> Iterator[str]:
         """The columns of the resource that the source names."""
         yield self.identifier
+        yield from self.other_identifiers.values()
         if self.latest_by:
             yield self.latest_by
 
@@ -78,7 +80,9 @@ class State(Declaration):
 
 
 class Base(Declaration):
-    """A base database's entity. ``prefix`` begins its ids; ``id_column`` is their column.
+    """A base database's entity. ``prefix`` begins its ids; ``id_column`` is their column. ``other_identifiers`` are the kinds
+    of identifiers that count beside ``identifier``, in order of trust, each with its title: who has only such a one is an
+    entity too, and a row that names several tells that they are one's.
 
     A row that differs from the record of its identifier in every field of ``apart`` (name and birth date) is another's:
     it does not speak, and a steward is asked. ``over_with`` is the field that tells the day of its end."""
@@ -89,6 +93,7 @@ class Base(Declaration):
     id_column: Code
     identifier: Code
     identifier_title: Text
+    other_identifiers: dict[Code, Text] = Field(default_factory=dict)
     sources: dict[Code, Source]
     fields: dict[Code, BaseField]
     apart: tuple[Code, ...] = ()
@@ -192,6 +197,9 @@ def _faults(catalogue: Catalogue, base: Base, place: Place) -> Iterator[Fault]:
                 yield Fault(
                     place.file, place.line(("sources", name)), f"sources.{name}", what, "correct the name"
                 )
+        for kind in sorted(set(source.other_identifiers) - set(base.other_identifiers)):
+            what, line = f"{kind} is no kind under other_identifiers", place.line(("sources", name))
+            yield Fault(place.file, line, f"sources.{name}", what, "declare it there, in its order of trust")
     for name, declared in base.fields.items():
         yield from _field_faults(catalogue, base, name, declared, place)
     for key, names in (("apart", base.apart), ("over_with", (base.over_with,) if base.over_with else ())):

@@ -110,13 +110,15 @@ class Unique(StrEnum):
 
 class ComparedColumn(Declaration):
     """A compared column. ``from`` names what it is read from (several are joined by a blank; default: its own name),
-    ``left`` and ``right`` where the two files differ in that. ``m`` and ``u`` fix probabilities by level; what they
+    ``left`` and ``right`` where the two files differ in that. Of what has a ``shape`` (a pattern) only such values are read, of
+    several columns the first such: an old registration number stands in any column for codes. ``m`` and ``u`` fix probabilities by level; what they
     leave out is estimated. ``frequency``: agreement on a rare value tells more (default by kind)."""
 
     kind: Kind
     source: Names | None = Field(default=None, alias="from")
     left: Names | None = None
     right: Names | None = None
+    shape: Text | None = None
     frequency: bool | None = None
     m: dict[Text, Share] = Field(default_factory=dict)
     u: dict[Text, Share] = Field(default_factory=dict)

@@ -174,7 +174,11 @@ def golden_columns(catalogue: Catalogue, base: Base) -> dict[str, SourceColumn]:
 
 
 def _identifiers(catalogue: Catalogue, base: Base) -> list[SourceColumn]:
-    return [_origin(catalogue, source.resource, source.identifier) for source in base.sources.values()]
+    return [
+        _origin(catalogue, source.resource, column)
+        for source in base.sources.values()
+        for column in (source.identifier, *source.other_identifiers.values())
+    ]
 
 
 def _stable_id(catalogue: Catalogue, base: Base) -> SourceColumn:

@@ -90,8 +90,8 @@ def same(then: Note, now: Note, table: TableName) -> bool:
     return then.tables.get(_folder(table)) == now.tables.get(_folder(table))
 
 
-def touched(lake: Lake, then: Note, table: TableName, columns: Sequence[str]) -> pl.Series | None:
-    """The values of ``columns`` in the rows of a table that came, went or changed since; None where that is not known,
+def touched(lake: Lake, then: Note, table: TableName, columns: Sequence[pl.Expr]) -> pl.Series | None:
+    """The values of ``columns`` (texts) in the rows of a table that came, went or changed since; None where that is not known,
     or is so much that all may as well be built anew."""
     held, current = then.tables.get(_folder(table)), lake.identity(*table)
     if held == current:
@@ -101,18 +101,19 @@ def touched(lake: Lake, then: Note, table: TableName, columns: Sequence[str]) ->
     between = lake.between(*table, held[1])
     if between is None:
         return None
-    changed = _differing(between, list(dict.fromkeys(columns)))
+    numbered = [column.cast(pl.String).alias(f"column:{number}") for number, column in enumerate(columns)]
+    changed = _differing(between, numbered)
     if changed.height > _MOST * max(lake.rows(*table), 1000):
         return None
-    return pl.concat([changed[name].cast(pl.String) for name in changed.columns]).drop_nulls().unique()
+    return pl.concat([column.alias("") for column in changed]).drop_nulls().unique()
 
 
-def _differing(sides: Sequence[pl.LazyFrame], columns: Sequence[str]) -> pl.DataFrame:
+def _differing(sides: Sequence[pl.LazyFrame], columns: Sequence[pl.Expr]) -> pl.DataFrame:
     """``columns`` of the rows that only one of two sides has.
 
     Where rows have hashes these find the others' columns: they are read of what differs alone."""
     hashed = ROW_HASH in sides[0].collect_schema().names()
-    found = [ROW_HASH] if hashed else columns
+    found = [pl.col(ROW_HASH)] if hashed else columns
     marked = [side.select(*found, _mark(side)).collect(engine="streaming") for side in sides]
     alone = pl.Series(_alone(*(rows["mark"].to_numpy() for rows in marked)))
     differing = [rows.filter((pl.col("mark") // 2).is_in(alone.implode())).drop("mark") for rows in marked]

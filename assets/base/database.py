@@ -7,6 +7,7 @@ tables row for row. How a record is made is in ``golden``, what has changed in `
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -17,24 +18,26 @@ from assets.base.decisions import Verdict
 from assets.base.golden import (
     BY_IDENTIFIER,
     CONFLICTS,
-    WHOSE,
+    KEY,
     Chosen,
+    conflict_key,
     conflicts,
     contested,
     crosswalk,
     few,
     golden_records,
     one_per_entity,
-    shown_identifiers,
+    with_shown_identifier,
 )
 from assets.base.identity import (
-    KEPT_ID,
     OTHER,
     give_ids,
     given_ids,
+    known_ids,
     leads,
     ledger_name,
     merges_name,
+    redirect_key,
     redirect_name,
     redirect_table,
     redirects,
@@ -48,6 +51,7 @@ from assets.base.linkage_residue import (
     worklist_name,
     worklist_schema,
 )
+from assets.base.together import SHARED, keys_of, named, shared_rows, together
 from assets.build import Build, Built, Context, TableName
 from catalog.base_model import Base, load_bases
 from catalog.linkage_model import reviewed_models
@@ -95,18 +99,17 @@ def build(context: Context, base: Base, *, whole: bool = False) -> Built:
     read += [("base", decisions_name(base)), ("base", merges_name(base))]
     now = changes.taken(context, changes.declared_digest(context, base, model), read)
     only = None if whole else _touched(context, base, now)
+    everyone = named(context, base) if only is None else only.alias(base.identifier).to_frame().lazy()
+    commits = {("base", ledger_name(base)): give_ids(context, base, everyone)}
     chosen = Chosen(only, leads(context, base), _forgiven(context, base))
-    if only is not None:
-        chosen = few(context, base, chosen)
-    commits = {("base", ledger_name(base)): give_ids(context, base, _everyone(context, base, chosen))}
     ids = None  # the ids whose rows the tables exchange; None: all rows are made anew
     if only is not None:
-        chosen, ids = _with_ids(context, base, chosen, only)
+        chosen, ids = _with_ids(context, base, few(context, base, chosen), only)
     records, differing, placed = _tables(context, base, ids)
     others = []
     for band in bands(context, base, chosen):
         golden = _golden(context, base, band)
-        records.add(golden.lazy().drop(CONFLICTS))
+        records.add(golden.lazy().drop(CONFLICTS, KEY))
         differing.add(conflicts(base, golden.lazy()))
         others.append(contested(context, base, golden.lazy(), band))
         del golden
@@ -117,12 +120,13 @@ def build(context: Context, base: Base, *, whole: bool = False) -> Built:
     residue = find(context, base, context.lake.scan("base", base.code))
     placed.add(residue.links.lazy())
     commits["base", f"{base.code}_crosswalk"] = placed.commit()
-    asked = _asked(context, base, pl.concat(others))
-    waiting = pl.concat([residue.worklist, _still_contested(context, base, ids), asked])
+    shared = shared_rows(context, base, known_ids(context, base))
+    asked = [_asked(context, base, pl.concat(others), BY_IDENTIFIER), _asked(context, base, shared, SHARED)]
+    waiting = pl.concat([residue.worklist, _still_contested(context, base, ids), *asked])
     redirected = redirect_table(context, base)
     for name, rows_, key in (
         (worklist_name(base), waiting, [*_PLACED, base.id_column]),
-        (redirect_name(base), redirected, [base.id_column, KEPT_ID, "merged_at"]),
+        (redirect_name(base), redirected, redirect_key(base)),
     ):
         with writing(context.home, f"base.{name}"):
             commits["base", name] = context.lake.publish("base", name, rows_, key=key)
@@ -146,7 +150,7 @@ def _tables(context: Context, base: Base, ids: pl.Series | None) -> tuple[_Table
     linked = pl.col("method") != BY_IDENTIFIER
     return (
         _Table(context, base.code, [of], ids),
-        _Table(context, f"{base.code}_conflict", [of, "field", "resource", "value"], ids),
+        _Table(context, f"{base.code}_conflict", conflict_key(base), ids),
         _Table(context, f"{base.code}_crosswalk", [of, *_PLACED], ids, linked),
     )
 
@@ -158,7 +162,7 @@ class _Table:
 
     context: Context
     name: str
-    key: list[str]
+    key: Sequence[str]
     ids: pl.Series | None
     also: pl.Expr | None = None
     parts: list[Part] = field(default_factory=list)
@@ -180,13 +184,6 @@ class _Table:
             return lake.exchange("base", self.name, rows, whose=self.ids, also=self.also, key=self.key[0])
 
 
-def _everyone(context: Context, base: Base, chosen: Chosen) -> pl.LazyFrame:
-    whose = [
-        chosen.rows(context, base, name).select(pl.col(WHOSE).alias(base.identifier)) for name in base.sources
-    ]
-    return pl.concat(whose).unique()
-
-
 def _golden(context: Context, base: Base, band: Chosen) -> pl.DataFrame:
     """The records of a band's entities."""
     sources = {name: one_per_entity(context, base, name, band) for name in base.sources}
@@ -197,10 +194,7 @@ def _golden(context: Context, base: Base, band: Chosen) -> pl.DataFrame:
         .collect(engine="streaming")
     )
     golden = golden_records(context.catalogue, base, ids, sources, band.forgiven).collect(engine="streaming")
-    if band.leads.is_empty():
-        return golden
-    shown = shown_identifiers(context, base, band)
-    return golden.with_columns(pl.col(base.identifier).replace(shown["lead"], shown[base.identifier]))
+    return with_shown_identifier(context, base, golden, band)
 
 
 def _touched(context: Context, base: Base, now: changes.Note) -> pl.Series | None:
@@ -210,10 +204,9 @@ def _touched(context: Context, base: Base, now: changes.Note) -> pl.Series | Non
         return None
     found = []
     for resource in _resources(base):
-        columns = sorted(
-            {source.identifier for source in base.sources.values() if source.resource == resource}
-        )
-        some = changes.touched(context.lake, then, ("standard", resource), columns)
+        sources = [source for source in base.sources.values() if source.resource == resource]
+        keys = [key for source in sources for key in keys_of(base, source)]
+        some = changes.touched(context.lake, then, ("standard", resource), keys)
         if some is None:
             return None
         found.append(some)
@@ -237,14 +230,15 @@ def _decided(context: Context, base: Base, then: changes.Note, now: changes.Note
 
 
 def _with_their_others(context: Context, base: Base, identifiers: pl.Series) -> pl.Series:
-    """The identifiers, and all others of the same entities."""
-    merged = leads(context, base)
-    if merged.is_empty():
-        return identifiers
-    families = pl.concat([merged, merged.select(pl.col("lead").alias(base.identifier), "lead").unique()])
-    whose = families.filter(pl.col(base.identifier).is_in(identifiers.implode()))["lead"].unique()
-    others = families.filter(pl.col("lead").is_in(whose.implode()))[base.identifier]
-    return pl.concat([identifiers, others]).unique()
+    """The identifiers, and all others that are, or were, of the same entities, or are named together with them."""
+    merged = leads(context, base).select(one="lead", other=base.identifier)
+    ties = pl.concat([merged, together(context, base).select("one", "other")])
+    found, more = identifiers, pl.Series([], dtype=pl.String)
+    while found.len() > more.len():
+        more = found
+        near = ties.filter(pl.col("one").is_in(more.implode()) | pl.col("other").is_in(more.implode()))
+        found = pl.concat([more, near["one"], near["other"]]).unique()
+    return found
 
 
 def _with_ids(context: Context, base: Base, chosen: Chosen, only: pl.Series) -> tuple[Chosen, pl.Series]:
@@ -262,13 +256,13 @@ def _forgiven(context: Context, base: Base) -> dict[str, list[int]]:
     return {str(resource): rows[RECORD].to_list() for (resource,), rows in same.group_by("resource")}
 
 
-def _asked(context: Context, base: Base, others: pl.DataFrame) -> pl.DataFrame:
-    """Contested rows as the worklist has them, without those that a steward already said are another's."""
+def _asked(context: Context, base: Base, others: pl.DataFrame, method: str) -> pl.DataFrame:
+    """Contested rows as the worklist has them, without those on which a steward already decided."""
     said = latest_decisions(context, base).select(RECORD, "resource", base.id_column, "verdict")
     open_ = others.rename({ROW_HASH: RECORD}).join(said, on=[RECORD, "resource", base.id_column], how="left")
-    waiting = open_.filter(pl.col("verdict").ne_missing(Verdict.DIFFERENT)).with_columns(
-        pl.lit(BY_IDENTIFIER).alias("method"), pl.lit(None, pl.Float64).alias("probability")
-    )
+    waiting = open_.filter(
+        ~pl.col("verdict").is_in([Verdict.SAME, Verdict.DIFFERENT], nulls_equal=True)
+    ).with_columns(pl.lit(method).alias("method"), pl.lit(None, pl.Float64).alias("probability"))
     return waiting.select(pl.col(name).cast(dtype) for name, dtype in worklist_schema(base).items())
 
 

@@ -13,9 +13,11 @@ from datetime import datetime
 import polars as pl
 
 from assets.base import address, history, linkage_residue
+from assets.base.golden import conflict_key
 from assets.base.history import FROM, TO
 from assets.base.identity import GIVEN_AT, IDENTIFIER, given_ids, known_ids, ledger_name
 from assets.base.inputs import standard
+from assets.base.together import keys_of, named
 from assets.build import Context
 from catalog.base_model import Base, load_bases
 from catalog.linkage_model import reviewed_models
@@ -39,6 +41,7 @@ def erase(context: Context, push: Push, rows: pl.DataFrame, cells: pl.Series) ->
         told = _told(context, base, push.resource, rows)
         if not told.is_empty():
             gone += _erase_states(context, base, told, push.received_at)
+            gone += _erase_conflicts(context, base, told, push.received_at)
             gone += _erase_ids(context, base, told, push.received_at)
         if push.resource in {source.resource for source in base.sources.values()}:
             records = linkage_residue.records_of(push.resource, rows, cells)
@@ -52,9 +55,11 @@ def _told(context: Context, base: Base, resource: str, rows: pl.DataFrame) -> pl
     """What the push said of whom: each entity's id (of merged ones both), the identifier, and one value as text."""
     id_column, pairs = base.id_column, []
     for source in base.sources.values():
-        if source.resource == resource and source.identifier in rows.columns:
+        if source.resource != resource or not set(source.columns()) <= set(rows.columns):
+            continue
+        for whose in keys_of(base, source):
             texts = rows.select(
-                pl.col(source.identifier).cast(pl.String).alias(_WHOSE),
+                whose.cast(pl.String).alias(_WHOSE),
                 *(
                     pl.col(name).cast(pl.String)
                     for name, dtype in rows.schema.items()
@@ -100,6 +105,23 @@ def _erase_states(context: Context, base: Base, told: pl.DataFrame, since: datet
     return _strike(context, name, [key], struck.collect())
 
 
+def _erase_conflicts(context: Context, base: Base, told: pl.DataFrame, since: datetime) -> int:
+    """Strike the conflicts, recorded since the push came, one side of which it said and that are none now."""
+    table, key = f"{base.code}_conflict", conflict_key(base)
+    name = table + history.SUFFIX
+    if not context.lake.exists("base", name):
+        return 0
+    states = context.lake.scan("base", name).filter(pl.col(FROM) >= since)
+    now = context.lake.scan("base", table).select(*key, "kept")
+    said = told.lazy().select(base.id_column, _SAID).unique()
+    sides = [
+        states.join(said, left_on=[base.id_column, side], right_on=[base.id_column, _SAID], how="semi")
+        for side in ("value", "kept")
+    ]
+    struck = pl.concat(sides).join(now, on=[*key, "kept"], how="anti").select(*key, FROM).unique()
+    return _strike(context, name, key, struck.collect())
+
+
 def _erase_states_of_push(context: Context, push: Push) -> int:
     """Strike the states of tables whose rows name the push that they come from."""
     gone = 0
@@ -108,8 +130,9 @@ def _erase_states_of_push(context: Context, push: Push) -> int:
         if not context.lake.exists("base", name):
             continue
         states = context.lake.scan("base", name)
-        if "source_push" in states.collect_schema():
-            struck = states.filter(source_push=push.id).select(*key, FROM)
+        named_by = [column for column in ("source_push", "_push") if column in states.collect_schema()]
+        if named_by:
+            struck = states.filter(pl.any_horizontal(pl.col(named_by) == push.id)).select(*key, FROM)
             gone += _strike(context, name, key, struck.collect())
     return gone
 
@@ -159,7 +182,7 @@ def _erase_ids(context: Context, base: Base, told: pl.DataFrame, since: datetime
         ledger = context.lake.scan("base", name)
         if GIVEN_AT not in ledger.collect_schema():
             return 0
-        living = context.lake.scan("base", base.code).select(pl.col(base.identifier).alias(IDENTIFIER))
+        living = named(context, base).rename({base.identifier: IDENTIFIER})
         gone = (
             ledger.filter(pl.col(GIVEN_AT) >= since)
             .join(told.lazy().select(pl.col(base.identifier).alias(IDENTIFIER)), on=IDENTIFIER, how="semi")

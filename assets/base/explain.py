@@ -12,6 +12,7 @@ import polars as pl
 from assets.base.golden import SOURCE_SUFFIX, latest_last
 from assets.base.identity import KEPT_ID, known_ids, redirects
 from assets.base.inputs import standard
+from assets.base.together import whose
 from assets.build import Context
 from catalog.base_model import Base, Survivorship, load_bases
 from catalog.errors import MendableError
@@ -58,7 +59,7 @@ def explain(context: Context, name: str, entity: str) -> list[dict[str, str | No
 def _latest(context: Context, base: Base, name: str, identifiers: pl.Series) -> Mapping[str, object]:
     """The source's row of these identifiers that speaks for the entity; empty where it has none."""
     source = base.sources[name]
-    rows = standard(context, source.resource).filter(pl.col(source.identifier).is_in(identifiers.implode()))
+    rows = standard(context, source.resource).filter(whose(base, source).is_in(identifiers.implode()))
     newest = rows.sort(*latest_last(base, name)).last().collect()
     return newest.row(0, named=True) if newest.height else {}
 

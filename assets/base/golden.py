@@ -17,6 +17,7 @@ import polars as pl
 
 from assets.base.identity import known_ids
 from assets.base.inputs import standard
+from assets.base.together import is_own, whose
 from assets.build import Context
 from catalog.base_model import Base, Survivorship
 from catalog.load import Catalogue
@@ -29,6 +30,8 @@ _WHERE = ("_push", "_row", "_data_date")
 #: From the oldest to the latest row: what was received later was said later.
 _AGE = ("_data_date", "_received_at", "_push", "_row")
 CONFLICTS = "conflicts:"
+#: The column of a golden record's key: by it rows are joined, while its identifier is what is shown of it.
+KEY = "key:"
 _NUMBER = "number:"
 #: How the crosswalk knows whose a row is, where the row says it by its identifier.
 BY_IDENTIFIER = "identifier"
@@ -52,18 +55,18 @@ class Chosen:
         return known_ids(context, base) if self.ids is None else self.ids
 
     def rows(self, context: Context, base: Base, name: str) -> pl.LazyFrame:
-        """A source's rows with an identifier, which is that of whom they are, under the database's name for it."""
+        """A source's rows with an identifier, and the key of whom they are."""
         if name in self.held:
             return self.held[name]
         source = base.sources[name]
-        rows = standard(context, source.resource).filter(pl.col(source.identifier).is_not_null())
+        key = whose(base, source)
+        rows = standard(context, source.resource).filter(key.is_not_null())
         if self.only is not None:
             # no join: a reader that filters as it reads never makes the other rows
-            rows = rows.filter(pl.col(source.identifier).is_in(self.only.implode()))
-        whose = pl.col(source.identifier)
+            rows = rows.filter(key.is_in(self.only.implode()))
         if self.leads.height:
-            whose = whose.replace(self.leads[base.identifier], self.leads["lead"])
-        return rows.with_columns(whose.alias(WHOSE))
+            key = key.replace(self.leads[base.identifier], self.leads["lead"])
+        return rows.with_columns(key.alias(WHOSE))
 
 
 def few(context: Context, base: Base, chosen: Chosen) -> Chosen:
@@ -270,7 +273,25 @@ def conflicts(base: Base, golden: pl.LazyFrame) -> pl.LazyFrame:
     return listed.explode(CONFLICTS).unnest(CONFLICTS).unique(maintain_order=False)
 
 
-def shown_identifiers(context: Context, base: Base, chosen: Chosen) -> pl.DataFrame:
+def conflict_key(base: Base) -> tuple[str, ...]:
+    """The columns that tell conflicts apart."""
+    return (base.id_column, "field", "resource", "value")
+
+
+def with_shown_identifier(context: Context, base: Base, golden: pl.DataFrame, chosen: Chosen) -> pl.DataFrame:
+    """Golden records with their key apart (``KEY``), and the identifier that is shown: of merged entities that of the most
+    trusted source, and none where the key is of another kind."""
+    held = pl.col(base.identifier)
+    golden = golden.with_columns(held.alias(KEY))
+    if chosen.leads.height:
+        shown = _shown_identifiers(context, base, chosen)
+        golden = golden.with_columns(held.replace(shown["lead"], shown[base.identifier]))
+    if base.other_identifiers:
+        golden = golden.with_columns(pl.when(is_own(held)).then(held))
+    return golden
+
+
+def _shown_identifiers(context: Context, base: Base, chosen: Chosen) -> pl.DataFrame:
     """Of merged entities the identifier that the first source in order of trust has of them now, beside ``lead``, by
     which their rows were joined."""
     merged = pl.concat([chosen.leads["lead"], chosen.leads[base.identifier]])
@@ -308,7 +329,9 @@ def contested(context: Context, base: Base, golden: pl.LazyFrame, chosen: Chosen
     """The rows under an entity's identifier that differ from its record in every field that tells entities apart: whose
     identifier it is, where the row is, and the hash of its content."""
     known = golden.select(
-        base.id_column, base.identifier, *(pl.col(field).alias(f"apart:{field}") for field in base.apart)
+        base.id_column,
+        pl.col(KEY).alias(base.identifier),
+        *(pl.col(field).alias(f"apart:{field}") for field in base.apart),
     )
     found = [
         chosen.rows(context, base, name)

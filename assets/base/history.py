@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from assets.base import address, changes, geospatial, relation
+from assets.base import address, changes, geospatial, life, relation
+from assets.base.golden import conflict_key
+from assets.base.identity import redirect_key, redirect_name
 from assets.build import Build, Built, Context
-from catalog.base_model import load_bases
+from catalog.base_model import Base, load_bases
 from catalog.load import Catalogue
 from catalog.model import Title
 from catalog.relation_model import load_relations
@@ -32,16 +34,30 @@ _LICENCE = Title(zh="电子证照", en="Licences")
 
 def builds(catalogue: Catalogue) -> list[Build]:
     """A history for each table of entities and of relations between them."""
-    recipes = [*geospatial.builds(), *address.builds(catalogue), *relation.builds(catalogue)]
+    recipes = [
+        *geospatial.builds(),
+        *address.builds(catalogue),
+        *relation.builds(catalogue),
+        *life.builds(catalogue),
+    ]
     titles = {build.makes[0][1]: build.title for build in recipes} | {"licence": _LICENCE}
-    titles |= {base.code: base.title for base in load_bases(catalogue).values()}
+    for base in load_bases(catalogue).values():
+        titles |= {base.code: base.title, f"{base.code}_conflict": _of(base, "冲突", "conflicts")}
+        titles[redirect_name(base)] = _of(base, "归并", "merges")
     return [_build(table, key, titles[table]) for table, key in keyed_tables(catalogue).items()]
+
+
+def _of(base: Base, zh: str, en: str) -> Title:
+    return Title(zh=f"{base.title.zh}：{zh}", en=f"{base.title.en}: {en}")
 
 
 def keyed_tables(catalogue: Catalogue) -> Mapping[str, Sequence[str]]:
     """The base tables of which a history is kept, each with the columns that tell its rows apart, whose they are first."""
     bases = load_bases(catalogue)
-    golden = {base.code: (base.id_column,) for base in bases.values()}
+    golden: dict[str, Sequence[str]] = {base.code: (base.id_column,) for base in bases.values()}
+    golden |= {f"{base.code}_conflict": conflict_key(base) for base in bases.values()}
+    golden |= {redirect_name(base): redirect_key(base) for base in bases.values()}
+    golden |= {life.event_name(base): life.key(base) for base in bases.values() if base.events}
     relations = {held.code: relation.key(held) for held in load_relations(catalogue, bases).values()}
     return {
         **golden,
@@ -98,7 +114,7 @@ def _touched(context: Context, table: str, key: str) -> pl.Series | None:
     then = changes.noted(context, table + SUFFIX)
     if then is None or not then.stand(context, [("base", table + SUFFIX)]):
         return None
-    return changes.touched(context.lake, then, ("base", table), [key])
+    return changes.touched(context.lake, then, ("base", table), [pl.col(key)])
 
 
 def changed_states(

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from assets.base.decisions import DecisionError, Verdict, stated
+from assets.base.together import kind_of, together
 from assets.build import Context
 from catalog.base_model import Base, load_bases
 from lake.keys import master_key
@@ -61,13 +62,16 @@ def redirect_schema(base: Base) -> pl.Schema:
     return pl.Schema({**texts, "merged_at": _INSTANT, "split_at": _INSTANT})
 
 
+def redirect_key(base: Base) -> tuple[str, ...]:
+    """The columns that tell redirects apart."""
+    return (base.id_column, KEPT_ID, "merged_at")
+
+
 def given_ids(context: Context, base: Base) -> pl.LazyFrame:
-    """Every id ever given: the database's identifier and the id under their own names, and when it was given."""
+    """Every id ever given: the key it was given to (``together``) under the identifier's name, the id, and when."""
     ledger = stated(context, ledger_name(base), ledger_schema(base))
     when = GIVEN_AT if GIVEN_AT in ledger.collect_schema() else pl.lit(None, _INSTANT).alias(GIVEN_AT)
-    return ledger.filter(pl.col(KIND) == base.identifier).select(
-        pl.col(IDENTIFIER).alias(base.identifier), base.id_column, when
-    )
+    return ledger.select(pl.col(IDENTIFIER).alias(base.identifier), base.id_column, when)
 
 
 def known_ids(context: Context, base: Base) -> pl.LazyFrame:
@@ -95,9 +99,39 @@ def leads(context: Context, base: Base) -> pl.DataFrame:
 
 
 def redirects(context: Context, base: Base) -> pl.DataFrame:
-    """Each id that gave way and the one that stands for it: of the entities that stewards joined, pair by pair, the one
-    whose id was given first."""
-    return _components(context, base, _in_force(context, base).filter(verdict=Verdict.SAME))
+    """Each id that gave way and the one that stands for it: of the entities that stewards joined, or whose identifiers one
+    row names together, pair by pair, the one whose id was given first. A steward's word stands above a row's."""
+    said = _in_force(context, base)
+    pair = [base.id_column, OTHER]
+    told = _told_by_rows(context, base).join(said, on=pair, how="anti")
+    return _components(
+        context, base, pl.concat([said.filter(verdict=Verdict.SAME).select(pair), told.select(pair)])
+    )
+
+
+def _told_by_rows(context: Context, base: Base) -> pl.DataFrame:
+    """The entities whose identifiers one row names together: the younger id, the older (``other_id``), and since when."""
+    pairs = together(context, base).filter(~pl.col("shared"))
+    schema = {base.id_column: pl.String(), OTHER: pl.String(), "merged_at": _INSTANT}
+    if pairs.is_empty():
+        return pl.DataFrame(schema=schema)
+    either = pl.concat([pairs["one"], pairs["other"]]).unique()
+    given = given_ids(context, base).filter(pl.col(base.identifier).is_in(either.implode()))
+    aged = given.sort(GIVEN_AT, base.id_column, nulls_last=False).with_row_index("rank").collect()
+    found = pairs
+    for end in ("one", "other"):
+        ids = aged.select(
+            pl.col(base.identifier).alias(end), pl.col(base.id_column, "rank").name.prefix(f"{end}:")
+        )
+        found = found.join(ids, on=end)
+    younger = pl.col("one:rank") > pl.col("other:rank")
+    one, other = pl.col(f"one:{base.id_column}"), pl.col(f"other:{base.id_column}")
+    ends = found.select(
+        pl.when(younger).then(one).otherwise(other).alias(base.id_column),
+        pl.when(younger).then(other).otherwise(one).alias(OTHER),
+        pl.col("since").alias("merged_at"),
+    )
+    return ends.group_by(base.id_column, OTHER).agg(pl.col("merged_at").min()).match_to_schema(schema)
 
 
 def _components(context: Context, base: Base, pairs: pl.DataFrame) -> pl.DataFrame:
@@ -134,6 +168,8 @@ def redirect_table(context: Context, base: Base) -> pl.DataFrame:
     """Every merge there has been: those in force, and those that were undone (``split_at``)."""
     said = stated(context, merges_name(base), merges_schema(base)).filter(verdict=Verdict.SAME).collect()
     merged = said.group_by(base.id_column, OTHER).agg(merged_at=pl.col("decided_at").max())
+    told = _told_by_rows(context, base).join(merged, on=[base.id_column, OTHER], how="anti")
+    merged = pl.concat([merged, told])
     either = pl.concat(
         [merged.select(pl.col(end).alias(base.id_column), "merged_at") for end in (base.id_column, OTHER)]
     )
@@ -191,7 +227,7 @@ def give_ids(context: Context, base: Base, identifiers: pl.LazyFrame) -> Commit:
     with writing(context.home, f"base.{ledger_name(base)}"):
         new = identifiers.join(given_ids(context, base), on=base.identifier, how="anti").select(
             mint(context, base).alias(base.id_column),
-            pl.lit(base.identifier).alias(KIND),
+            kind_of(base, pl.col(base.identifier)).alias(KIND),
             pl.col(base.identifier).alias(IDENTIFIER),
             pl.lit(datetime.now(UTC), _INSTANT).alias(GIVEN_AT),
         )

@@ -30,6 +30,11 @@ def event_name(base: Base) -> str:
     return f"{base.code}_event"
 
 
+def key(base: Base) -> tuple[str, ...]:
+    """The columns that tell events apart."""
+    return (base.id_column, "happened_on", "event", *_PLACE)
+
+
 def _build(base: Base) -> Build:
     told = "、".join(event.title for event in base.events.values())
     return Build(
@@ -52,9 +57,7 @@ def build(context: Context, base: Base) -> Built:
     """Make the table equal what the sources tell now."""
     table = ("base", event_name(base))
     with writing(context.home, ".".join(table)):
-        commit = context.lake.publish(
-            *table, events(context, base), key=[base.id_column, "happened_on", "event", *_PLACE]
-        )
+        commit = context.lake.publish(*table, events(context, base), key=key(base))
     return Built({table: commit}, {"events": commit.rows})
 
 

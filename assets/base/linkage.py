@@ -27,6 +27,7 @@ from assets.base.linkage_estimate import (
     weight,
 )
 from assets.base.spellings import shaped, tidied
+from catalog.elements.base import clean
 from catalog.errors import MendableError
 from catalog.linkage_model import LEVELS, ComparedColumn, Kind, LinkageModel, Unique
 
@@ -111,6 +112,8 @@ def _read(model: LinkageModel, name: str, frame: pl.DataFrame, side: str) -> pl.
         )
         raise LinkageError(msg)
     texts = [pl.col(source).cast(pl.String) for source in sources]
+    if shape := model.columns[name].shape:
+        return pl.coalesce(pl.when(text.str.contains(shape)).then(text) for text in map(clean, texts))
     return texts[0] if len(texts) == 1 else pl.concat_str(texts, separator=" ", ignore_nulls=True)
 
 

@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 import polars as pl
 
 from assets.base.decisions import DecisionError, Verdict, stated
-from assets.base.golden import Chosen, contested
-from assets.base.identity import known_ids, leads
+from assets.base.golden import KEY, Chosen, contested
+from assets.base.identity import given_ids, known_ids, leads
 from assets.base.inputs import standard
 from assets.base.linkage import LINK, link
+from assets.base.together import shared_rows, whose
 from assets.build import Context
 from catalog.base_model import Base, load_bases
 from catalog.linkage_model import LinkageModel, reviewed_models
@@ -136,7 +137,7 @@ def _of_source(context: Context, base: Base, model: LinkageModel, name: str) -> 
     source = base.sources[name]
     columns = {field: _read_from(base, name, field) for field in model.columns}
     nothing = pl.lit(None, pl.String)
-    kept = standard(context, source.resource).filter(pl.col(source.identifier).is_null())
+    kept = standard(context, source.resource).filter(whose(base, source).is_null())
     parts = [
         kept.select(
             pl.lit(source.resource).alias("resource"),
@@ -204,11 +205,16 @@ def latest_decisions(context: Context, base: Base) -> pl.DataFrame:
 
 
 def _contested(context: Context, base: Base, entity: pl.DataFrame) -> pl.DataFrame:
-    """The rows under an entity's identifiers that look like another's, also those already decided."""
+    """The rows under an entity's identifiers that look like another's, or name what others have too; also those already
+    decided."""
     known = known_ids(context, base).filter(pl.col(base.id_column).is_in(entity[base.id_column].implode()))
     only = known.collect()[base.identifier]
-    rows = contested(context, base, entity.lazy(), Chosen(only, leads(context, base), {}))
-    return rows.rename({ROW_HASH: RECORD})
+    own = given_ids(context, base).select(pl.col(base.identifier).alias(KEY), base.id_column)
+    rows = contested(
+        context, base, entity.lazy().join(own, on=base.id_column), Chosen(only, leads(context, base), {})
+    )
+    shared = shared_rows(context, base, known).select(rows.columns)
+    return pl.concat([rows, shared]).rename({ROW_HASH: RECORD})
 
 
 def decide(

@@ -269,6 +269,27 @@ LICENCE_ID = Element(
     ),
 )
 
+TRAVEL_DOCUMENT = Element(
+    "travel_document",
+    Title(zh="出入境证件号码", en="number of a passport or travel permit"),
+    pl.String(),
+    Grade.HIGHLY_SENSITIVE,
+    Mask("pseudonym"),
+    Shortcut(already(PLAIN_CODE), without_hyphens, pl.String()),
+    (
+        NOT_A_FLOAT,
+        Check(
+            "shape",
+            # the longest number of ICAO 9303's nine and of permits: H or M, eight digits, and two for its issue
+            lambda value: value.str.contains(r"^[A-Z0-9]{6,12}$") & value.str.contains("[0-9]"),
+            Title(
+                zh="证件号码应为6至12位字母和数字，请核对证件",
+                en="6 to 12 letters and digits: check the document",
+            ),
+        ),
+    ),
+)
+
 LICENCE_TYPE_CODE = Element(
     "licence_type_code",
     Title(zh="电子证照类型代码", en="e-licence type code"),
@@ -420,6 +441,7 @@ IDENTIFIERS = (
     REGISTRATION_NO,
     SUBJECT_CODE,
     LICENCE_ID,
+    TRAVEL_DOCUMENT,
     LICENCE_TYPE_CODE,
     DIVISION_CODE,
     IDENTIFIER,

@@ -54,6 +54,37 @@ def business_registration(city: City) -> pl.DataFrame:
     )
 
 
+def shareholder(city: City) -> pl.DataFrame:
+    """The representative of each enterprise holds the most; of every fifth another enterprise holds a share, too."""
+    firms = _represented(city, "企业")
+    rng = city.rng("shareholders")
+    owners = firms.select(
+        "credit_code",
+        pl.lit("1").alias("holder_no"),
+        pl.col("name").alias("org_name"),
+        pl.col("legal_representative").alias("holder_name"),
+        pl.lit("自然人股东").alias("holder_kind"),
+        pl.col("legal_representative_id").alias("holder_code"),
+        (pl.col("capital") * 0.8).alias("subscribed"),
+        pl.col("established_on").alias("subscribed_on"),
+        pl.col("cancelled_on").alias("left_on"),
+    )
+    chosen = on_some(firms, rng, 0.2)
+    other: pl.DataFrame = firms[rng.integers(0, len(firms), len(chosen)).tolist()]
+    held = chosen.with_columns(other["name"].alias("holder"), other["credit_code"].alias("code")).select(
+        "credit_code",
+        pl.lit("2").alias("holder_no"),
+        pl.col("name").alias("org_name"),
+        pl.col("holder").alias("holder_name"),
+        pl.lit("法人股东").alias("holder_kind"),
+        pl.col("code").alias("holder_code"),
+        (pl.col("capital") * 0.2).alias("subscribed"),
+        pl.col("established_on").alias("subscribed_on"),
+        pl.col("cancelled_on").alias("left_on"),
+    )
+    return pl.concat([owners, held.filter(pl.col("credit_code") != pl.col("holder_code"))])
+
+
 def tax_registration(city: City) -> pl.DataFrame:
     """Most enterprises; every tenth has moved without telling the registry."""
     firms = on_some(_represented(city, "企业"), city.rng("tax"), 0.92)
@@ -204,6 +235,7 @@ def electronic_licence(city: City) -> pl.DataFrame:
 
 SENT = (
     in_file(business_registration, "（GB18030）.csv"),
+    in_file(shareholder, ".csv"),
     by_table(tax_registration),
     in_file(nonprofit_organisation, ".xlsx"),
     in_file(public_institution, ".xlsx"),

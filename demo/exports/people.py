@@ -10,10 +10,14 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
+from catalog.elements.check_digits import resident_check
 from demo import places
 from demo.city import City
 from demo.exports.drawing import account, alive, between, days_ago, on_some, other_mobile, sex_word
 from demo.exports.sending import by_api, by_table, in_file
+
+#: Given names of people from abroad.
+_LATIN = ("ANNE", "JOHN", "MARIE", "PETER", "LAURA", "DAVID")
 
 
 def household_register(city: City) -> pl.DataFrame:
@@ -79,6 +83,52 @@ def residence_permit(city: City) -> pl.DataFrame:
         issued.alias("issued_on"),
         issued.dt.offset_by("1y").alias("valid_to"),
     )
+
+
+def overseas_resident(city: City) -> pl.DataFrame:
+    """People from abroad and from Hong Kong, each lodging twice: the second time a third shows the card that he has been given
+    meanwhile, and some of those with a permit a new passport."""
+    rng = city.rng("overseas")
+    count = max(20, len(city.people) // 400)
+    here: pl.DataFrame = alive(city)[rng.integers(0, len(alive(city)), count).tolist()].with_row_index("n")
+    abroad = pl.Series(rng.random(count) < 0.5)
+    born = pl.Series(np.datetime64("1950-01-01") + rng.integers(0, 18_000, count) * np.timedelta64(1, "D"))
+    number = pl.col("n").cast(pl.String)
+    body = pl.format(
+        "810000{}{}", born.dt.strftime("%Y%m%d"), (pl.col("n") % 1000).cast(pl.String).str.zfill(3)
+    )
+    guests = here.select(
+        "n",
+        pl.when(abroad)
+        .then(pl.format("{} SMITH", pl.Series(rng.choice(_LATIN, count))))
+        .otherwise("name")
+        .alias("name"),
+        sex_word().alias("sex"),
+        born.alias("birth_date"),
+        pl.when(abroad).then(pl.lit("加拿大")).otherwise(pl.lit("中国香港")).alias("nationality"),
+        pl.format("E{}", number.str.zfill(8)).alias("passport_no"),
+        pl.when(~abroad).then(pl.format("H{}", number.str.zfill(8))).alias("travel_permit_no"),
+        pl.when(pl.Series(rng.random(count) < 0.33))
+        .then(body + body.map_batches(resident_check))
+        .alias("resident_id"),
+        pl.col("town").alias("division_code"),
+        "address",
+        pl.Series(rng.random(count) < 0.2).alias("renewed"),
+    )
+    first = guests.with_columns(pl.lit(None, pl.String).alias("resident_id"), pl.lit(1).alias("time"))
+    again = (
+        pl.when(~pl.col("renewed") | pl.col("travel_permit_no").is_null())
+        .then("passport_no")
+        .otherwise(pl.format("K{}", number.str.zfill(8)))
+    )
+    both = pl.concat([first, guests.with_columns(again.alias("passport_no"), pl.lit(2).alias("time"))])
+    on = pl.lit(city.today) - pl.duration(days=800 - 300 * pl.col("time") + pl.col("n") % 100)
+    return both.select(
+        pl.format("ZS4418{}{}", number.str.zfill(8), "time").alias("lodging_no"),
+        "name", "sex", "birth_date", "nationality", "passport_no", "travel_permit_no", "resident_id", "division_code", "address",
+        on.alias("registered_on"),
+        on.dt.offset_by("6mo").alias("leaves_on"),
+    )  # fmt: skip
 
 
 def marriage(city: City) -> pl.DataFrame:
@@ -377,6 +427,7 @@ SENT = (
     by_table(household_register),
     by_table(identity_card),
     by_table(residence_permit),
+    by_table(overseas_resident),
     by_api(marriage),
     by_api(birth_certificate),
     by_api(death_certificate),

@@ -124,10 +124,10 @@ class Shortcut:
 
     def _apply(self, cells: pl.Series) -> pl.Series:
         values = self._computed(self.known, cells)
-        left = values.is_null() & cells.is_not_null()
-        if not left.any():
+        if values.null_count() == cells.null_count():
             return values
-        return values.scatter(left.arg_true(), self._by_distinct_value(cells.filter(left)))
+        left = (values.is_null() & cells.is_not_null()).arg_true()
+        return values.scatter(left, self._by_distinct_value(cells.gather(left)))
 
     def _by_distinct_value(self, cells: pl.Series) -> pl.Series:
         distinct = cells.unique()

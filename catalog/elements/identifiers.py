@@ -59,7 +59,7 @@ def standard_division_code(raw: pl.Expr) -> pl.Expr:
 
 def birth_date_of(resident_id: pl.Expr) -> pl.Expr:
     """The birth date inside a standardised resident id, as Date; null where there is none."""
-    return resident_id.str.slice(6, 8).str.to_date("%Y%m%d", strict=False)
+    return resident_id.str.slice(6, 8).str.to_date("%Y%m%d", strict=False, cache=False)
 
 
 def sex_of(resident_id: pl.Expr) -> pl.Expr:

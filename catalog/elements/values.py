@@ -172,7 +172,7 @@ def standard_date(raw: pl.Expr) -> pl.Expr:
 
 
 def _iso_date(raw: pl.Expr) -> pl.Expr:
-    return pl.when(raw.str.len_bytes() == 10).then(raw).str.to_date("%Y-%m-%d", strict=False)
+    return pl.when(raw.str.len_bytes() == 10).then(raw).str.to_date("%Y-%m-%d", strict=False, cache=False)
 
 
 def standard_datetime(raw: pl.Expr) -> pl.Expr:
@@ -197,7 +197,9 @@ def standard_datetime(raw: pl.Expr) -> pl.Expr:
 
 def _iso_datetime(raw: pl.Expr) -> pl.Expr:
     text = pl.when(raw.str.len_bytes() == 19).then(raw)
-    return _from_shanghai(text.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us"))
+    return _from_shanghai(
+        text.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us", cache=False)
+    )
 
 
 def _from_shanghai(naive: pl.Expr) -> pl.Expr:

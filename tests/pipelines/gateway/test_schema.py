@@ -75,6 +75,8 @@ def test_no_request_that_schemathesis_makes_up_ends_in_a_500(
                 "--checks=not_a_server_error",
                 "--phases=coverage,fuzzing",
                 "--max-examples=40",
+                # a dry run starts a process: on a machine that does other work it may take longer than the default of 10 s
+                "--request-timeout=300",
                 "--seed=44",
                 "--no-color",
             ],

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from assets.base.decisions import DecisionError, Verdict, stated
-from assets.base.together import kind_of, together
+from assets.base.together import kind_of, least_of_connected, together
 from assets.build import Context
 from catalog.base_model import Base, load_bases
 from lake.keys import master_key
@@ -145,14 +145,7 @@ def _components(context: Context, base: Base, pairs: pl.DataFrame) -> pl.DataFra
     )
     ranked = ages.sort(GIVEN_AT, base.id_column, nulls_last=False).collect().with_row_index("rank")
     rank = ranked.select(a=base.id_column, rank=pl.col("rank").cast(pl.Int64))
-    while (
-        True
-    ):  # the least rank spreads along the pairs until nothing moves: as often as the longest chain is long
-        near = ways.join(rank.rename({"a": "b"}), on="b").group_by("a").agg(near=pl.col("rank").min())
-        spread = rank.join(near, on="a", how="left").select("a", rank=pl.min_horizontal("rank", "near"))
-        if spread.equals(rank):
-            break
-        rank = spread
+    rank = least_of_connected(ways, rank)
     oldest = ranked.select(pl.col("rank").cast(pl.Int64), pl.col(base.id_column).alias(KEPT_ID))
     found = rank.join(oldest, on="rank").select(pl.col("a").alias(base.id_column), KEPT_ID)
     return found.filter(pl.col(base.id_column) != pl.col(KEPT_ID)).sort(base.id_column)

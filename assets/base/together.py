@@ -59,7 +59,8 @@ def named(context: Context, base: Base) -> pl.LazyFrame:
 
 def together(context: Context, base: Base) -> pl.DataFrame:
     """The keys that rows name together: the most trusted ``one`` of a row, each ``other``, since when, and whether it is
-    ``shared``: it stands beside several, and what the rows say of these differs in every field that tells entities apart."""
+    ``shared``: it stands beside several, and what the rows say of these differs in every field that tells entities apart, or
+    the pairs lead from it to two of the database's own identifiers, which are never joined by anybody but a steward."""
     rows = _rows(context, base)
     shape = {
         "one": pl.String(),
@@ -74,7 +75,25 @@ def together(context: Context, base: Base) -> pl.DataFrame:
     shared = every.group_by("other").agg(pl.all_horizontal(several).alias("shared"))
     pairs = every.group_by("one", "other").agg(since=pl.col("_received_at").min())
     found = pairs.join(shared, on="other").sort("one", "other").collect()
+    ways = pl.concat([found.select(a="one", b="other"), found.select(a="other", b="one")])
+    keys = ways.select("a").unique().sort("a").with_columns(rank=pl.int_range(pl.len()))
+    owned = least_of_connected(ways, keys).group_by("rank").agg("a", several=is_own(pl.col("a")).sum() > 1)
+    crowded = owned.filter("several").explode("a")["a"]
+    found = found.with_columns(pl.col("shared") | pl.col("other").is_in(crowded.implode()))
     return found.select(pl.col(name).cast(dtype) for name, dtype in shape.items())
+
+
+def least_of_connected(ways: pl.DataFrame, rank: pl.DataFrame) -> pl.DataFrame:
+    """Each ``a`` with the least ``rank`` of those that ways (``a``, ``b``, there and back) connect it with: it spreads until
+    nothing moves, as often as the longest chain is long."""
+    while True:
+        near = ways.join(rank.rename({"a": "b"}), on="b").group_by("a").agg(near=pl.col("rank").min())
+        spread = rank.join(near, on="a", how="left", maintain_order="left").select(
+            "a", rank=pl.min_horizontal("rank", "near")
+        )
+        if spread.equals(rank):
+            return rank
+        rank = spread
 
 
 def shared_rows(context: Context, base: Base, ids: pl.LazyFrame) -> pl.DataFrame:

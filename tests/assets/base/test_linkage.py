@@ -229,17 +229,22 @@ def test_the_reviewed_models_can_be_compiled() -> None:
 
 
 def test_an_old_registration_number_is_found_in_a_column_of_credit_codes() -> None:
-    """Nothing else of the rows agrees but a name that half the town has."""
-    numbers = [f"4418000000{n:05d}" for n in range(30)]
-    names = [f"清远市{'鸿恒兴北凤'[n % 5]}{'运达隆江城'[n // 6]}商行" for n in range(30)]
+    """It is read as what it is, and is no credit code that differs."""
+    names = [
+        f"清远市{one}{two}{three}商行"
+        for one in "鸿恒兴北凤天地玄黄宇"
+        for two in "运达隆江城洪荒日月盈"
+        for three in "食建物陶电农旅餐机服"
+    ]
+    numbers = [f"44180{n * 7919 % 10**10:010d}" for n in range(1000)]
     known = bodies(*((name, "", "") for name in names)).with_columns(
-        pl.Series("credit_code", [f"91441802{n:010d}" for n in range(30)]),
+        pl.Series("credit_code", [f"91441802MA{n * 104729 % 10**8:08d}" for n in range(1000)]),
         pl.Series("registration_no", numbers),
     )
     written = pl.col("registration_no").alias("credit_code")
-    rows = known.with_columns(written, registration_no=pl.lit(None, pl.String)).head(20)
+    rows = known.with_columns(written, registration_no=pl.lit(None, pl.String)).head(100)
     pairs = link(reviewed_models()["legal_entity"], rows, known).pairs.filter(decision="link")
-    assert set(pairs.select("left", "right").rows()) == {(f"L{n}", f"L{n}") for n in range(20)}
+    assert set(pairs.select("left", "right").rows()) == {(f"L{n}", f"L{n}") for n in range(100)}
 
 
 def test_organisations_without_codes_are_not_taken_for_their_branches(tmp_path: Path) -> None:

@@ -125,7 +125,10 @@ def test_a_steward_stands_above_what_a_row_says(empty_lake: Context) -> None:
 
 
 def test_a_passport_beside_two_people_joins_nobody_and_is_raised(empty_lake: Context) -> None:
-    people = update(empty_lake, {1: (HERS, None, "E1", ANNE), 2: (OTHER, None, "E1", JOHN)})
+    assert update(empty_lake, {1: (HERS, None, "E1", ANNE), 2: (OTHER, None, "E1", ANNE)}).height == 2, (
+        "two numbers are two people, though all else agree"
+    )
+    people = update(empty_lake, {2: (OTHER, None, "E1", JOHN)})
     assert set(people["resident_id"]) == {HERS, OTHER}
     waiting = empty_lake.lake.scan("base", "person_worklist").sort("_row").collect()
     assert waiting["method"].to_list() == [SHARED, SHARED]

@@ -41,7 +41,11 @@ from quality.plan import content_schema
 FOLDER = Path(str(files("assets.theme")))
 READABLE_LAYERS = ("base", "standard")
 #: A connection inside the pipeline is given its share: by default DuckDB would take every core and 80 % of memory.
-SETTINGS: dict[str, str | bool | int | float | list[str]] = {"threads": 2, "memory_limit": "4GB"}
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "threads": 2,
+    "memory_limit": "4GB",
+    "enable_progress_bar": False,
+}
 #: What a theme was made from, by its code.
 _NOTE = "theme.{}"
 #: By which SQL asks for the day.

@@ -26,7 +26,7 @@ from quality.clock import CITY_TIME
 #: What no column of a base table says, but what is kept beside it: when an entity was first spoken of, and how often
 #: departments, or the checks of places and licences, say otherwise.
 FIRST, FINDINGS = "first_known", "findings"
-_CONFLICT, _FINDING = "_conflict", "_finding"
+_CONFLICT, _FINDING, _EVENT = "_conflict", "_finding", "_event"
 #: Columns of our own that hold no value of anybody's.
 OWN: Mapping[str, Title] = {
     FIRST: Title(zh="首次获知", en="first known"),
@@ -119,8 +119,12 @@ class Declared:
         return self.columns.get((table[0], table[1].removesuffix(history.SUFFIX)), {})
 
     def handles(self, table: TableName) -> frozenset[str]:
-        """The columns by which a base row is named: ids of entities, and the table's own key."""
-        keys = self.keys.get(table[1].removesuffix(history.SUFFIX), ()) if table[0] == "base" else ()
+        """The columns by which a base row is named: ids of entities, and the key of the table or of what it tells of."""
+        name = table[1]
+        for suffix in (history.SUFFIX, _FINDING, _EVENT):
+            name = name.removesuffix(suffix)
+        keys = ("record",) if table[1] == spatial_findings.TABLE else self.keys.get(name, ())
+        keys = keys if table[0] == "base" else ()
         return frozenset({*keys, *(base.id_column for base in self.bases.values())})
 
 

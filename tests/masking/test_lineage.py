@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from catalog.load import load
 from catalog.model import SharingType
-from masking.columns import SourceColumn, declared_tables
+from masking.columns import Origins, SourceColumn, declared_tables
 from masking.lineage import Tables, query_columns
 
 
@@ -18,6 +19,29 @@ def tables() -> Tables:
 
 def one(sql: str, dtype: pl.DataType, tables: Tables) -> SourceColumn | None:
     return query_columns(sql, pl.Schema({"v": dtype}), tables).get("v")
+
+
+def test_a_column_of_every_column_of_an_element_is_no_looser_than_the_tightest(tables: Tables) -> None:
+    catalogue = load()
+    holders = [
+        (entry, name)
+        for entry in catalogue.entries.values()
+        for name, column in entry.columns.items()
+        if column.element == "address"
+    ]
+    address = tables["base", "address"]["address"]
+    assert address.departments == {entry.department for entry, _ in holders}
+    assert address.sharing is min((entry.sharing_of(name) for entry, name in holders), key=lambda it: it.rank)
+    # of a home no position is told, only how exactly it is known
+    assert not {"longitude", "latitude", "door"} & set(tables["base", "address"])
+
+
+@pytest.mark.parametrize("origins", [{}, {"from": ["building.address"], "every": "address"}])
+def test_a_column_comes_from_named_columns_or_from_every_one_of_an_element(
+    origins: dict[str, object],
+) -> None:
+    with pytest.raises(ValidationError, match="say where it comes from"):
+        Origins.model_validate(origins)
 
 
 FROM = " from standard.subsidy_payment as s join base.person as p on p.resident_id = s.resident_id"

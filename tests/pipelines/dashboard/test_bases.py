@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from html import unescape
+from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 import polars as pl
 import pytest
 
+from assets.base import spatial_findings
 from assets.build import Context
 from catalog.base_model import load_bases
 from catalog.load import Catalogue
@@ -188,6 +190,14 @@ def test_a_department_sees_the_rows_of_its_own_resources(push: Callable[..., Pus
     assert other.get(address).status_code == 404
     assert own.get("/rows/quarantine.cremation").status_code == 404
     assert own.get("/rows/standard.nothing").status_code == 404
+
+
+def test_every_finding_of_places_has_words() -> None:
+    """Each check names its findings in its source, and the page tells them by :data:`FINDINGS`."""
+    named = set(
+        re.findall(r'Finding\(\s*"(\w+)"', Path(spatial_findings.__file__).read_text(encoding="utf-8"))
+    )
+    assert named == set(spatial_findings.FINDINGS)
 
 
 def test_every_act_has_words() -> None:

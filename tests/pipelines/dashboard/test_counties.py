@@ -89,6 +89,8 @@ def test_the_citys_officer_cuts_board_bulletin_and_catalogue_to_a_county(
     client = login("zhang")
     mine = {entry.code for entry in catalogue.of_department("civil_affairs")}
     assert chips(client.get("/").text) == set(catalogue.entries)
+    # the city's departments are known by what they are, a county's by whose they are
+    assert all(name in client.get("/").text for name in (">公安局<", ">英德市农业农村局<"))
     assert chips(client.get(f"/?county={COUNTY}").text) == mine
     listed = client.get(f"/catalogue?county={COUNTY}").text
     assert set(re.findall(r'href="/resources/(\w+)">', listed)) == mine

@@ -114,8 +114,8 @@ def _values(element: str, where: str, tag: int, sharing: SharingType) -> list[An
     """Twelve values of an element: alike, but for the identifiers; unlike those of any other column (``tag``)."""
     if element in ("resident_id", "subject_code"):
         return list(resident_ids())
-    if element == "identifier":
-        return [f"编号{where}·{subject:02d}" for subject in range(SUBJECTS)]
+    if element in _NUMBERS:
+        return [_NUMBERS[element](where, tag, subject) for subject in range(SUBJECTS)]
     if element == "licence_id":
         return _licence_ids(tag)
     if element == "credit_code":
@@ -149,6 +149,13 @@ def _values(element: str, where: str, tag: int, sharing: SharingType) -> list[An
         "ethnicity": "珞巴族",
     }
     return [alike.get(element, f"暗{where}暗")] * SUBJECTS
+
+
+#: Each subject's own number. People are known by their passports: one for twelve would make them one person.
+_NUMBERS: dict[str, Callable[[str, int, int], str]] = {
+    "identifier": lambda where, tag, subject: f"编号{where}·{subject:02d}",
+    "travel_document": lambda where, tag, subject: f"E{tag % 1000:03d}{subject:05d}",
+}
 
 
 def _credit_codes(tag: int) -> list[str]:

@@ -41,11 +41,7 @@ from quality.plan import content_schema
 FOLDER = Path(str(files("assets.theme")))
 READABLE_LAYERS = ("base", "standard")
 #: A connection inside the pipeline is given its share: by default DuckDB would take every core and 80 % of memory.
-SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "threads": 2,
-    "memory_limit": "4GB",
-    "enable_progress_bar": False,
-}
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {"threads": 2, "memory_limit": "4GB"}
 #: What a theme was made from, by its code.
 _NOTE = "theme.{}"
 #: By which SQL asks for the day.
@@ -229,6 +225,8 @@ def _written(context: Context, theme: Theme) -> tuple[Part, dict[str, int | floa
     path = new_part(context.lake.path("theme", theme.header.code))
     settings = {**SETTINGS, "temp_directory": str(context.home.work / "duckdb")}
     with duckdb.connect(config=settings) as connection:
+        # it would be drawn over the run's log, and can be set on a connection only
+        connection.execute("SET enable_progress_bar = false")
         _set_date(connection)
         expose(connection, context, theme.reads)
         query = theme.sql

@@ -130,7 +130,7 @@ def test_a_purged_boundary_leaves_the_history_of_divisions(empty_lake: Context) 
         frame = pl.DataFrame(rows, schema_overrides={"geometry": pl.Binary})
         empty_lake.lake.publish("base", "division", frame, key=["code"])
         record(empty_lake, "division", ["code"], START + number * DAY)
-    assert erase(empty_lake, purged, pl.DataFrame()) == 1
+    assert erase(empty_lake, purged, pl.DataFrame(), pl.Series(dtype=pl.String)) == 1
     kept = empty_lake.lake.scan("base", "division_history").sort(FROM).collect()
     assert kept.select("geometry", FROM, TO).rows() == [
         (None, START, START + 3 * DAY),

@@ -13,6 +13,7 @@ from assets.build import Context
 from assets.theme import themes
 from assets.theme.themes import Theme, ThemeTestError, build, read_themes, tables_read
 from catalog.load import Catalogue
+from demo.places import divisions
 from quality.clock import today
 from tests.assets.small_lake import build_all, one, put, resident
 
@@ -188,6 +189,15 @@ def test_a_theme_is_run_again_only_where_something_it_is_made_from_has_changed(
     empty_lake.lake.append("theme", "trial", pl.DataFrame({"code": ["441899"]}))
     assert runs(dated) == 1, "somebody else wrote the table"
     assert empty_lake.lake.rows("theme", "trial") == 2
+    groups = themes.read_theme(themes.FOLDER / "business_environment.sql", empty_lake.catalogue, [])
+    assert groups
+    empty_lake.lake.append("base", "division", divisions())
+    before = len(ran)
+    build(empty_lake, groups)
+    build(empty_lake, groups)
+    assert len(ran) - before == 2, (
+        "a type in the catalogue, which no table knows of, decides which groups are left"
+    )
 
 
 def test_a_sum_of_whole_numbers_is_stored_exactly(empty_lake: Context, tmp_path: Path) -> None:

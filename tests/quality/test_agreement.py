@@ -637,7 +637,7 @@ def test_parsers_say_what_they_say_to_pandas(frame: pl.DataFrame, data: st.DataO
 
 
 @pytest.mark.slow
-@settings(QUIET, max_examples=800)
+@settings(QUIET, max_examples=600)
 @given(frame=frames(), cases=BROAD)
 def test_the_two_engines_agree_at_length(frame: pl.DataFrame, cases: list[Case]) -> None:
     problems, _ = disagreements(frame, cases)

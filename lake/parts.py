@@ -6,6 +6,7 @@ Here belong names, compression and statistics; committing them is ``lake.tables`
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -43,6 +44,13 @@ def write_part(rows: pl.LazyFrame, folder: Path, statistics: Collection[str] | N
     wanted = statistics is None or set(rows.collect_schema().names()) <= set(statistics)
     # the first of zstd's levels makes files as small as the default, a fifth sooner
     rows.sink_parquet(path, compression="zstd", compression_level=1, statistics=wanted, sync_on_close="all")
+    return describe_part(path)
+
+
+def settle_part(path: Path) -> Part:
+    """A part that another program has written: no power cut takes it any more, so that it may be committed."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
     return describe_part(path)
 
 

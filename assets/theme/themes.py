@@ -27,7 +27,7 @@ from catalog.base_model import load_bases
 from catalog.load import Catalogue, CatalogueError, Fault, Place, validate
 from catalog.model import Code, Declaration, Frequency, Text, Title
 from lake.locks import writing
-from lake.parts import Part, describe_part, new_part
+from lake.parts import Part, new_part, settle_part, write_part
 from masking.columns import declared_tables
 from masking.groups import SOURCE, UngroupedError, loosened_columns, read_groups
 from masking.lineage import Tables
@@ -221,28 +221,31 @@ def _digest(theme: Theme) -> str:
 def _written(context: Context, theme: Theme) -> tuple[Part, dict[str, int | float | str]]:
     """The theme's rows in order, as a part of its table that is not committed yet, once its tests hold."""
     notes: dict[str, int | float | str] = {}
-    path = new_part(context.lake.path("theme", theme.header.code))
+    folder = context.lake.path("theme", theme.header.code)
     settings = {**SETTINGS, "temp_directory": str(context.home.work / "duckdb")}
     with duckdb.connect(config=settings) as connection:
-        # it would be drawn over the run's log, and can be set on a connection only
-        connection.execute("SET enable_progress_bar = false")
         _set_date(connection)
         expose(connection, context, theme.reads)
-        query = theme.sql
         if theme.header.subject:
-            notes = _only_large(connection, context, theme, theme.header.subject)
-            query = "FROM large"
-        # straight into the table's folder: rows are in memory only as far as sorting them asks for it
-        connection.execute(
-            f"COPY (SELECT {_storable(connection, query)} FROM ({query}) ORDER BY {_listed(theme.header.key)}) "  # noqa: S608 - a theme's own
-            f"TO '{quoted(path)}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
-        )
+            large, notes = _only_large(connection, context, theme, theme.header.subject)
+            part = write_part(large.lazy().sort(theme.header.key), folder)
+        else:
+            part = _copied(connection, theme, new_part(folder))
         try:
-            _hold_tests(connection, theme, path)
+            _hold_tests(connection, theme, part.path)
         except BaseException:
-            path.unlink()
+            part.path.unlink()
             raise
-    return describe_part(path), notes
+    return part, notes
+
+
+def _copied(connection: duckdb.DuckDBPyConnection, theme: Theme, path: Path) -> Part:
+    """The rows straight into the table's folder: they are in memory only as far as sorting them asks for it."""
+    connection.execute(
+        f"COPY (SELECT {_storable(connection, theme.sql)} FROM ({theme.sql}) ORDER BY {_listed(theme.header.key)}) "  # noqa: S608 - a theme's own
+        f"TO '{quoted(path)}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+    )
+    return settle_part(path)
 
 
 def _storable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
@@ -265,8 +268,8 @@ def _hold_tests(connection: duckdb.DuckDBPyConnection, theme: Theme, path: Path)
 
 def _only_large(
     connection: duckdb.DuckDBPyConnection, context: Context, theme: Theme, subject: str
-) -> dict[str, int | float | str]:
-    """Make the table ``large``: what the policy lets be seen of a table of groups, on which the columns' looser types rest."""
+) -> tuple[pl.DataFrame, dict[str, int | float | str]]:
+    """What the policy lets be seen of a table of groups: it is what the columns' looser types rest on."""
     faults: list[Fault] = []
     policy = load_policy(context.catalogue.root, faults)
     if policy is None:
@@ -287,8 +290,7 @@ def _only_large(
             "numbers left out": left.numbers_left_out,
         }
         result = left.rows
-    connection.register("large", result.to_arrow(compat_level=pl.CompatLevel.oldest()))
-    return notes
+    return result, notes
 
 
 def _set_date(connection: duckdb.DuckDBPyConnection) -> None:

@@ -14,6 +14,7 @@ import duckdb
 import polars as pl
 
 from catalog.errors import MendableError
+from lake.quoting import sql_name, sql_text
 
 
 class OpenLogError(MendableError, RuntimeError):
@@ -61,30 +62,22 @@ def replace_file(target: Path, views: Sequence[View], work: Path, macros: Sequen
 
 
 def _create(connection: duckdb.DuckDBPyConnection, view: View) -> None:
-    name = f"{_name(view.schema)}.{_name(view.name)}"
-    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_name(view.schema)}")
+    name = f"{sql_name(view.schema)}.{sql_name(view.name)}"
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {sql_name(view.schema)}")
     connection.execute(f"CREATE VIEW {name} AS {_query(connection, view)}")
-    connection.execute(f"COMMENT ON VIEW {name} IS {_text(view.comment)}")
+    connection.execute(f"COMMENT ON VIEW {name} IS {sql_text(view.comment)}")
     for column, comment in view.columns.items():
-        connection.execute(f"COMMENT ON COLUMN {name}.{_name(column)} IS {_text(comment)}")
+        connection.execute(f"COMMENT ON COLUMN {name}.{sql_name(column)} IS {sql_text(comment)}")
 
 
 def _query(connection: duckdb.DuckDBPyConnection, view: View) -> str:
     """Plain ``read_parquet`` over absolute paths: no extension is needed, and pruning reaches the files."""
     if view.files:
-        paths = ", ".join(_text(str(path.absolute())) for path in view.files)
+        paths = ", ".join(sql_text(path.absolute()) for path in view.files)
         return f"FROM read_parquet([{paths}])"
     empty = view.shape.to_frame().to_arrow(compat_level=pl.CompatLevel.oldest())
     types = connection.from_arrow(empty).types
     columns = ", ".join(
-        f"CAST(NULL AS {dtype}) AS {_name(name)}" for name, dtype in zip(view.shape, types, strict=True)
+        f"CAST(NULL AS {dtype}) AS {sql_name(name)}" for name, dtype in zip(view.shape, types, strict=True)
     )
     return f"SELECT {columns} WHERE false"
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -15,6 +15,7 @@ import shapely
 from pyproj import CRS
 
 from catalog.errors import MendableError
+from lake.quoting import sql_name
 from pipelines.query import QueryError
 
 #: CGCS2000, in degrees: everything in the base tables is.
@@ -40,17 +41,13 @@ def write_geoparquet(database: Path, table: str, target: Path) -> int:
         raise QueryError(msg)
     with duckdb.connect(str(database), read_only=True) as connection:
         try:
-            rows = connection.execute(f"SELECT * FROM {_quoted(layer)}.{_quoted(name)}").pl()  # noqa: S608 - names, quoted
+            rows = connection.execute(f"SELECT * FROM {sql_name(layer)}.{sql_name(name)}").pl()  # noqa: S608 - names, quoted
         except duckdb.Error as error:
             raise QueryError(str(error)) from None
     shaped = _with_geometry(rows, table)
     # rows without a shape stay: the metadata may only speak of those that have one
     shaped.write_parquet(target, compression="zstd", metadata={"geo": json.dumps(_metadata(shaped))})
     return shaped.height
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _with_geometry(rows: pl.DataFrame, table: str) -> pl.DataFrame:

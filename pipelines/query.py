@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from catalog.errors import MendableError
+from lake.quoting import sql_text
 
 #: Spatial functions and types; loading them takes longer than most queries.
 _SPATIAL = re.compile(r"\bst_[a-z]+\s*\(|\bgeometry\s*[:)]|::\s*geometry\b", re.IGNORECASE)
@@ -39,8 +40,7 @@ class QueryError(MendableError, RuntimeError):
 def load_spatial(connection: duckdb.DuckDBPyConnection) -> None:
     """Load DuckDB's spatial functions, from the package index's own wheel: nothing is downloaded."""
     extension = next(Path(str(files("duckdb_extension_spatial"))).rglob("spatial.duckdb_extension"))
-    path = str(extension).replace("'", "''")
-    connection.execute(f"LOAD '{path}'")
+    connection.execute(f"LOAD {sql_text(extension)}")
 
 
 def query(file: Path, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:

@@ -28,6 +28,7 @@ from catalog.load import Catalogue, CatalogueError, Fault, Place, validate
 from catalog.model import Code, Declaration, Frequency, Text, Title
 from lake.locks import writing
 from lake.parts import Part, new_part, settle_part, write_part
+from lake.quoting import sql_name, sql_text
 from masking.columns import declared_tables
 from masking.groups import SOURCE, UngroupedError, loosened_columns, read_groups
 from masking.lineage import Tables
@@ -197,16 +198,16 @@ def _build(theme: Theme) -> Build:
 def build(context: Context, theme: Theme) -> Built:
     """Run the theme's SQL and its tests, and make its table equal the result; nothing is run where nothing has changed
     that it is made from. A table of groups is always run: what is left in it follows from the catalogue's types, too."""
-    table = ("theme", theme.header.code)
+    table, name = ("theme", theme.header.code), _NOTE.format(theme.header.code)
     now = taken(context, _digest(theme), theme.reads)
-    before = None if theme.header.subject else noted(context, _NOTE.format(table[1]))
-    if context.lake.exists(*table) and before == now.with_made(context, [table]):
+    as_noted = noted(context, name) == now.with_made(context, [table])
+    if as_noted and context.lake.exists(*table) and not theme.header.subject:
         commit = context.lake.unchanged(*table)
         return Built({table: commit}, {"rows": commit.rows})
     part, notes = _written(context, theme)
     with writing(context.home, ".".join(table)):
         commit = context.lake.publish_parts(*table, [part], pl.Schema(pl.read_parquet_schema(part.path)))
-    note(context, _NOTE.format(table[1]), now.with_made(context, [table]))
+    note(context, name, now.with_made(context, [table]))
     return Built({table: commit}, {"rows": commit.rows, **notes})
 
 
@@ -243,7 +244,7 @@ def _copied(connection: duckdb.DuckDBPyConnection, theme: Theme, path: Path) -> 
     """The rows straight into the table's folder: they are in memory only as far as sorting them asks for it."""
     connection.execute(
         f"COPY (SELECT {_storable(connection, theme.sql)} FROM ({theme.sql}) ORDER BY {_listed(theme.header.key)}) "  # noqa: S608 - a theme's own
-        f"TO '{quoted(path)}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+        f"TO {sql_text(path)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
     )
     return settle_part(path)
 
@@ -253,13 +254,13 @@ def _storable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     shape = connection.sql(query)
     return ", ".join(
         f"CAST({name} AS DECIMAL(38, 0)) AS {name}" if str(dtype) == "HUGEINT" else name
-        for name, dtype in zip(map(_name, shape.columns), shape.types, strict=True)
+        for name, dtype in zip(map(sql_name, shape.columns), shape.types, strict=True)
     )
 
 
 def _hold_tests(connection: duckdb.DuckDBPyConnection, theme: Theme, path: Path) -> None:
     """Raise :class:`ThemeTestError` for the first test that rows of the file fail."""
-    connection.execute(f"CREATE VIEW this AS FROM read_parquet('{quoted(path)}')")
+    connection.execute(f"CREATE VIEW this AS FROM read_parquet({sql_text(path)})")
     for test in theme.header.tests:
         failing = len(connection.execute(test.sql).fetchall())
         if failing:
@@ -306,7 +307,7 @@ def expose(connection: duckdb.DuckDBPyConnection, context: Context, tables: Iter
         held = context.lake.files(layer, name) if context.lake.exists(layer, name) else []
         connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
         if held:
-            files = ", ".join(f"'{quoted(path)}'" for path in held)
+            files = ", ".join(map(sql_text, held))
             connection.execute(f'CREATE VIEW "{layer}"."{name}" AS FROM read_parquet([{files}])')
         else:
             _expose_empty(connection, context, (layer, name))
@@ -323,17 +324,8 @@ def _expose_empty(connection: duckdb.DuckDBPyConnection, context: Context, table
     connection.unregister("empty")
 
 
-def quoted(path: Path) -> str:
-    """A path as it may stand in a text of SQL."""
-    return str(path).replace("'", "''")
-
-
-def _name(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
-
-
 def _listed(columns: Iterable[str]) -> str:
-    return ", ".join(map(_name, columns))
+    return ", ".join(map(sql_name, columns))
 
 
 def _declared_schemas(catalogue: Catalogue) -> Mapping[TableName, pl.Schema]:

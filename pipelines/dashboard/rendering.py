@@ -24,6 +24,8 @@ from pipelines.dashboard.lineage import drawing
 from pipelines.dashboard.visits import CSRF_FIELD, LANGUAGE_COOKIE, LANGUAGES, Visit, language_of, site_of
 from quality.clock import CITY_TIME
 
+#: Rows on a page of a long table.
+PAGE_ROWS = 50
 STATIC = files("pipelines.dashboard") / "static"
 
 
@@ -127,6 +129,12 @@ def rows_address(table: str, where: Sequence[str] = ()) -> str:
     return f"/rows/{table}" + "".join(
         f"{'&' if place else '?'}where={quote(text)}" for place, text in enumerate(where)
     )
+
+
+def page_at(asked: int, total: int) -> tuple[int, int]:
+    """The page that is shown where this one is asked for, of how many: each has :data:`PAGE_ROWS` of ``total`` rows."""
+    pages = max(1, -(-total // PAGE_ROWS))
+    return min(max(asked, 1), pages), pages
 
 
 def number(value: int | None) -> str:

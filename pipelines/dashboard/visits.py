@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 import polars as pl
 from fastapi import Depends, Request
 
-from assets.build import Build, Context
+from assets.build import Build, Context, TableName
 from assets.recipes import all_builds
 from assets.shared import load_lawful
 from catalog.load import UnknownResourceError
@@ -77,6 +77,11 @@ class Site:
     def builds(self) -> list[Build]:
         """The recipes of all tables: what is built from what."""
         return all_builds(self.context.catalogue)
+
+    @cached_property
+    def titles(self) -> Mapping[TableName, Title]:
+        """What each table is called."""
+        return {table: build.title for build in self.builds for table in build.makes}
 
     @cached_property
     def declared(self) -> Declared:

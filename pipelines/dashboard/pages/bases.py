@@ -28,12 +28,11 @@ from pipelines.dashboard.profiles import (
     profile,
     tables_of,
 )
-from pipelines.dashboard.rendering import number, page, rows_address
+from pipelines.dashboard.rendering import PAGE_ROWS, number, page, page_at, rows_address
 from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Visit, Visitor
 from quality.clock import today
 
 router = APIRouter()
-PAGE_ROWS = 50
 
 
 @router.get("/bases")
@@ -110,8 +109,7 @@ def conflicts(
         *([pl.col("field") == field] if field else []),
     )
     total = int(found.select(pl.len()).collect().item())
-    pages = max(1, -(-total // PAGE_ROWS))
-    at = min(max(at, 1), pages)
+    at, pages = page_at(at, total)
     order = (declared[code].id_column, "field", "resource")
     visit.site.accounts.record(
         visit.account.name, Act.VIEW_CONFLICTS, " ".join(filter(None, (code, kept, other, field)))
@@ -131,9 +129,7 @@ def conflicts(
 
 def _titles(visit: Visit) -> dict[str, Title]:
     """What each base table is."""
-    return {
-        name: build.title for build in visit.site.builds for layer, name in build.makes if layer == "base"
-    }
+    return {name: title for (layer, name), title in visit.site.titles.items() if layer == "base"}
 
 
 def _others(visit: Visit, shown: Iterable[str]) -> dict[Title, dict[str, int]]:

@@ -12,12 +12,11 @@ import polars as pl
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from pipelines.dashboard.rendering import page
+from pipelines.dashboard.rendering import PAGE_ROWS, page, page_at
 from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Visitor
 from quality.freshness import Verdict
 
 router = APIRouter()
-PAGE_ROWS = 50
 
 
 @router.get("/periods")
@@ -46,8 +45,7 @@ def periods(
     ]
     picture = visit.picture()
     found = picture.periods.filter(*wanted)
-    pages = max(1, -(-found.height // PAGE_ROWS))
-    at = min(max(at, 1), pages)
+    at, pages = page_at(at, found.height)
     return page(
         visit,
         "periods.html",

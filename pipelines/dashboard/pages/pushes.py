@@ -18,13 +18,12 @@ from lake.ledger import LedgerError, Push, PushState, open_ledger
 from lake.purges import PurgeError, Purges
 from pipelines.dashboard.accounts import Act
 from pipelines.dashboard.refusals import SHOWN_ROWS, failing, refusals
-from pipelines.dashboard.rendering import page
+from pipelines.dashboard.rendering import PAGE_ROWS, page, page_at
 from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Form, Visit, Visitor, require_posted
 from pipelines.gateway import answers
 from quality.clock import CITY_TIME
 
 router = APIRouter()
-PAGE_ROWS = 50
 _NO_REASON = Title(zh="请写明理由，它会永久留存", en="give the reason: it is kept for ever")
 
 
@@ -48,8 +47,7 @@ def pushes(
         found = [push for push in found if push.resource == resource]
     if day:
         found = [push for push in found if _received_on(push).startswith(day)]
-    pages = max(1, -(-len(found) // PAGE_ROWS))
-    at = min(max(at, 1), pages)
+    at, pages = page_at(at, len(found))
     return page(
         visit,
         "pushes.html",

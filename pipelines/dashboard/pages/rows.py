@@ -14,7 +14,7 @@ from fastapi.responses import Response
 
 from catalog.model import Title
 from pipelines.dashboard.accounts import Act
-from pipelines.dashboard.rendering import page
+from pipelines.dashboard.rendering import PAGE_ROWS, page, page_at
 from pipelines.dashboard.rows import (
     OWN,
     PUSHES,
@@ -29,7 +29,6 @@ from pipelines.dashboard.rows import (
 from pipelines.dashboard.visits import NOT_FOUND, DeniedError, Visit, Visitor
 
 router = APIRouter()
-PAGE_ROWS = 50
 _NO_CONDITION = Title(zh="地址中的筛选条件不正确", en="a condition in the address is not right")
 
 
@@ -50,8 +49,7 @@ def rows(
         raise DeniedError(422, _NO_CONDITION) from None
     visit.site.accounts.record(visit.account.name, Act.VIEW_ROWS, " ".join((table, *(where or ())))[:255])
     total = int(found.select(pl.len()).collect().item())
-    pages = max(1, -(-total // PAGE_ROWS))
-    at = min(max(at, 1), pages)
+    at, pages = page_at(at, total)
     cells = masked(found.slice((at - 1) * PAGE_ROWS, PAGE_ROWS), what).collect()
     return page(
         visit,
@@ -75,8 +73,7 @@ def rows(
 def _title(visit: Visit, layer: str, name: str) -> Title:
     if layer == "standard":
         return visit.site.context.catalogue.entry(name).title
-    titles = {table: build.title for build in visit.site.builds for table in build.makes}
-    return titles.get((layer, name), Title(zh=name, en=name))
+    return visit.site.titles.get((layer, name), Title(zh=name, en=name))
 
 
 def _said(visit: Visit, condition: Condition, titles: Mapping[str, Title]) -> str:

@@ -13,6 +13,7 @@ import json
 import os
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -171,36 +172,16 @@ def organisations(folder: Path) -> None:
 def splink_of_organisations(folder: Path) -> None:
     """Splink as its tutorial has it."""
     import splink.comparison_library as cl
-    from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
-    api = DuckDBAPI()
-    settings = SettingsCreator(
-        link_type="link_only",
-        unique_id_column_name="legal_entity_id",
-        comparisons=[
-            cl.JaroWinklerAtThresholds("name"),
-            cl.DateOfBirthComparison("established_on", input_is_string=True),
-            cl.NameComparison("legal_representative"),
-            cl.ExactMatch("phone").configure(term_frequency_adjustments=True),
-            cl.JaroWinklerAtThresholds("address"),
-        ],
-        blocking_rules_to_generate_predictions=[
-            block_on("name"),
-            block_on("established_on"),
-            block_on("phone"),
-        ],
-    )
-    linker = Linker([api.register(side.to_arrow()) for side in _sides(folder)], settings, log_level=None)
-    training = linker.training
-    training.estimate_probability_two_random_records_match([block_on("name", "established_on")], recall=0.7)
-    training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
-    for column in ("name", "established_on"):
-        training.estimate_parameters_using_expectation_maximisation(block_on(column))
-    predicted = linker.inference.predict(threshold_match_probability=0.5, warning_mode="never")
-    ends = pl.concat_list("legal_entity_id_l", "legal_entity_id_r").list.sort(descending=True)
-    pairs = pl.DataFrame(predicted.as_pyarrow_table())
-    left, right = ends.list.get(0).alias("left"), ends.list.get(1).alias("right")
-    _tell("Splink, organisations", pairs.select(left, right), folder)
+    comparisons = [
+        cl.JaroWinklerAtThresholds("name"),
+        cl.DateOfBirthComparison("established_on", input_is_string=True),
+        cl.NameComparison("legal_representative"),
+        cl.ExactMatch("phone").configure(term_frequency_adjustments=True),
+        cl.JaroWinklerAtThresholds("address"),
+    ]
+    pairs = _by_splink(folder, "legal_entity_id", comparisons, ("name", "established_on", "phone"))
+    _tell("Splink, organisations", pairs, folder)
 
 
 def model() -> LinkageModel:
@@ -220,32 +201,38 @@ def ours(folder: Path) -> None:
 def plain_splink(folder: Path) -> None:
     """Splink as its tutorial has it."""
     import splink.comparison_library as cl
+
+    comparisons = [
+        cl.NameComparison("name"),
+        cl.DateOfBirthComparison("birth_date", input_is_string=True),
+        cl.ExactMatch("sex"),
+        cl.ExactMatch("mobile").configure(term_frequency_adjustments=True),
+        cl.JaroWinklerAtThresholds("residence_address"),
+    ]
+    _tell("Splink", _by_splink(folder, "person_id", comparisons, ("name", "birth_date", "mobile")), folder)
+
+
+def _by_splink(folder: Path, key: str, comparisons: list[Any], blocking: tuple[str, ...]) -> pl.DataFrame:
+    """Splink's pairs: a name and a day tell enough to train it, whatever else it blocks by."""
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
     api = DuckDBAPI()
-    frames = [api.register(side.to_arrow()) for side in _sides(folder)]
     settings = SettingsCreator(
         link_type="link_only",
-        unique_id_column_name="person_id",
-        comparisons=[
-            cl.NameComparison("name"),
-            cl.DateOfBirthComparison("birth_date", input_is_string=True),
-            cl.ExactMatch("sex"),
-            cl.ExactMatch("mobile").configure(term_frequency_adjustments=True),
-            cl.JaroWinklerAtThresholds("residence_address"),
-        ],
-        blocking_rules_to_generate_predictions=[block_on("name"), block_on("birth_date"), block_on("mobile")],
+        unique_id_column_name=key,
+        comparisons=comparisons,
+        blocking_rules_to_generate_predictions=[block_on(column) for column in blocking],
     )
-    linker = Linker(frames, settings, log_level=None)
-    training = linker.training
-    training.estimate_probability_two_random_records_match([block_on("name", "birth_date")], recall=0.7)
+    linker = Linker([api.register(side.to_arrow()) for side in _sides(folder)], settings, log_level=None)
+    training, telling = linker.training, blocking[:2]
+    training.estimate_probability_two_random_records_match([block_on(*telling)], recall=0.7)
     training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
-    for column in ("name", "birth_date"):
+    for column in telling:
         training.estimate_parameters_using_expectation_maximisation(block_on(column))
     predicted = linker.inference.predict(threshold_match_probability=0.5, warning_mode="never")
-    pairs = pl.DataFrame(predicted.as_pyarrow_table())
-    ends = pl.concat_list("person_id_l", "person_id_r").list.sort(descending=True)
-    _tell("Splink", pairs.select(ends.list.get(0).alias("left"), ends.list.get(1).alias("right")), folder)
+    ends = pl.concat_list(f"{key}_l", f"{key}_r").list.sort(descending=True)
+    left, right = ends.list.get(0).alias("left"), ends.list.get(1).alias("right")
+    return pl.DataFrame(predicted.as_pyarrow_table()).select(left, right)
 
 
 def _sides(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -58,31 +58,27 @@ def shareholder(city: City) -> pl.DataFrame:
     """The representative of each enterprise holds the most; of every fifth another enterprise holds a share, too."""
     firms = _represented(city, "企业")
     rng = city.rng("shareholders")
-    owners = firms.select(
-        "credit_code",
-        pl.lit("1").alias("holder_no"),
-        pl.col("name").alias("org_name"),
-        pl.col("legal_representative").alias("holder_name"),
-        pl.lit("自然人股东").alias("holder_kind"),
-        pl.col("legal_representative_id").alias("holder_code"),
-        (pl.col("capital") * 0.8).alias("subscribed"),
-        pl.col("established_on").alias("subscribed_on"),
-        pl.col("cancelled_on").alias("left_on"),
-    )
     chosen = on_some(firms, rng, 0.2)
     other: pl.DataFrame = firms[rng.integers(0, len(firms), len(chosen)).tolist()]
-    held = chosen.with_columns(other["name"].alias("holder"), other["credit_code"].alias("code")).select(
+    owners = firms.with_columns(holder_name="legal_representative", holder_code="legal_representative_id")
+    bodies = chosen.with_columns(holder_name=other["name"], holder_code=other["credit_code"])
+    held = _held(bodies, "2", "法人股东", 0.2).filter(pl.col("credit_code") != pl.col("holder_code"))
+    return pl.concat([_held(owners, "1", "自然人股东", 0.8), held])
+
+
+def _held(firms: pl.DataFrame, number: str, kind: str, share: float) -> pl.DataFrame:
+    """The share that each firm's ``holder_name`` has of it."""
+    return firms.select(
         "credit_code",
-        pl.lit("2").alias("holder_no"),
+        pl.lit(number).alias("holder_no"),
         pl.col("name").alias("org_name"),
-        pl.col("holder").alias("holder_name"),
-        pl.lit("法人股东").alias("holder_kind"),
-        pl.col("code").alias("holder_code"),
-        (pl.col("capital") * 0.2).alias("subscribed"),
+        "holder_name",
+        pl.lit(kind).alias("holder_kind"),
+        "holder_code",
+        (pl.col("capital") * share).alias("subscribed"),
         pl.col("established_on").alias("subscribed_on"),
         pl.col("cancelled_on").alias("left_on"),
     )
-    return pl.concat([owners, held.filter(pl.col("credit_code") != pl.col("holder_code"))])
 
 
 def tax_registration(city: City) -> pl.DataFrame:

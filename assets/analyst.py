@@ -88,7 +88,7 @@ def _role_build(
     tables = [table for table in titles if table[0] in ROLE_LAYERS and role.covers(*table)]
     return Build(
         makes=(
-            ("ops", f"{code}_views"),
+            _views_of(code),
             *((f"role/{code}", stored_name(table)) for table in (*tables, FRESHNESS)),
         ),
         reads=(*tables, *(table for table in titles if table[0] == "shared"), CATALOGUE, FRESHNESS),
@@ -103,7 +103,7 @@ def _role_build(
 
 def _bureau_build(shown: Sequence[TableName], titles: Mapping[TableName, Title], declared: Tables) -> Build:
     return Build(
-        makes=(("ops", "bureau_views"),),
+        makes=(_views_of("bureau"),),
         reads=tuple(shown),
         title=Title(zh="数据局视图", en="The bureau's DuckDB file"),
         description="bureau.duckdb：全部表的视图。Views over every full table.",
@@ -198,8 +198,8 @@ def build_role(
         shown = _full_view(context, stored, *of_ops(FRESHNESS[1]))
         views.append(replace(shown, schema=FRESHNESS[0], name=FRESHNESS[1]))
     tightened = _tightened(context, code, seen)
-    commits["ops", f"{code}_views"] = _publish_views(context, code, seen)
-    views.append(_ops_view(context, ("ops", f"{code}{VIEWS_SUFFIX}")))
+    commits[_views_of(code)] = _publish_views(context, code, seen)
+    views.append(_ops_view(context, _views_of(code)))
     hold(context.home, role_file(context.home, code))
     replace_file(role_file(context.home, code), views, context.home.work, macros)
     read = read_files(context.home)
@@ -291,10 +291,15 @@ def _publish_freshness(context: Context, stored: TableName, k: int) -> Commit:
         return context.lake.publish(*stored, rows, key=["resource"])
 
 
+def _views_of(code: str) -> TableName:
+    """The table that says what a role's file shows, or the bureau's."""
+    return "ops", code + VIEWS_SUFFIX
+
+
 def _publish_views(context: Context, code: str, seen: Sequence[Mapping[str, str]]) -> Commit:
     names = ("schema", "view", "column", "title", "mask", "sharing")
     frame = pl.DataFrame(list(seen), schema=dict.fromkeys(names, pl.String))
-    return context.lake.publish("ops", f"{code}_views", frame, key=["schema", "view", "column"])
+    return context.lake.publish(*_views_of(code), frame, key=["schema", "view", "column"])
 
 
 def _products_for(
@@ -326,7 +331,7 @@ def _ops_view(context: Context, table: TableName, title: Title | None = None) ->
 
 def build_bureau(context: Context, titles: Mapping[TableName, Title], declared: Tables) -> Built:
     """Make ``bureau.duckdb``: every table that exists, as it is stored, and a list of its columns."""
-    own = ("ops", "bureau_views")
+    own = _views_of("bureau")
     present = [
         (layer, name) for layer in BUREAU_LAYERS for name in context.lake.names(layer) if (layer, name) != own
     ]
@@ -376,7 +381,7 @@ def _entry_title(context: Context, table: TableName) -> Title | None:
 
 def _tightened(context: Context, code: str, seen: Sequence[Mapping[str, str]]) -> bool:
     """Whether the role saw something before that it no longer sees, or not so any more."""
-    own = ("ops", f"{code}_views")
+    own = _views_of(code)
     before = context.lake.scan(*own).collect().to_dicts() if context.lake.exists(*own) else []
     return any(column not in seen for column in before)
 
@@ -408,6 +413,4 @@ def _end(context: Context, code: str, titles: Mapping[TableName, Title]) -> Buil
     for name in context.lake.names(f"role/{code}"):
         context.lake.drop(f"role/{code}", name)
     commit = _publish_views(context, code, [])
-    return Built(
-        {("ops", f"{code}_views"): commit}, {"ended": f"{code}: the grant is over, nothing is shown"}
-    )
+    return Built({_views_of(code): commit}, {"ended": f"{code}: the grant is over, nothing is shown"})

@@ -21,12 +21,13 @@ from assets.build import Build, Context, TableName
 from assets.ingest.decoding import UnreadableError, sweep_scratch
 from assets.ingest.deliveries import delivered_files
 from assets.ingest.exchange import content_of
+from assets.push_evidence import entry_of
 from assets.recipes import all_builds
 from assets.replay import REBUILT, replay, take_readings_back
 from assets.standard import landed_cells, landed_rows
 from assets.surroundings import other_tables
 from catalog.model import Title
-from lake.entries import Entries, EntryGoneError
+from lake.entries import EntryGoneError
 from lake.ledger import Push, PushState, open_ledger
 from lake.locks import writing
 from lake.purges import PurgeError, Purges, Step, Tombstone, set_stone
@@ -123,8 +124,7 @@ def _said_by(context: Context, push: Push) -> tuple[pl.DataFrame, pl.Series] | N
     if not (context.home.landing / push.resource / push.id).exists():
         return None
     try:
-        now = context.catalogue.entries.get(push.resource)
-        entry = Entries(context.home, context.lake).of([push], now)[push.id]
+        entry = entry_of(context, push)
         rows = landed_rows(context, push, entry, None, other_tables(context.lake, entry))
         return rows, landed_cells(context, push, entry)
     except (UnreadableError, EntryGoneError):

@@ -17,12 +17,12 @@ import polars as pl
 
 from assets.build import Context
 from assets.ingest.operations import DELETED
+from assets.push_evidence import entry_of
 from assets.standard import DUPLICATE, SUPERSEDED, landed_rows
 from assets.surroundings import content_hash, other_tables
 from catalog.errors import MendableError
 from catalog.model import Entry, Mode
 from lake.answers import reasoned
-from lake.entries import Entries
 from lake.hashes import ROW_HASH
 from lake.ledger import Ledger, Push, PushState, open_ledger
 from lake.locks import writing
@@ -273,9 +273,7 @@ def _ruled_on(
 def _released_row(context: Context, entry: Entry, push: Push, row: int) -> pl.DataFrame:
     """The row as standard takes it in; one whose key cannot be read, or that asks for a deletion, is refused."""
     tables = other_tables(context.lake, entry)
-    coming = landed_rows(
-        context, push, Entries(context.home, context.lake).of([push], entry)[push.id], [row], tables
-    )
+    coming = landed_rows(context, push, entry_of(context, push), [row], tables)
     unread = [name for name in entry.delivery.key if coming[name].null_count()]
     if unread:
         titles = "、".join(entry.columns[name].title for name in unread)

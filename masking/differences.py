@@ -16,7 +16,7 @@ from masking.compile import SUBJECT
 from masking.product import COUNT_COLUMN
 
 _NTH, _ALL, _MOVES = "_nth", "_all", "_moves"
-_BESIDE, _BEFORE, _AFTER = "_beside", "_before", "_after"
+_BEFORE, _AFTER = "_before", "_after"
 
 
 @dataclass(frozen=True)

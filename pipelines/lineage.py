@@ -105,7 +105,7 @@ def _of_theme(context: Context, path: Path, declared: Tables) -> TableLineage:
     )
     policy = load_policy(context.catalogue.root, [])
     types = column_types(theme, shape, declared, policy) if policy else Loosened({})
-    said = _policy_lines(context.catalogue, policy) if policy else {}
+    said = _policy_lines(context.catalogue, policy) if policy and types.lines else {}
     columns = {
         name: Column(
             name,

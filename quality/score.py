@@ -89,15 +89,10 @@ def _condition_columns(condition: Any) -> Iterator[str]:
             yield from _condition_columns(part)
 
 
-def expected(plan: Plan, earlier: Sequence[Counts], own: Counts) -> dict[str, float]:
-    """B of each rule: what is on record before a push. The first push has nothing before it and is measured by itself."""
-    return on_record(plan, earlier or [own])[-1]
-
-
 def on_record(plan: Plan, pushes: Sequence[Counts]) -> list[dict[str, float]]:
     """B of each rule after each of these pushes. Of a snapshot the most that was ever assessed, for what was there is to be
     there; else the highest that the median of the last pushes ever was, for days differ. Rules on required columns expect
-    at least the entry's ``min_rows``."""
+    at least the entry's ``min_rows``. The first push has nothing before it and is measured by its own."""
     rules, delivery = scored_rules(plan), plan.entry.delivery
     if not pushes or not rules:
         return [{} for _ in pushes]

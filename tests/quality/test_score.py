@@ -17,7 +17,6 @@ from quality.score import (
     Counts,
     Slot,
     department_scores,
-    expected,
     needed_columns,
     on_record,
     overall,
@@ -48,6 +47,11 @@ CELLS = [
 ROWS = st.lists(st.fixed_dictionaries({name: st.sampled_from(CELLS) for name in COLUMNS}), max_size=8)
 SHARES = st.one_of(st.none(), st.floats(0, 1))
 PUSHES = st.fixed_dictionaries(dict.fromkeys(Dimension, SHARES))
+
+
+def expected(plan: Plan, earlier: list[Counts], own: Counts) -> dict[str, float]:
+    """What is on record before a push: the first is measured by itself."""
+    return on_record(plan, earlier or [own])[-1]
 
 
 def counts(rows: Sequence[Mapping[str, str | None]], columns: Sequence[str] = tuple(COLUMNS)) -> Counts:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from assets import base, theme
+from assets.base.licence_verification import file_digest, verify
 from benchmarks.truth import Told, crosswalk_by_method, deliver, golden_by_field
 from catalog.base_model import load_bases
-from demo import exports
+from demo import exports, licences
 from lake.ledger import PushState, open_ledger
 from tests.assets.small_lake import build_all
 
@@ -163,6 +165,20 @@ def test_licences_are_the_citys_with_their_chains(told: Told) -> None:
     assert held["chain_id"].n_unique() == truth["chain"].n_unique()
     newest = truth.group_by("chain").agg(pl.col("licence_id").sort_by("version").last())
     assert set(current["licence_id"]) == set(newest["licence_id"])
+
+
+def test_a_licence_is_verified_by_its_file(told: Told, tmp_path: Path) -> None:
+    """The files that the demo leaves to try: one that is good, the same with a byte changed, and a revoked one."""
+    licences.write_samples(told.usable("electronic_licence"), tmp_path, TODAY)
+    genuine, altered, revoked = (
+        verify(told.context, TODAY, digest=file_digest(tmp_path / f"{name}.txt"))
+        for name in ("genuine", "altered", "revoked")
+    )
+    assert (genuine.good, altered.good, revoked.good) == (True, False, False)
+    assert (altered.licence, revoked.reason.en) == ({}, "revoked")
+    held = told.table("base", "licence")
+    assert held["file_digest"].null_count() == 0
+    assert held["file_digest"].is_unique().all()
 
 
 def test_every_row_is_given_to_whom_it_is_of(told: Told) -> None:

@@ -42,12 +42,23 @@ def new_part(folder: Path) -> Path:
     return folder / f"part-{uuid.uuid4().hex}.parquet"
 
 
-def write_part(rows: pl.LazyFrame, folder: Path, statistics: Collection[str] | None = None) -> Part:
-    """Stream rows into a new Parquet file in ``folder``; it becomes visible only when it is committed."""
+def write_part(
+    rows: pl.LazyFrame, folder: Path, statistics: Collection[str] | None = None, group_rows: int | None = None
+) -> Part:
+    """Stream rows into a new Parquet file in ``folder``; it becomes visible only when it is committed.
+
+    ``group_rows`` in a row group, each with its own bounds, where readers are to skip the others."""
     path = new_part(folder)
     wanted = statistics is None or set(rows.collect_schema().names()) <= set(statistics)
     # the first of zstd's levels makes files as small as the default, a fifth sooner
-    rows.sink_parquet(path, compression="zstd", compression_level=1, statistics=wanted, sync_on_close="all")
+    rows.sink_parquet(
+        path,
+        compression="zstd",
+        compression_level=1,
+        statistics=wanted,
+        row_group_size=group_rows,
+        sync_on_close="all",
+    )
     return describe_part(path)
 
 

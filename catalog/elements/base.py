@@ -69,7 +69,9 @@ class Companion:
 
 @dataclass(frozen=True)
 class Element:
-    """A kind of value (数据元). ``standardise`` takes raw text to ``dtype``: null where it cannot be read."""
+    """A kind of value (数据元). ``standardise`` takes raw text to ``dtype``: null where it cannot be read.
+
+    ``nothing`` are words that say, of this kind of value only, that there is none: a validity without an end."""
 
     code: str
     title: Title
@@ -79,6 +81,7 @@ class Element:
     standardise: Expression
     checks: tuple[Check, ...] = ()
     companions: tuple[Companion, ...] = ()
+    nothing: tuple[str, ...] = ()
 
 
 def tidy(raw: pl.Expr) -> pl.Expr:

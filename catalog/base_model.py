@@ -64,11 +64,12 @@ class BaseField(Declaration):
 
 class Event(Declaration):
     """Something that happens to an entity: the columns that tell the day, and in the same order those that tell the
-    last day of what began with it."""
+    last day of what began with it. Only rows count in which each column of ``where`` has one of its values."""
 
     title: Text
     day: tuple[Reference, ...] = Field(min_length=1)
     until: tuple[Reference, ...] = ()
+    where: dict[Code, tuple[Text, ...]] = Field(default_factory=dict)
 
 
 class State(Declaration):
@@ -206,12 +207,23 @@ def _faults(catalogue: Catalogue, base: Base, place: Place) -> Iterator[Fault]:
         for name in sorted(set(names) - set(base.fields)):
             yield Fault(place.file, place.line((key,)), key, f"{name} is no field", "correct the name")
     for name, event in base.events.items():
-        for reference in (*event.day, *event.until):
-            owner, column = base.split(reference)
-            entry = catalogue.entries.get(base.sources[owner].resource) if owner in base.sources else None
-            if entry is None or column not in entry.columns:
-                what, line = f"{reference} names no source column", place.line(("events", name))
-                yield Fault(place.file, line, f"events.{name}", what, "correct the name")
+        for what in _event_problems(catalogue, base, event):
+            yield Fault(place.file, place.line(("events", name)), f"events.{name}", what, "correct the name")
+
+
+def _event_problems(catalogue: Catalogue, base: Base, event: Event) -> Iterator[str]:
+    """What of an event's declaration is no column of a source, or a value that its column can never have."""
+    for reference in (*event.day, *event.until):
+        owner, column = base.split(reference)
+        entry = catalogue.entries.get(base.sources[owner].resource) if owner in base.sources else None
+        if entry is None or column not in entry.columns:
+            yield f"{reference} names no source column"
+            continue
+        for asked, wanted in event.where.items():
+            if asked not in entry.columns:
+                yield f"{entry.code}.{asked} is no column of the catalogue"
+            elif unknown := sorted(set(wanted) - set(entry.columns[asked].values or wanted)):
+                yield f"{entry.code}.{asked} is never {', '.join(unknown)}"
 
 
 def _field_faults(

@@ -38,6 +38,7 @@ from pipelines.services import free_port, gateway_service, running, wait_until_u
 ROOT = Path(__file__).parent.parent
 README, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
 ANALYST, NOTEBOOK = ROOT / "docs" / "analyst.md", ROOT / "docs" / "starter.ipynb"
+IDENTITY, LAND = ROOT / "docs" / "identity.md", ROOT / "docs" / "land.md"
 CONTRIBUTING, ARCHITECTURE = ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"
 DOCUMENTS = (README, CHINESE, CONTRIBUTING, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
 PEOPLE = 1_000
@@ -290,6 +291,17 @@ def test_the_analysts_ten_questions_are_answered(desk: Path) -> None:
             load_spatial(connection)
             assert connection.execute(question).fetchall(), question
     assert "spatial.duckdb_extension" in run("\n".join(blocks(ANALYST, "sh")), desk)
+
+
+@pytest.mark.slow
+def test_what_is_asked_of_people_organisations_and_land_is_answered(desk: Path) -> None:
+    """Of the full tables; whether anybody lives in a hazard zone is the small city's luck."""
+    with duckdb.connect(str(desk / ".citylake" / "bureau.duckdb"), read_only=True) as connection:
+        load_spatial(connection)
+        for question in blocks(LAND, "sql"):
+            connection.execute(question)
+        (heirs,) = blocks(IDENTITY, "sql")
+        assert connection.execute(heirs).fetchall()
 
 
 @pytest.mark.slow

@@ -50,6 +50,7 @@ _MOST = 0.25
 _COMPARED = 0.5
 #: As many rows are nothing to either.
 _SMALL = 10_000
+_OF_GROUPS = "which groups may be seen follows from all of them"
 #: What a theme was made from, by its code.
 _NOTE = "theme.{}"
 #: By which SQL asks for the day.
@@ -239,15 +240,16 @@ def _exchanged(context: Context, theme: Theme, then: Note | None, now: Note) -> 
     """Make anew only the rows that rest on what has changed, once the theme's tests hold for all of them; raises
     :class:`_WholeError` where that is not known."""
     table = ("theme", theme.header.code)
+    if theme.header.subject:
+        raise _WholeError(_OF_GROUPS)
     if then is None or then.declared != now.declared:
         msg = "it, or the day it asks for, is another than last time" if then else "for the first time"
         raise _WholeError(msg)
+    _refuse_other(context, table, then, now)
     _refuse_long(context, theme, then, now)
     local = _local(context, theme)
     with writing(context.home, ".".join(table)), _connection(context) as connection:
-        if not same(then, now.with_made(context, [table]), table):
-            msg = "its table is not as it was left"
-            raise _WholeError(msg)
+        _refuse_other(context, table, then, now)
         changed = _changed(context, local, then, now)
         expose(connection, context, theme.reads, under=WHOLE)
         keys = narrow(connection, local, changed)
@@ -283,6 +285,12 @@ def _exchanged(context: Context, theme: Theme, then: Note | None, now: Note) -> 
     return commit, {"made anew by": local.key, "keys": len(keys)}
 
 
+def _refuse_other(context: Context, table: TableName, then: Note, now: Note) -> None:
+    if not same(then, now.with_made(context, [table]), table):
+        msg = "its table is not as it was left"
+        raise _WholeError(msg)
+
+
 def _refuse_long(context: Context, theme: Theme, then: Note, now: Note) -> None:
     """Finding what has changed takes longer than making all where most of what is read lies in files written since: rows of
     a few, and beside them all that only came along."""
@@ -309,8 +317,7 @@ def _local(context: Context, theme: Theme) -> Local:
 def theme_locality(theme: Theme, tables: Tables) -> Local:
     """By which key the theme's rows can be made anew alone; raises :class:`NotLocalError` with the reason why by none."""
     if theme.header.subject:
-        msg = "which groups may be seen follows from all of them"
-        raise NotLocalError(msg)
+        raise NotLocalError(_OF_GROUPS)
     return find_local(theme.sql, inputs_of(theme, tables), theme.header.key)
 
 
@@ -411,10 +418,11 @@ def _only_large(
     if groups.source:
         connection.execute(f"CREATE TEMP TABLE {SOURCE} AS {groups.source}")
     result = connection.execute(groups.result).pl()
-    lifted = loosened_columns(theme.sql, subject, result.schema, inputs, theme.header.columns, policy)
+    lifted = loosened_columns(theme.sql, subject, result.schema, inputs, theme.header.columns, policy, groups)
     notes: dict[str, int | float | str] = {}
     if lifted.lines:
-        sizes = connection.execute(groups.sizes).pl()
+        once = connection.execute(groups.once).fetchone()
+        sizes = connection.execute(groups.sizes_once if once and once[0] else groups.sizes).pl()
         left = suppress(result, groups, sizes, lifted.k, lifted.largest_share)
         notes = {
             "k": lifted.k,

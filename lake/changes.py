@@ -104,7 +104,12 @@ def plan_change(
 
 
 def plan_exchange(
-    table: DeltaTable, folder: Path, coming: pl.DataFrame, leaving: pl.Expr, order: str
+    table: DeltaTable,
+    folder: Path,
+    coming: pl.DataFrame,
+    leaving: pl.Expr,
+    order: str,
+    sort: Sequence[str] = (),
 ) -> Planned | None:
     """The rows of ``coming`` instead of those that are ``leaving``, file by file; one in which that changes nothing stays.
 
@@ -130,7 +135,8 @@ def plan_exchange(
         departing = old.join(new, on=new.columns, how="anti", nulls_equal=True).height
         if arriving or departing:
             kept = scan_files(table, folder, paths.get(group, [])).filter(~leaving).collect()
-            parts.append(write_part(pl.concat([kept, new]).lazy(), folder))
+            every = pl.concat([kept, new]).lazy()
+            parts.append(write_part(every.sort(sort, nulls_last=True) if sort else every, folder))
             mine = files.filter(pl.col(_GROUP) == group).select("path", "size_bytes")
             removed += [_removed(*file) for file in mine.iter_rows()]
             inserted, deleted = inserted + arriving, deleted + departing

@@ -362,16 +362,20 @@ class Lake:
         whose: pl.Series,
         also: pl.Expr | None = None,
         key: str,
+        sort: Sequence[str] = (),
     ) -> Commit:
         """Put ``rows`` in the place of those whose ``key`` is among ``whose``, and of those that are ``also`` meant, in one commit.
 
-        A file in which nothing changes stays; where all do, there is no new version. Files hold ranges of ``key``."""
+        A file in which nothing changes stays; where all do, there is no new version. Files hold ranges of ``key``; in the order
+        of ``sort``, if it is named."""
         leaving = pl.col(key).is_in(whose.implode())
         if also is not None:
             leaving |= also
         leaving = leaving.fill_null(value=False)
         folder = self.path(layer, name)
-        return self._commit(layer, name, None, lambda table: plan_exchange(table, folder, rows, leaving, key))
+        return self._commit(
+            layer, name, None, lambda table: plan_exchange(table, folder, rows, leaving, key, sort)
+        )
 
     def forget(self, layer: str, name: str, keep: Collection[Path] = ()) -> None:
         """Remove all but the current version: superseded Parquet files (save those to ``keep``), and the log entries that

@@ -10,12 +10,15 @@ import os
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,25 @@ def _stats(footer: Any) -> dict[str, Any]:
         if any(not chunk.has_min_max and chunk.num_values for chunk in chunks):
             continue  # bounds of some row groups only would hide the rows of the others
         low, high = (
-            (_json(min(c.min for c in bounds)), _json(max(c.max for c in bounds))) if bounds else (None, None)
+            (
+                _json(min(_bound(chunk, "min") for chunk in bounds)),
+                _json(max(_bound(chunk, "max") for chunk in bounds)),
+            )
+            if bounds
+            else (None, None)
         )
         if low is not None and high is not None:
             stats["minValues"][name], stats["maxValues"][name] = low, high
     return stats
+
+
+def _bound(chunk: Any, which: str) -> Any:
+    """A row group's minimum or maximum of a column. pyarrow would make an instant by way of pandas, whose import takes
+    longer than the writing of a small part."""
+    kind = json.loads(chunk.logical_type.to_json()) if chunk.logical_type else {}
+    if kind.get("isAdjustedToUTC") and kind.get("timeUnit") == "microseconds":
+        return _EPOCH + timedelta(microseconds=getattr(chunk, f"{which}_raw"))
+    return getattr(chunk, which)
 
 
 def _json(value: Any) -> Any:

@@ -387,7 +387,12 @@ class Footer:
     def row_group(self, index: int) -> SimpleNamespace:
         low, high, values, nulls = self._groups[index]
         bounds = SimpleNamespace(
-            min=low, max=high, has_min_max=low is not None, num_values=values, null_count=nulls
+            min=low,
+            max=high,
+            has_min_max=low is not None,
+            num_values=values,
+            null_count=nulls,
+            logical_type=None,
         )
         return SimpleNamespace(column=lambda _: SimpleNamespace(statistics=bounds))
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.as_of import SINCE, UNTIL, masked_states
-from assets.base.history import FROM, INSTANT, TO, as_of
+from assets.base.history import as_of
+from assets.base.states import FROM, INSTANT, TO
 from catalog.elements.base import Mask
 from catalog.load import load
 from catalog.model import SharingType

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from assets import base
 from assets.analyst import builds as analyst_builds
 from assets.base.erasure import erase
-from assets.base.history import FROM, TO, as_of, keyed_tables, record
+from assets.base.history import as_of, keyed_tables, record
+from assets.base.states import FROM, TO
 from assets.build import Context
 from catalog.load import Catalogue
 from catalog.model import Way

@@ -77,6 +77,20 @@ def update(context: Context, base: Base, ids: pl.Series | None) -> Commit:
         return lake.publish_parts("base", name, parts, schema)
 
 
+def held_since(context: Context, base: Base, entity: str) -> Mapping[str, date]:
+    """From which day on each field of an entity has been what it is; none of what it has been as far back as is known."""
+    name, of = base.code + SUFFIX, pl.col(base.id_column)
+    if not context.lake.exists("base", name):
+        return {}
+    rows = periods(context.lake.scan("base", name).filter(of == entity).collect(), base).to_dicts()
+    found = {}
+    for field in base.fields:
+        other = [number for number, row in enumerate(rows) if row[field] != rows[-1][field]]
+        if other:
+            found[field] = rows[other[-1] + 1][VALID_FROM]
+    return found
+
+
 def _shape(history: pl.Schema) -> pl.Schema:
     record = {name: history[name] for name in record_columns(history)}
     return pl.Schema({**record, VALID_FROM: pl.Date(), VALID_TO: pl.Date()})

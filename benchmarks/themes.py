@@ -26,6 +26,7 @@ from demo.places import divisions, towns
 from lake.home import Home
 from lake.tables import Lake
 from masking.columns import declared_tables
+from masking.lineage import Tables
 
 PEOPLE = int(os.environ.get("CITYLAKE_BENCH_PEOPLE", "2000000"))
 TODAY = date.today()  # noqa: DTZ011 - of the machine: themes ask for the last year
@@ -43,6 +44,18 @@ ROWS = {
     ("standard", "pension_payment"): 1.5,
     ("standard", "subsidy_payment"): 0.5,
     ("standard", "school_enrolment"): 0.15,
+}
+#: By what a row of a base table is the same after a change.
+IDENTITY = {
+    "person": ["person_id", "resident_id"],
+    "legal_entity": ["legal_entity_id", "credit_code"],
+    "licence": ["licence_id"],
+    "building": ["building_no"],
+}
+_PLACE = {
+    "_push": pl.lit("p1"),
+    "_row": pl.col("n"),
+    "_row_hash": pl.col("n").hash(seed=99).reinterpret(signed=True),
 }
 Column = Callable[[], pl.Expr]
 
@@ -216,13 +229,37 @@ def prepare(folder: Path) -> None:
     context, declared = _open(folder), declared_tables(load())
     context.lake.append("base", "division", divisions())
     for table, share in ROWS.items():
-        made = columns(table)
         rows = pl.LazyFrame({"n": pl.int_range(int(PEOPLE * share), eager=True)})
-        shaped = rows.select(
-            made.get(name, pl.lit(None)).cast(column.dtype).alias(name)
-            for name, column in declared[table].items()
-        )
-        context.lake.append(*table, shaped)
+        context.lake.append(*table, _shaped(rows, table, declared))
+
+
+def _shaped(rows: pl.LazyFrame, table: tuple[str, str], declared: Tables) -> pl.LazyFrame:
+    """A table's columns of the rows numbered ``n``."""
+    made = {**columns(table), **_PLACE}
+    return rows.select(
+        made.get(name, pl.lit(None)).cast(column.dtype).alias(name)
+        for name, column in declared[table].items()
+    )
+
+
+def prepare_change(folder: Path) -> None:
+    """The same tables, every theme built, and then a hundredth of each table changed: of what the base databases hold these
+    rows have become like others, and departments have delivered as many new ones."""
+    prepare(folder)
+    context, declared = _open(folder), declared_tables(load())
+    for path in sorted(FOLDER.glob("*.sql")):
+        build(context, _theme(context, path.stem))
+    for table, share in ROWS.items():
+        every = int(PEOPLE * share)
+        if table[0] == "base":
+            few = pl.LazyFrame({"n": pl.int_range(0, every, 100, eager=True)})
+            own = _shaped(few, table, declared).select(IDENTITY[table[1]]).collect()
+            rows = _shaped(few.select(pl.col("n") + every), table, declared).collect().with_columns(own)
+            key = own.columns[0]
+            context.lake.exchange(*table, rows, whose=rows[key], key=key)
+        else:
+            new = pl.LazyFrame({"n": pl.int_range(every, every + every // 100, eager=True)})
+            context.lake.append(*table, _shaped(new, table, declared))
 
 
 def _open(folder: Path) -> Context:

@@ -63,6 +63,10 @@ class Groups:
     """the query itself"""
     sizes: str
     """SQL: a row for each group, with its subjects, and how many of them take part in each number"""
+    once: str
+    """SQL: whether no subject has several rows"""
+    sizes_once: str
+    """the same as ``sizes`` where none has, in half the time"""
 
 
 @dataclass(frozen=True)
@@ -113,14 +117,17 @@ def read_groups(sql: str, subject: str, tables: Tables) -> Groups:
             columns[column.alias_or_name] = tuple(numbers.index(number) for number in found)
     _refuse_other_groups(scopes[-1], {key.alias_or_name for key in keys})
     names = tuple(key.alias_or_name for key in keys)
-    source, once = _source_apart(query)
+    source, apart = _source_apart(query)
+    members = _members(apart, [key for key in apart.selects if not _aggregates(key)], numbers, subject)
     return Groups(
         keys=names,
         columns=columns,
         numbers=tuple(numbers),
         source=source,
-        result=once.sql("duckdb"),
-        sizes=_sizes(once, [key for key in once.selects if not _aggregates(key)], numbers, subject),
+        result=apart.sql("duckdb"),
+        sizes=_sizes(members, names, numbers, once=False),
+        once=f"SELECT count(_subject) = count(DISTINCT _subject) FROM ({members})",  # noqa: S608 - of a theme's own SQL
+        sizes_once=_sizes(members, names, numbers, once=True),
     )
 
 
@@ -145,9 +152,11 @@ def loosened_columns(
     tables: Tables,
     titles: Mapping[str, str],
     policy: Policy,
+    groups: Groups | None = None,
 ) -> Loosened:
-    """The columns of a query of groups, each as loose as the policy's lines allow; raises as :func:`read_groups`."""
-    read_groups(sql, subject, tables)
+    """The columns of a query of groups, each as loose as the policy's lines allow; raises as :func:`read_groups`, whose
+    answer ``groups`` is where it has been asked."""
+    _ = groups or read_groups(sql, subject, tables)
     root = scopes_of(sql, tables)[-1]
     choosers = [("count", _known(origin, tables)) for origin in trace(sql, tables).rows]
     found: dict[str, SourceColumn] = {}
@@ -264,14 +273,13 @@ def _counted(count: exp.Expr, of: exp.Expr | None, condition: exp.Expr) -> exp.E
     return exp.and_(condition.copy(), *(part.copy().is_(exp.null()).not_() for part in parts))
 
 
-def _sizes(query: exp.Select, keys: Sequence[exp.Expr], numbers: Sequence[Number], subject: str) -> str:
-    """How many subjects are in each group, in each number, and in each number but not in another."""
+def _members(query: exp.Select, keys: Sequence[exp.Expr], numbers: Sequence[Number], subject: str) -> str:
+    """SQL: a row for each row of a group, with its subject, and whether it takes part in each number, and with how much."""
     members = query.copy()
     for part in ("group", "having", "order"):
         members.set(part, None)
     taking = [f"{number.taking_part} AS _takes_{place}" for place, number in enumerate(numbers)]
-    summed = [place for place, number in enumerate(numbers) if number.summed]
-    amounts = [f"abs({numbers[n].summed}) AS _amount_{n}" for n in summed]
+    amounts = [f"abs({numbers[n].summed}) AS _amount_{n}" for n in _summed(numbers)]
     members = members.select(
         *(key.copy() for key in keys),
         f'"{subject}" AS _subject',
@@ -280,29 +288,59 @@ def _sizes(query: exp.Select, keys: Sequence[exp.Expr], numbers: Sequence[Number
         append=False,
         dialect="duckdb",
     )
-    places = range(len(numbers))
-    names = [f'"{key.alias_or_name}"' for key in keys]
-    each = [
-        *(f"coalesce(bool_or(_takes_{n}), false) AS _takes_{n}" for n in places),
-        *(f"sum(_amount_{n}) FILTER (_takes_{n}) AS _amount_{n}" for n in summed),
-    ]
-    apart = [
-        f"count(*) FILTER (_takes_{n} AND NOT _takes_{m}) AS _n_{n}_{m}"
-        for n in places
-        for m in places
-        if n != m
+    return members.sql("duckdb")
+
+
+def _summed(numbers: Sequence[Number]) -> list[int]:
+    return [place for place, number in enumerate(numbers) if number.summed]
+
+
+def _sizes(members: str, keys: Sequence[str], numbers: Sequence[Number], *, once: bool) -> str:
+    """How many subjects are in each group, in each number, and in each number but not in another.
+
+    Subjects that take part in the same numbers are counted together first."""
+    places, summed = range(len(numbers)), _summed(numbers)
+    names = [f'"{key}"' for key in keys]
+    takes = [f"_takes_{n}" for n in places]
+    if once:
+        each = [
+            *(f"coalesce({name}, false) AS {name}" for name in takes),
+            *(f"CASE WHEN _takes_{n} THEN _amount_{n} END AS _amount_{n}" for n in summed),
+        ]
+        by = ""
+    else:
+        each = [
+            *(f"coalesce(bool_or({name}), false) AS {name}" for name in takes),
+            *(f"sum(_amount_{n}) FILTER (_takes_{n}) AS _amount_{n}" for n in summed),
+        ]
+        by = f" GROUP BY {', '.join([*names, '_subject'])}"
+    alike = [
+        "count(*) AS _c",
+        *(f"max(_amount_{n}) AS _most_{n}, sum(_amount_{n}) AS _sum_{n}" for n in summed),
     ]
     of_groups = [
-        *(f"count(*) FILTER (_takes_{n}) AS _n_{n}" for n in places),
-        *(f"max(_amount_{n}) / sum(_amount_{n}) AS _share_{n}" for n in summed),
+        f"{_count()} AS _n",
+        *(f"{_count(f'_takes_{n}')} AS _n_{n}" for n in places),
+        *(f"max(_most_{n}) / sum(_sum_{n}) AS _share_{n}" for n in summed),
+        *(
+            f"{_count(f'_takes_{n} AND NOT _takes_{m}')} AS _n_{n}_{m}"
+            for n in places
+            for m in places
+            if n != m
+        ),
     ]
-    by = ", ".join(names)
     return (
         f"WITH subjects AS (SELECT {', '.join([*names, '_subject', *each])} "  # noqa: S608 - of a theme's own SQL
-        f"FROM ({members.sql('duckdb')}) WHERE _subject IS NOT NULL GROUP BY {', '.join([*names, '_subject'])}) "
-        f"SELECT {', '.join([*names, 'count(*) AS _n', *of_groups, *apart])} FROM subjects"
-        + (f" GROUP BY {by}" if names else "")
+        f"FROM ({members}) WHERE _subject IS NOT NULL{by}), "
+        f"alike AS (SELECT {', '.join([*names, *takes, *alike])} FROM subjects GROUP BY ALL) "
+        f"SELECT {', '.join([*names, *of_groups])} FROM alike"
+        + (f" GROUP BY {', '.join(names)}" if names else "")
     )
+
+
+def _count(which: str = "") -> str:
+    some = f" FILTER ({which})" if which else ""
+    return f"CAST(coalesce(sum(_c){some}, 0) AS BIGINT)"
 
 
 def _refuse_other_groups(root: Scope, keys: set[str]) -> None:

@@ -106,9 +106,14 @@ def squeeze(raw: pl.Expr) -> pl.Expr:
     return clean(unspaced(raw))
 
 
-def already(pattern: str) -> Expression:
+@dataclass(frozen=True)
+class Already:
     """The value itself where it matches ``pattern``, else null: text that :class:`Shortcut` need not touch."""
-    return lambda raw: pl.when(raw.str.contains(pattern)).then(raw)
+
+    pattern: str
+
+    def __call__(self, raw: pl.Expr) -> pl.Expr:
+        return pl.when(raw.str.contains(self.pattern)).then(raw)
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,14 @@ class Shortcut:
         return raw.map_batches(self._apply, return_dtype=self.dtype, is_elementwise=True)
 
     def _apply(self, cells: pl.Series) -> pl.Series:
+        if isinstance(self.known, Already):
+            # the cells that are left as they are need not be copied first
+            left = (~cells.str.contains(self.known.pattern)).arg_true()
+            return (
+                cells.clone().scatter(left, self._by_distinct_value(cells.gather(left)))
+                if len(left)
+                else cells
+            )
         values = self._computed(self.known, cells)
         if values.null_count() == cells.null_count():
             return values

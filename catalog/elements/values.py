@@ -14,13 +14,13 @@ import shapely
 from shapely.errors import ShapelyError
 
 from catalog.elements.base import (
+    Already,
     Check,
     Companion,
     Element,
     Expression,
     Mask,
     Shortcut,
-    already,
     clean,
     squeeze,
 )
@@ -371,7 +371,7 @@ def _element(
 
 
 def _text(pattern: str, thorough: Expression) -> Expression:
-    return Shortcut(already(pattern), thorough, pl.String())
+    return Shortcut(Already(pattern), thorough, pl.String())
 
 
 def _length(limit: int) -> Check:

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from catalog.load import load
 from masking.columns import declared_tables
@@ -49,7 +50,16 @@ def run(rows: list[Row], sql: str = SQL, share: float = 1.0) -> tuple[Suppressed
         if rows:
             connection.executemany("insert into base.legal_entity values (?, ?, ?, ?, ?)", rows)
         result, sizes = connection.execute(sql).pl(), connection.execute(groups.sizes).pl()
+        assert connection.execute(groups.once).fetchall() == [(_each_once(rows),)]
+        if _each_once(rows):
+            by = list(groups.keys)
+            assert_frame_equal(sizes.sort(by), connection.execute(groups.sizes_once).pl().sort(by))
     return suppress(result, groups, sizes, K, share), result
+
+
+def _each_once(rows: list[Row]) -> bool:
+    known = [row[0] for row in rows if row[0] is not None]
+    return len(known) == len(set(known))
 
 
 def some(count: int, division: str = "A", kind: str = "x", status: str = "open", first: int = 0) -> list[Row]:

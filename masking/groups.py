@@ -62,7 +62,7 @@ class Groups:
     result: str
     """the query itself"""
     sizes: str
-    """SQL: a row for each group, with its subjects, and how many of them take part in each number"""
+    """SQL: a row for each group, with its subjects, and how many of them take part in each number, and in the same ones"""
     once: str
     """SQL: whether no subject has several rows"""
     sizes_once: str
@@ -296,9 +296,8 @@ def _summed(numbers: Sequence[Number]) -> list[int]:
 
 
 def _sizes(members: str, keys: Sequence[str], numbers: Sequence[Number], *, once: bool) -> str:
-    """How many subjects are in each group, in each number, and in each number but not in another.
-
-    Subjects that take part in the same numbers are counted together first."""
+    """How many subjects are in each group, in each number, and (``_alike``) in the same ones: of these the first is the last
+    bit of ``mask``."""
     places, summed = range(len(numbers)), _summed(numbers)
     names = [f'"{key}"' for key in keys]
     takes = [f"_takes_{n}" for n in places]
@@ -314,6 +313,7 @@ def _sizes(members: str, keys: Sequence[str], numbers: Sequence[Number], *, once
             *(f"sum(_amount_{n}) FILTER (_takes_{n}) AS _amount_{n}" for n in summed),
         ]
         by = f" GROUP BY {', '.join([*names, '_subject'])}"
+    mask = " + ".join(["0", *(f"{1 << n} * CAST(_takes_{n} AS BIGINT)" for n in places)])
     alike = [
         "count(*) AS _c",
         *(f"max(_amount_{n}) AS _most_{n}, sum(_amount_{n}) AS _sum_{n}" for n in summed),
@@ -322,12 +322,7 @@ def _sizes(members: str, keys: Sequence[str], numbers: Sequence[Number], *, once
         f"{_count()} AS _n",
         *(f"{_count(f'_takes_{n}')} AS _n_{n}" for n in places),
         *(f"max(_most_{n}) / sum(_sum_{n}) AS _share_{n}" for n in summed),
-        *(
-            f"{_count(f'_takes_{n} AND NOT _takes_{m}')} AS _n_{n}_{m}"
-            for n in places
-            for m in places
-            if n != m
-        ),
+        f"list({{'mask': {mask}, 'subjects': _c}}) AS _alike",
     ]
     return (
         f"WITH subjects AS (SELECT {', '.join([*names, '_subject', *each])} "  # noqa: S608 - of a theme's own SQL

@@ -192,6 +192,25 @@ def test_a_place_on_the_border_of_two_counties_is_in_both(empty_lake: Context, c
     assert (("wrong_division", "1") in found(empty_lake)) == (claimed == "441881")
 
 
+def test_a_place_in_another_town_of_its_county_is_in_another_division(empty_lake: Context) -> None:
+    counties(empty_lake)
+    halves = {
+        "441802001": shapely.box(113.0, 23.0, 113.1, 23.2),
+        "441802002": shapely.box(113.1, 23.0, 113.2, 23.2),
+    }
+    towns = [{"code": code, "name": code, "geometry": in_gcj02(shape)} for code, shape in halves.items()]
+    put(empty_lake, "division_boundary", *towns, push="p3")
+    at = {"division_code": "441802001", "latitude": 23.1}
+    put(
+        empty_lake,
+        "building",
+        {"building_no": "1", "longitude": 113.05, **at},
+        {"building_no": "2", "longitude": 113.15, **at},
+        push="p4",
+    )
+    assert set(found(empty_lake)) == {("wrong_division", "2")}
+
+
 @pytest.mark.parametrize(
     ("system", "turned", "told"),
     [("gk114", True, "颠倒"), ("gk111", False, "111°E"), ("cgcs2000", False, "CGCS2000")],

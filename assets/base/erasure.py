@@ -13,6 +13,7 @@ from datetime import datetime
 import polars as pl
 
 from assets.base import address, crosswalk, history, linkage_residue, timeline
+from assets.base.evidence import said_on
 from assets.base.golden import conflict_key
 from assets.base.identity import GIVEN_AT, IDENTIFIER, given_ids, known_ids, ledger_name
 from assets.base.inputs import standard
@@ -42,7 +43,7 @@ def erase(context: Context, push: Push, rows: pl.DataFrame, cells: pl.Series) ->
         if not told.is_empty():
             gone += _erase_states(context, base, told, push.received_at)
             gone += _erase_conflicts(context, base, told, push.received_at)
-            gone += _erase_days(context, base, told, push)
+            gone += _erase_days(context, base, told, push, rows)
             gone += _erase_ids(context, base, told, push.received_at)
             # also where an earlier purge was killed after its states were struck
             if context.lake.exists("base", base.code + SUFFIX):
@@ -110,24 +111,21 @@ def _erase_states(context: Context, base: Base, told: pl.DataFrame, since: datet
     return _strike(context, name, [key], struck.collect())
 
 
-def _erase_days(context: Context, base: Base, told: pl.DataFrame, push: Push) -> int:
-    """Take out of states, recorded since the push came, that its resource spoke of an entity for its day, where no row of it
-    that is there does: what department knows of whom is told by that."""
+def _erase_days(context: Context, base: Base, told: pl.DataFrame, push: Push, rows: pl.DataFrame) -> int:
+    """Take out of states, recorded since the push came, that its resource spoke of an entity for a day for which the push did,
+    where it does not now: that a department knows of somebody is told by that."""
     name, of = base.code + SUFFIX, base.id_column
     if not context.lake.exists("base", name) or SAID not in context.lake.scan("base", name).collect_schema():
         return 0
+    events = {source.latest_by for source in base.sources.values() if source.resource == push.resource}
+    dated = [rows[column].cast(pl.Date) for column in events if column and column in rows.columns]
+    spoken = pl.concat([pl.Series("", [push.data_date], pl.Date), *(days.alias("") for days in dated)])
+    there = pl.element().struct.field("resource") == push.resource
+    meant = there & pl.element().struct.field("day").is_in(spoken.unique().implode())
     with writing(context.home, f"base.{name}"):
-        states = context.lake.scan("base", name)
-        rows = context.lake.scan("base", crosswalk.crosswalk_name(base)).filter(
-            resource=push.resource, _data_date=push.data_date
-        )
-        whose = told.lazy().select(of).unique().join(rows, on=of, how="anti").collect()[of]
-        days = pl.col(SAID).list.eval(
-            pl.element().filter(
-                (pl.element().struct.field("resource") != push.resource)
-                | (pl.element().struct.field("day") != push.data_date)
-            )
-        )
+        now = said_on(context, base).filter(pl.col(SAID).list.eval(meant).list.any())
+        whose = told.lazy().select(of).unique().join(now, on=of, how="anti").collect()[of]
+        states, days = context.lake.scan("base", name), pl.col(SAID).list.eval(pl.element().filter(~meant))
         since = (pl.col(FROM) >= push.received_at) & pl.col(of).is_in(whose.implode())
         asked = states.filter(since, days.list.len() < pl.col(SAID).list.len())
         number = int(asked.select(pl.len()).collect().item())

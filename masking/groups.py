@@ -62,7 +62,7 @@ class Groups:
     result: str
     """the query itself"""
     sizes: str
-    """SQL: a row for each group, with its subjects, and how many of them take part in each number"""
+    """SQL: a row for each group, with its subjects, and how many of them take part in each number, and in the same ones"""
     once: str
     """SQL: whether no subject has several rows"""
     sizes_once: str
@@ -112,10 +112,11 @@ def read_groups(sql: str, subject: str, tables: Tables) -> Groups:
     columns: dict[str, tuple[int, ...]] = {}
     for column in query.selects:
         if column not in keys:
-            found = [_number(aggregate, column.alias_or_name) for aggregate in _aggregates(column)]
+            found = [_number(aggregate, column.alias_or_name, subject) for aggregate in _aggregates(column)]
             numbers += [number for number in dict.fromkeys(found) if number not in numbers]
             columns[column.alias_or_name] = tuple(numbers.index(number) for number in found)
     _refuse_other_groups(scopes[-1], {key.alias_or_name for key in keys})
+    _refuse_reckoned_sums(scopes[-1])
     names = tuple(key.alias_or_name for key in keys)
     source, apart = _source_apart(query)
     members = _members(apart, [key for key in apart.selects if not _aggregates(key)], numbers, subject)
@@ -245,7 +246,7 @@ def _aggregates(column: exp.Expr) -> list[exp.Expr]:
     return [part.parent if isinstance(part.parent, exp.Filter | exp.IgnoreNulls) else part for part in found]
 
 
-def _number(aggregate: exp.Expr, name: str) -> Number:
+def _number(aggregate: exp.Expr, name: str, subject: str) -> Number:
     """What an aggregate counts or sums, and of whom."""
     condition = aggregate.expression.this if isinstance(aggregate, exp.Filter) else exp.true()
     inner = aggregate.this if isinstance(aggregate, exp.Filter) else aggregate
@@ -255,6 +256,9 @@ def _number(aggregate: exp.Expr, name: str) -> Number:
         )
         raise UngroupedError(msg)
     function, of = _FUNCTIONS[type(inner)], inner.this
+    if isinstance(of, exp.Distinct) and [part.name for part in of.expressions] != [subject]:
+        msg = f"{name}: how many values there are tells that somebody has a rare one: count rows, or different {subject}"
+        raise UngroupedError(msg)
     if function == "count":
         return Number(function, _counted(inner, of, condition).sql("duckdb"), None)
     if not isinstance(of, exp.Column):
@@ -296,9 +300,8 @@ def _summed(numbers: Sequence[Number]) -> list[int]:
 
 
 def _sizes(members: str, keys: Sequence[str], numbers: Sequence[Number], *, once: bool) -> str:
-    """How many subjects are in each group, in each number, and in each number but not in another.
-
-    Subjects that take part in the same numbers are counted together first."""
+    """How many subjects are in each group, in each number, and (``_alike``) in the same ones: of these the first is the last
+    bit of ``mask``."""
     places, summed = range(len(numbers)), _summed(numbers)
     names = [f'"{key}"' for key in keys]
     takes = [f"_takes_{n}" for n in places]
@@ -314,6 +317,7 @@ def _sizes(members: str, keys: Sequence[str], numbers: Sequence[Number], *, once
             *(f"sum(_amount_{n}) FILTER (_takes_{n}) AS _amount_{n}" for n in summed),
         ]
         by = f" GROUP BY {', '.join([*names, '_subject'])}"
+    mask = " + ".join(["0", *(f"{1 << n} * CAST(_takes_{n} AS BIGINT)" for n in places)])
     alike = [
         "count(*) AS _c",
         *(f"max(_amount_{n}) AS _most_{n}, sum(_amount_{n}) AS _sum_{n}" for n in summed),
@@ -322,12 +326,7 @@ def _sizes(members: str, keys: Sequence[str], numbers: Sequence[Number], *, once
         f"{_count()} AS _n",
         *(f"{_count(f'_takes_{n}')} AS _n_{n}" for n in places),
         *(f"max(_most_{n}) / sum(_sum_{n}) AS _share_{n}" for n in summed),
-        *(
-            f"{_count(f'_takes_{n} AND NOT _takes_{m}')} AS _n_{n}_{m}"
-            for n in places
-            for m in places
-            if n != m
-        ),
+        f"list({{'mask': {mask}, 'subjects': _c}}) AS _alike",
     ]
     return (
         f"WITH subjects AS (SELECT {', '.join([*names, '_subject', *each])} "  # noqa: S608 - of a theme's own SQL
@@ -360,6 +359,17 @@ def _refuse_other_groups(root: Scope, keys: set[str]) -> None:
     for aggregate in _aggregates(having) if having else []:
         if not (isinstance(aggregate, exp.Count) and isinstance(aggregate.this, exp.Star | None)):
             msg = f"HAVING {aggregate.sql('duckdb')}: only a group's size, count(*), may choose among groups"
+            raise UngroupedError(msg)
+
+
+def _refuse_reckoned_sums(root: Scope) -> None:
+    """What is summed is a stored column as it is: one that is made below (``1 + (id = 'X') * 0.001``) could hold one
+    subject's value apart in a sum in which all take part."""
+    for aggregate in root.find_all(exp.Sum, exp.Avg):
+        column = aggregate.this
+        source = root.sources.get(column.table) if isinstance(column, exp.Column) else None
+        if source is None or not _unchanged(source, root, column.name):
+            msg = f"{aggregate.sql('duckdb')}: what is summed must be a stored column, as it is"
             raise UngroupedError(msg)
 
 
@@ -418,12 +428,24 @@ def _refuse_detours(scopes: Sequence[Scope], tables: Tables) -> None:
             raise UngroupedError(msg)
         if scope is not scopes[-1]:
             _refuse_more_than_rows(scope.expression)
+            _refuse_telling_neighbours(scope, tables)
+
+
+def _refuse_telling_neighbours(scope: Scope, tables: Tables) -> None:
+    """How many are alike in what is not open to all would tell them all of the one who is not."""
+    for window in scope.find_all(exp.Window):
+        for column in window.find_all(exp.Column):
+            if not all(
+                _open_to_all(_known((*table, name), tables)) for table, name in stored_behind(column, scope)
+            ):
+                msg = f"{window.sql('duckdb')[:80]}: neighbours are counted by what is open to all alone"
+                raise UngroupedError(msg)
 
 
 def _refuse_more_than_rows(query: exp.Expr) -> None:
     allowed = isinstance(query, exp.Select) and not any(
         query.args.get(part)
-        for part in ("group", "having", "distinct", "limit", "offset", "qualify", "sample")
+        for part in ("group", "having", "distinct", "limit", "offset", "qualify", "sample", "windows")
     )
     counts = [
         part

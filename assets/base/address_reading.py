@@ -257,11 +257,13 @@ def _without_notes(frame: pl.DataFrame) -> pl.DataFrame:
     )
     # (清远) within a name stays; what says something beside the address is longer, or stands at the end
     remark = r"\((?:[^()]|\([^()]*\)){3,}\)|\([^()]*\)$"
-    rest = plain(text.str.replace_all(remark, ""))
-    return frame.with_columns(
-        # behind a number it is no digit more: 之3首层
-        rest.str.replace_all("(^|[^0-9])首层", "${1}1层").alias("rest"),
-        _filled("note", text.str.extract_all(remark).list.join("")),
+    rest = pl.col("_text").str.replace_all(remark, "")
+    frame = frame.with_columns(text.alias("_text")).with_columns(
+        rest.alias("rest"), _filled("note", pl.col("_text").str.extract_all(remark).list.join(""))
+    )
+    # behind a number it is no digit more: 之3首层
+    return frame.with_columns(plain(pl.col("rest")).str.replace_all("(^|[^0-9])首层", "${1}1层")).drop(
+        "_text"
     )
 
 
@@ -345,9 +347,11 @@ def _undoubled(frame: pl.DataFrame, places: Gazetteer) -> pl.DataFrame:
     provinces = "|".join({PROVINCES[code[:2]] for code in places.names})
     outer = f"(?:(?:{provinces})?(?:{city}))"
     rest = pl.col("rest").str.replace(f"^(?:{provinces}|{city})+({outer}(?:{'|'.join(counties)}))", "${1}")
-    for county in counties:
-        twice = f"^{outer}?{county}{outer}?({county}\\p{{Han}}{{1,5}}(?:镇|乡|街道|街办))"
-        rest = rest.str.replace(twice, "${1}")
+    # one alternative for each county, of whose groups all but one are empty
+    twice = "|".join(
+        f"{outer}?{county}{outer}?({county}\\p{{Han}}{{1,5}}(?:镇|乡|街道|街办))" for county in counties
+    )
+    rest = rest.str.replace(f"^(?:{twice})", "".join(f"${{{n}}}" for n in range(1, len(counties) + 1)))
     return frame.with_columns(rest)
 
 

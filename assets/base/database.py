@@ -7,7 +7,7 @@ tables row for row. How a record is made is in ``golden``, what has changed in `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -57,8 +57,9 @@ from assets.base.states import FROM
 from assets.base.together import SHARED, keys_of, named, shared_rows, together
 from assets.build import Build, Built, Context, TableName
 from catalog.base_model import Base, load_bases
-from catalog.linkage_model import reviewed_models
+from catalog.linkage_model import LinkageModel, reviewed_models
 from catalog.load import Catalogue
+from catalog.relation_model import Relation, load_relations
 from lake.hashes import ROW_HASH
 from lake.locks import writing
 from lake.parts import Part, write_part
@@ -69,13 +70,17 @@ _PLACED = ["resource", "_push", "_row"]
 
 def builds(catalogue: Catalogue) -> list[Build]:
     """One recipe for each declared base database: golden records, ids, crosswalk and conflicts together."""
-    return [_build(base) for base in load_bases(catalogue).values()]
+    bases = load_bases(catalogue)
+    relations, models = load_relations(catalogue, bases), reviewed_models(catalogue.root)
+    return [_build(base, relations, models.get(code)) for code, base in bases.items()]
 
 
-def _build(base: Base) -> Build:
+def _build(base: Base, relations: Mapping[str, Relation], model: LinkageModel | None) -> Build:
+    compared = [name for column in model.columns for name in model.sources(column, "right")] if model else []
+    related = {resource for name in compared if name in relations for resource in relations[name].resources()}
     return Build(
         makes=tuple(_made(base)),
-        reads=tuple(("standard", name) for name in _resources(base)),
+        reads=tuple(("standard", name) for name in sorted({*_resources(base), *related})),
         title=base.title,
         description="每个主体一行，每个字段都注明来源；编号表保证编号终身不变；关联表说明哪些来源行自何时起属于哪个主体，"
         "不再如此的移入关联历史表；"

@@ -216,7 +216,9 @@ def _faults(catalogue: Catalogue, base: Base, place: Place) -> Iterator[Fault]:
     }
     for where, told in days.items():
         if told and (problem := _no_day(catalogue, base, told)):
-            yield Fault(place.file, place.line(where), ".".join(where), problem, "name a field that is a date")
+            yield Fault(
+                place.file, place.line(where), ".".join(where), problem, "name a field that is a date"
+            )
     for name, event in base.events.items():
         for what in _event_problems(catalogue, base, event):
             yield Fault(place.file, place.line(("events", name)), f"events.{name}", what, "correct the name")

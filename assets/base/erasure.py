@@ -43,7 +43,7 @@ def erase(context: Context, push: Push, rows: pl.DataFrame, cells: pl.Series) ->
         if not told.is_empty():
             gone += _erase_states(context, base, told, push.received_at)
             gone += _erase_conflicts(context, base, told, push.received_at)
-            gone += _erase_days(context, base, told, push, rows)
+            gone += _erase_days(context, base, told, push)
             gone += _erase_ids(context, base, told, push.received_at)
             # also where an earlier purge was killed after its states were struck
             if context.lake.exists("base", base.code + SUFFIX):
@@ -111,17 +111,14 @@ def _erase_states(context: Context, base: Base, told: pl.DataFrame, since: datet
     return _strike(context, name, [key], struck.collect())
 
 
-def _erase_days(context: Context, base: Base, told: pl.DataFrame, push: Push, rows: pl.DataFrame) -> int:
-    """Take out of states, recorded since the push came, that its resource spoke of an entity for a day for which the push did,
-    where it does not now: that a department knows of somebody is told by that."""
+def _erase_days(context: Context, base: Base, told: pl.DataFrame, push: Push) -> int:
+    """Take out of states, recorded since the push came, that its resource spoke of an entity for the push's day, where it
+    does not now: that a department knows of somebody is told by that."""
     name, of = base.code + SUFFIX, base.id_column
     if not context.lake.exists("base", name) or SAID not in context.lake.scan("base", name).collect_schema():
         return 0
-    events = {source.latest_by for source in base.sources.values() if source.resource == push.resource}
-    dated = [rows[column].cast(pl.Date) for column in events if column and column in rows.columns]
-    spoken = pl.concat([pl.Series("", [push.data_date], pl.Date), *(days.alias("") for days in dated)])
-    there = pl.element().struct.field("resource") == push.resource
-    meant = there & pl.element().struct.field("day").is_in(spoken.unique().implode())
+    day = pl.element().struct.field("day") == push.data_date
+    meant = (pl.element().struct.field("resource") == push.resource) & day
     with writing(context.home, f"base.{name}"):
         now = said_on(context, base).filter(pl.col(SAID).list.eval(meant).list.any())
         whose = told.lazy().select(of).unique().join(now, on=of, how="anti").collect()[of]

@@ -23,25 +23,27 @@ _NOW = "now:"
 
 
 def said_on(context: Context, base: Base) -> pl.LazyFrame:
-    """Of each entity by resource the day for which it spoke last: the day of the event, where its source names one
-    (``latest_by``), else the data date."""
+    """Of each entity by resource the latest data date of its rows, and where its source names the day of an event
+    (``latest_by``), the latest of these."""
     rows = context.lake.scan("base", f"{base.code}_crosswalk").filter(method=BY_IDENTIFIER)
     dated = {source.resource: source.latest_by for source in base.sources.values() if source.latest_by}
     by_event = [
-        rows.filter(resource=resource)
-        .join(
-            standard(context, resource).select("_push", "_row", pl.col(column).alias("day")),
+        rows.filter(resource=resource).join(
+            standard(context, resource).select("_push", "_row", pl.col(column).cast(pl.Date).alias("event")),
             on=["_push", "_row"],
         )
-        .with_columns(pl.coalesce(pl.col("day").cast(pl.Date), "_data_date").alias("day"))
         for resource, column in dated.items()
     ]
     others = rows.filter(~pl.col("resource").is_in(list(dated))).with_columns(
-        pl.col("_data_date").alias("day")
+        pl.lit(None, pl.Date).alias("event")
     )
-    every = pl.concat([part.select(base.id_column, "resource", "day") for part in (others, *by_event)])
-    latest = every.group_by(base.id_column, "resource").agg(pl.col("day").max())
-    days = pl.struct("resource", "day").sort_by("resource").alias(SAID)
+    every = pl.concat(
+        [part.select(base.id_column, "resource", "_data_date", "event") for part in (others, *by_event)]
+    )
+    latest = every.group_by(base.id_column, "resource").agg(
+        pl.col("_data_date").max().alias("day"), pl.col("event").max()
+    )
+    days = pl.struct("resource", "day", "event").sort_by("resource").alias(SAID)
     return latest.group_by(base.id_column).agg(days).cast({SAID: DAYS})
 
 
@@ -72,7 +74,7 @@ def _silent(context: Context, base: Base, ended: pl.DataFrame, now: pl.DataFrame
     dated = lost.join(known, on="resource", how="left").sort(of, "resource")
     silent = (
         dated.group_by(of, maintain_order=True)
-        .agg(pl.struct("resource", "day").alias(SILENT))
+        .agg(pl.struct("resource", "day", pl.lit(None, pl.Date).alias("event")).alias(SILENT))
         .cast({SILENT: DAYS})
     )
     merged = redirects(context, base)[base.id_column]

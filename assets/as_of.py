@@ -38,7 +38,7 @@ VALID = {
 RECORDED = {
     FROM: Title(zh="录入时间", en="when it was recorded"),
     TO: Title(zh="被取代时间；空为至今", en="when something else was recorded; null: still so"),
-    SAID: Title(zh="所依据的各数据资源的数据日期", en="the data dates of the resources it rests on"),
+    SAID: Title(zh="所依据的各数据资源所述之日", en="the days for which the resources it rests on spoke"),
     SILENT: Title(
         zh="此后不再提供的数据资源及自何日起；空列表为已归并",
         en="the resources that said nothing any more after it, and from when on; an empty list: merged",

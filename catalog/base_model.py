@@ -207,16 +207,32 @@ def _faults(catalogue: Catalogue, base: Base, place: Place) -> Iterator[Fault]:
             yield Fault(place.file, line, f"sources.{name}", what, "declare it there, in its order of trust")
     for name, declared in base.fields.items():
         yield from _field_faults(catalogue, base, name, declared, place)
-    for key, names in (
-        ("apart", base.apart),
-        ("begins_with", (base.begins_with,) if base.begins_with else ()),
-        ("over_with", (base.over_with,) if base.over_with else ()),
-    ):
-        for name in sorted(set(names) - set(base.fields)):
-            yield Fault(place.file, place.line((key,)), key, f"{name} is no field", "correct the name")
+    for name in sorted(set(base.apart) - set(base.fields)):
+        yield Fault(place.file, place.line(("apart",)), "apart", f"{name} is no field", "correct the name")
+    days: dict[tuple[str, ...], str | None] = {
+        **{("fields", name): field.since for name, field in base.fields.items()},
+        ("begins_with",): base.begins_with,
+        ("over_with",): base.over_with,
+    }
+    for where, told in days.items():
+        if told and (problem := _no_day(catalogue, base, told)):
+            yield Fault(
+                place.file, place.line(where), ".".join(where), problem, "name a field that is a date"
+            )
     for name, event in base.events.items():
         for what in _event_problems(catalogue, base, event):
             yield Fault(place.file, place.line(("events", name)), f"events.{name}", what, "correct the name")
+
+
+def _no_day(catalogue: Catalogue, base: Base, name: str) -> str | None:
+    """Why a field tells no day; None where it does, or where its sources are at fault, which is told of them."""
+    if name not in base.fields:
+        return f"{name} is no field"
+    for source, column in map(base.split, base.fields[name].sources):
+        entry = catalogue.entries.get(base.sources[source].resource) if source in base.sources else None
+        if entry and column in entry.columns and ELEMENTS[entry.columns[column].element].dtype != pl.Date:
+            return f"{name} is no date"
+    return None
 
 
 def _event_problems(catalogue: Catalogue, base: Base, event: Event) -> Iterator[str]:
@@ -246,10 +262,6 @@ def _field_faults(
             yield Fault(place.file, line, path, f"{reference} names no source column", "correct the name")
         else:
             known.append(reference)
-    if declared.since and declared.since not in base.fields:
-        yield Fault(
-            place.file, line, path, f"since: {declared.since} is no field", "name a field that is a date"
-        )
     dtypes = {str(base.dtype(catalogue, reference)) for reference in known}
     if len(dtypes) > 1:
         yield Fault(

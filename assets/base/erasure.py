@@ -13,6 +13,7 @@ from datetime import datetime
 import polars as pl
 
 from assets.base import address, crosswalk, history, linkage_residue, timeline
+from assets.base.evidence import said_on
 from assets.base.golden import conflict_key
 from assets.base.identity import GIVEN_AT, IDENTIFIER, given_ids, known_ids, ledger_name
 from assets.base.inputs import standard
@@ -111,23 +112,17 @@ def _erase_states(context: Context, base: Base, told: pl.DataFrame, since: datet
 
 
 def _erase_days(context: Context, base: Base, told: pl.DataFrame, push: Push) -> int:
-    """Take out of states, recorded since the push came, that its resource spoke of an entity for its day, where no row of it
-    that is there does: what department knows of whom is told by that."""
+    """Take out of states, recorded since the push came, that its resource spoke of an entity for the push's day, where it
+    does not now: that a department knows of somebody is told by that."""
     name, of = base.code + SUFFIX, base.id_column
     if not context.lake.exists("base", name) or SAID not in context.lake.scan("base", name).collect_schema():
         return 0
+    day = pl.element().struct.field("day") == push.data_date
+    meant = (pl.element().struct.field("resource") == push.resource) & day
     with writing(context.home, f"base.{name}"):
-        states = context.lake.scan("base", name)
-        rows = context.lake.scan("base", crosswalk.crosswalk_name(base)).filter(
-            resource=push.resource, _data_date=push.data_date
-        )
-        whose = told.lazy().select(of).unique().join(rows, on=of, how="anti").collect()[of]
-        days = pl.col(SAID).list.eval(
-            pl.element().filter(
-                (pl.element().struct.field("resource") != push.resource)
-                | (pl.element().struct.field("day") != push.data_date)
-            )
-        )
+        now = said_on(context, base).filter(pl.col(SAID).list.eval(meant).list.any())
+        whose = told.lazy().select(of).unique().join(now, on=of, how="anti").collect()[of]
+        states, days = context.lake.scan("base", name), pl.col(SAID).list.eval(pl.element().filter(~meant))
         since = (pl.col(FROM) >= push.received_at) & pl.col(of).is_in(whose.implode())
         asked = states.filter(since, days.list.len() < pl.col(SAID).list.len())
         number = int(asked.select(pl.len()).collect().item())

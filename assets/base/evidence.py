@@ -1,4 +1,5 @@
-"""For which days the departments spoke of an entity: the data dates of its rows, and from when on a department was silent.
+"""For which days the departments spoke of an entity: the data dates of its rows, or the days of the events that these tell,
+and from when on a department was silent.
 
 Here belong the days that a recorded state carries, found when it is recorded, while the rows are there: the next push takes
 them away. What follows from them for the entity's record is reckoned in ``timeline``.
@@ -12,6 +13,7 @@ import polars as pl
 
 from assets.base.golden import BY_IDENTIFIER
 from assets.base.identity import redirects
+from assets.base.inputs import standard
 from assets.base.states import DAYS, SAID, SILENT, TO
 from assets.build import Context
 from catalog.base_model import Base
@@ -21,11 +23,28 @@ _NOW = "now:"
 
 
 def said_on(context: Context, base: Base) -> pl.LazyFrame:
-    """Of each entity by resource the latest data date of its rows."""
+    """Of each entity by resource the latest data date of its rows, and where its source names the day of an event
+    (``latest_by``), the latest of these."""
     rows = context.lake.scan("base", f"{base.code}_crosswalk").filter(method=BY_IDENTIFIER)
-    by_resource = rows.group_by(base.id_column, "resource").agg(pl.col("_data_date").max().alias("day"))
-    days = pl.struct("resource", "day").sort_by("resource").alias(SAID)
-    return by_resource.group_by(base.id_column).agg(days).cast({SAID: DAYS})
+    dated = {source.resource: source.latest_by for source in base.sources.values() if source.latest_by}
+    by_event = [
+        rows.filter(resource=resource).join(
+            standard(context, resource).select("_push", "_row", pl.col(column).cast(pl.Date).alias("event")),
+            on=["_push", "_row"],
+        )
+        for resource, column in dated.items()
+    ]
+    others = rows.filter(~pl.col("resource").is_in(list(dated))).with_columns(
+        pl.lit(None, pl.Date).alias("event")
+    )
+    every = pl.concat(
+        [part.select(base.id_column, "resource", "_data_date", "event") for part in (others, *by_event)]
+    )
+    latest = every.group_by(base.id_column, "resource").agg(
+        pl.col("_data_date").max().alias("day"), pl.col("event").max()
+    )
+    days = pl.struct("resource", "day", "event").sort_by("resource").alias(SAID)
+    return latest.group_by(base.id_column).agg(days).cast({SAID: DAYS})
 
 
 def with_days(context: Context, base: Base, states: pl.DataFrame) -> pl.DataFrame:
@@ -55,7 +74,7 @@ def _silent(context: Context, base: Base, ended: pl.DataFrame, now: pl.DataFrame
     dated = lost.join(known, on="resource", how="left").sort(of, "resource")
     silent = (
         dated.group_by(of, maintain_order=True)
-        .agg(pl.struct("resource", "day").alias(SILENT))
+        .agg(pl.struct("resource", "day", pl.lit(None, pl.Date).alias("event")).alias(SILENT))
         .cast({SILENT: DAYS})
     )
     merged = redirects(context, base)[base.id_column]

@@ -13,10 +13,11 @@ SUFFIX = "_history"
 #: When a state was recorded, and when another, or the entity's going, was.
 FROM, TO = "recorded_from", "recorded_to"
 INSTANT = pl.Datetime("us", "UTC")
-#: Of the states of entities: by resource the latest data date of its rows about them; and, once another state is recorded, of
+#: Of the states of entities: by resource the latest data date of its rows about them, and (``event``)
+#: the latest day of what these tell, where its source names one; and, once another state is recorded, of
 #: those that said nothing any more, from which day on they were silent. Empty where the entity gave way in a merge.
 SAID, SILENT = "said_on", "silent_from"
-DAYS = pl.List(pl.Struct({"resource": pl.String(), "day": pl.Date()}))
+DAYS = pl.List(pl.Struct({"resource": pl.String(), "day": pl.Date(), "event": pl.Date()}))
 
 
 def record_columns(schema: pl.Schema) -> list[str]:

@@ -114,7 +114,8 @@ def periods(states: pl.DataFrame, base: Base, *, events: bool = True) -> pl.Data
     if states.is_empty():
         return schema.to_frame()
     columns = record_columns(states.schema)
-    states = _with_days(base, states.sort(of, FROM).with_columns(pl.int_range(pl.len()).alias(_ROW)))
+    states = states.sort(of, FROM).with_columns(pl.int_range(pl.len()).alias(_ROW))
+    states = _with_days(base, states, events=events)
     fields = _fields(base, columns, events=events)
     begins = _begins(base, states, events=events)
     entries = _in_force(_entries(base, states, fields, events=events), [of, _FIELD])
@@ -148,13 +149,14 @@ def _fields(base: Base, columns: Sequence[str], *, events: bool) -> dict[str, st
     return found
 
 
-def _with_days(base: Base, states: pl.DataFrame) -> pl.DataFrame:
+def _with_days(base: Base, states: pl.DataFrame, *, events: bool) -> pl.DataFrame:
     """The states with, by resource, the day for which it spoke, and (``cause:``) where that is another than in the state
     before, the day from which it spoke otherwise or no more."""
     of, resources = base.id_column, _resources(base)
     for column, prefix in ((SAID, _SAID), (SILENT, _SILENT)):
         days = states.select(_ROW, column).explode(column).drop_nulls(column).unnest(column)
-        wide = days.with_columns(pl.col("day").fill_null(EVER)).pivot(on="resource", index=_ROW, values="day")
+        spoke = pl.coalesce(*(["event"] if events else []), "day", pl.lit(EVER))
+        wide = days.with_columns(spoke.alias("day")).pivot(on="resource", index=_ROW, values="day")
         wide = wide.select(
             _ROW, *(pl.col(each).alias(prefix + each) for each in wide.columns if each != _ROW)
         )

@@ -102,8 +102,9 @@ REGISTER, PERMIT = "household_register", "residence_permit"
 
 def test_what_held_when_is_told_by_the_days_of_pushes_and_what_is_hidden_leaves_no_trace() -> None:
     """Neither the day of a death, nor that a telephone number changed, is told beside the name."""
-    days = [{"resource": REGISTER, "day": date(2026, month, 1)} for month in (1, 2, 3)]
-    mobile = {"resource": PERMIT, "day": date(2026, 2, 15)}
+    event = date(2026, 1, 17)
+    days = [{"resource": REGISTER, "day": date(2026, month, 1), "event": event} for month in (1, 2, 3)]
+    mobile = {"resource": PERMIT, "day": date(2026, 2, 15), "event": event}
     states = [
         ("P1", "张三", None, None, NOON, NOON + DAY, [days[0]]),
         ("P1", "李四", "1", None, NOON + DAY, NOON + 2 * DAY, [days[1], mobile]),

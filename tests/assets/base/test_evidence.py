@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from assets.base.database import build
+from assets.base.erasure import _erase_days
 from assets.base.history import record
 from assets.base.identity import judge_pair
 from assets.base.states import FROM, SAID, SILENT
@@ -18,6 +19,7 @@ from assets.build import Context
 from lake.ledger import PushState, open_ledger
 from tests.assets.base.test_crosswalk import purged
 from tests.assets.base.test_database import BIRTHS, START, entity, person_base, push
+from tests.assets.small_lake import put
 
 WORDS = ("李雷", BIRTHS[0])
 MARCH = date(2026, 3, 1)
@@ -52,8 +54,8 @@ def days(context: Context, person: int) -> list[tuple[Any, ...]]:
     return found.select(VALID_FROM, VALID_TO, "sources").collect().rows()
 
 
-def said(resource: str, day: date | None) -> dict[str, object]:
-    return {"resource": resource, "day": day}
+def said(resource: str, day: date | None, event: date | None = None) -> dict[str, object]:
+    return {"resource": resource, "day": day, "event": event}
 
 
 @pytest.mark.parametrize(
@@ -96,6 +98,24 @@ def test_a_state_that_ends_says_who_fell_silent_and_one_that_gave_way_that_it_wa
     recorded(city, 4)
     kept = [days(city, person) for person in (0, 1)]
     assert [rows[-1] for rows in kept] == [(date(2026, 1, 3), None, 1), (date(2026, 1, 3), None, 2)]
+
+
+def test_a_source_that_names_the_day_of_an_event_speaks_for_that_day(empty_lake: Context) -> None:
+    lodged = date(2026, 1, 15)
+    guest = {"passport_no": "E12345678", "name": "ANNE", "registered_on": lodged}
+    put(empty_lake, "overseas_resident", guest, on=MARCH)
+    recorded(empty_lake, 0)
+    kept = empty_lake.lake.scan("base", "person_history").select(SAID).collect()
+    assert kept.rows() == [([said("overseas_resident", MARCH, lodged)],)]
+    held = empty_lake.lake.scan("base", "person_timeline").select(VALID_FROM, "name").collect()
+    assert held.rows() == [(lodged, "ANNE")], "nothing is known of before"
+    ids = empty_lake.lake.scan("base", "person").select("person_id").collect()
+    empty_lake.lake.publish(
+        "base", "person_crosswalk", empty_lake.lake.scan("base", "person_crosswalk").clear(), key=["_row"]
+    )
+    push_ = replace(purged(), resource="overseas_resident", data_date=MARCH)
+    assert _erase_days(empty_lake, person_base(empty_lake), ids, replace(push_, received_at=START)) == 1
+    assert empty_lake.lake.scan("base", "person_history").select(SAID).collect().rows() == [([],)]
 
 
 def test_what_is_not_kept_of_an_older_home_is_added(city: Context) -> None:

@@ -193,3 +193,21 @@ def test_an_event_that_can_never_be_is_refused_with_its_place(shipped: Catalogue
         ("events.renamed", "registration_change.item is never 改名"),
         ("events.relocated", "registration_change.matter is no column of the catalogue"),
     ]
+
+
+def test_what_tells_a_day_must_be_a_field_that_is_a_date(shipped: Catalogue, tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    wrong = (shipped.root / "base" / "legal_entity.yaml").read_text(encoding="utf-8")
+    for right, other in (
+        ("begins_with: established_on", "begins_with: founded_on"),
+        ("over_with: cancelled_on", "over_with: status"),
+        ("since: cancelled_on", "since: name"),
+    ):
+        wrong = wrong.replace(right, other)
+    (tmp_path / "base" / "legal_entity.yaml").write_text(wrong, encoding="utf-8")
+    faults = read_bases(replace(shipped, root=tmp_path))[1]
+    assert [(fault.field, fault.problem) for fault in faults] == [
+        ("fields.cancelled_for", "name is no date"),
+        ("begins_with", "founded_on is no field"),
+        ("over_with", "status is no date"),
+    ]

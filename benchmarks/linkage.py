@@ -188,7 +188,8 @@ def model() -> LinkageModel:
     """The reviewed person model without the identifier, which these rows lack altogether."""
     reviewed = reviewed_models()["person"]
     blocking = tuple(rule for rule in reviewed.blocking if not any("resident_id" in part for part in rule))
-    columns = {name: column for name, column in reviewed.columns.items() if name in COLUMNS}
+    alone = {"implied_by": None}
+    columns = {name: reviewed.columns[name].model_copy(update=alone) for name in COLUMNS}
     return reviewed.model_copy(update={"columns": columns, "blocking": blocking})
 
 

@@ -15,9 +15,11 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from catalog.base_model import Base
 from catalog.errors import MendableError
-from catalog.load import CatalogueError, Fault, Place, default_root, read_yaml, validate
+from catalog.load import Catalogue, CatalogueError, Fault, Place, default_root, read_yaml, validate
 from catalog.model import Declaration, Text, Title
+from catalog.relation_model import Relation
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -26,6 +28,7 @@ class Kind(StrEnum):
     """What a column holds: this decides how it is standardised, compared and blocked on."""
 
     PERSON_NAME = "person_name"
+    PERSON_NAMES = "person_names"
     ORGANISATION_NAME = "organisation_name"
     DATE = "date"
     ADDRESS = "address"
@@ -42,6 +45,7 @@ class Kind(StrEnum):
 #: starts from these and leaves them only as far as the data shows.
 LEVELS: Mapping[Kind, Mapping[str, float]] = {
     Kind.PERSON_NAME: {"exact": 0.8, "sound": 0.06, "near": 0.07, "similar": 0.03, "else": 0.04},
+    Kind.PERSON_NAMES: {"exact": 0.7, "sound": 0.05, "else": 0.25},
     Kind.ORGANISATION_NAME: {
         "exact": 0.52,
         "core": 0.2,
@@ -64,6 +68,7 @@ LEVELS: Mapping[Kind, Mapping[str, float]] = {
 #: The forms of a column that a blocking key may name (``name.sound``); the first is meant by the bare column name.
 FORMS: Mapping[Kind, tuple[str, ...]] = {
     Kind.PERSON_NAME: ("exact", "sound", "near", "first"),
+    Kind.PERSON_NAMES: ("exact", "sound"),
     Kind.ORGANISATION_NAME: ("core", "exact", "stem", "grams"),
     Kind.DATE: ("exact", "year", "day"),
     Kind.ADDRESS: ("exact", "numbers", "grams"),
@@ -111,7 +116,8 @@ class Unique(StrEnum):
 class ComparedColumn(Declaration):
     """A compared column. ``from`` names what it is read from (several are joined by a blank; default: its own name),
     ``left`` and ``right`` where the two files differ in that. Of what has a ``shape`` (a pattern) only such values are read, of
-    several columns the first such: an old registration number stands in any column for codes. ``m`` and ``u`` fix probabilities by level; what they
+    several columns the first such: an old registration number stands in any column for codes. Of a date or sex that is
+    missing, ``implied_by`` names the column with a resident id, which says both where it is valid. ``m`` and ``u`` fix probabilities by level; what they
     leave out is estimated. ``frequency``: agreement on a rare value tells more (default by kind)."""
 
     kind: Kind
@@ -119,6 +125,7 @@ class ComparedColumn(Declaration):
     left: Names | None = None
     right: Names | None = None
     shape: Text | None = None
+    implied_by: Text | None = None
     frequency: bool | None = None
     m: dict[Text, Share] = Field(default_factory=dict)
     u: dict[Text, Share] = Field(default_factory=dict)
@@ -143,7 +150,7 @@ class Thresholds(Declaration):
 
 
 class Estimation(Declaration):
-    """How m, u and the prior are found: ``u_pairs`` random pairs for u; expectation maximisation for m and the prior
+    """How m, u and the prior are found: ``u_pairs`` random pairs at least for u, and one for each record; expectation maximisation for m and the prior
     (``rounds: 0`` keeps what is declared or expected). ``trust`` is how many matches the expected m weigh as."""
 
     u_pairs: int = Field(default=100_000, ge=1_000)
@@ -218,17 +225,51 @@ def reviewed_models(root: Path | None = None) -> dict[str, LinkageModel]:
     return {path.stem: load_model(path) for path in sorted(folder.glob("*.yaml"))}
 
 
+def reviewed_faults(
+    catalogue: Catalogue, bases: Mapping[str, Base], relations: Mapping[str, Relation]
+) -> list[Fault]:
+    """Every fault of the models shipped with the catalogue, also against the base databases that they link to."""
+    faults: list[Fault] = []
+    for path in sorted((catalogue.root / "linkage").glob("*.yaml")):
+        document, place = read_yaml(path, catalogue.root, faults)
+        model = validate(LinkageModel, document, place, faults) if document is not None else None
+        if model:
+            faults += _faults(model, place)
+            faults += _foreign(catalogue, bases, relations, path.stem, model, place)
+    return faults
+
+
+def _foreign(
+    catalogue: Catalogue,
+    bases: Mapping[str, Base],
+    relations: Mapping[str, Relation],
+    code: str,
+    model: LinkageModel,
+    place: Place,
+) -> Iterator[Fault]:
+    """What a base database's model names that is not there: a field, a source's column, a relation of its entities."""
+    base = bases.get(code)
+    if base is None:
+        yield Fault(place.file, 1, "", f"{code} is no base database", f"use {', '.join(bases)}")
+        return
+    fields = {base.identifier, *base.fields}
+    for name in model.columns:
+        line, path = place.line(("columns", name)), f"columns.{name}"
+        for reference in model.sources(name, "left"):
+            owner, _, read = reference.rpartition(".")
+            entry = catalogue.entries.get(base.sources[owner].resource) if owner in base.sources else None
+            if reference not in fields and (entry is None or read not in entry.columns):
+                what = f"{reference} is no field of base.{code}, and no column of a source"
+                yield Fault(place.file, line, path, what, "correct the name, or name it under left")
+        for reference in model.sources(name, "right"):
+            relation = relations.get(reference)
+            if reference not in fields and (relation is None or set(relation.ends.values()) != {code}):
+                what = f"{reference} is no field of base.{code}, and no relation of its entities"
+                yield Fault(place.file, line, path, what, "correct the name, or name it under right")
+
+
 def _faults(model: LinkageModel, place: Place) -> Iterator[Fault]:
-    for name, column in model.columns.items():
-        levels = ", ".join(LEVELS[column.kind])
-        for which, declared in (("m", column.m), ("u", column.u)):
-            path = ("columns", name, which)
-            for level in sorted(set(declared) - set(LEVELS[column.kind])):
-                what = f"{level} is no level of {column.kind}"
-                yield Fault(place.file, place.line((*path, level)), ".".join(path), what, f"use {levels}")
-            if sum(declared.values()) > 1:
-                what = "the probabilities sum to more than 1"
-                yield Fault(place.file, place.line(path), ".".join(path), what, "lower them")
+    yield from _column_faults(model, place)
     for index, rule in enumerate(model.blocking):
         for text in rule:
             name, form = model.part(text)
@@ -252,3 +293,24 @@ def _faults(model: LinkageModel, place: Place) -> Iterator[Fault]:
     if model.thresholds.review > model.thresholds.link:
         line = place.line(("thresholds",))
         yield Fault(place.file, line, "thresholds", "review is above link", "lower review")
+
+
+def _column_faults(model: LinkageModel, place: Place) -> Iterator[Fault]:
+    for name, column in model.columns.items():
+        levels = ", ".join(LEVELS[column.kind])
+        for which, declared in (("m", column.m), ("u", column.u)):
+            path = ("columns", name, which)
+            for level in sorted(set(declared) - set(LEVELS[column.kind])):
+                what = f"{level} is no level of {column.kind}"
+                yield Fault(place.file, place.line((*path, level)), ".".join(path), what, f"use {levels}")
+            if sum(declared.values()) > 1:
+                what = "the probabilities sum to more than 1"
+                yield Fault(place.file, place.line(path), ".".join(path), what, "lower them")
+        if column.implied_by and column.kind not in (Kind.DATE, Kind.SEX):
+            path = ("columns", name, "implied_by")
+            what = f"a resident id says nothing of a {column.kind}"
+            yield Fault(place.file, place.line(path), ".".join(path), what, "use it for date or sex")
+        if column.frequency and column.kind is Kind.PERSON_NAMES:
+            path = ("columns", name, "frequency")
+            what = "sets of names have no frequency"
+            yield Fault(place.file, place.line(path), ".".join(path), what, "leave it out")

@@ -13,6 +13,7 @@ from assets.theme.types import grouped_columns
 from catalog.base_model import read_bases
 from catalog.check import check
 from catalog.elements import ELEMENTS
+from catalog.linkage_model import reviewed_faults
 from catalog.load import Catalogue, CatalogueError, Fault
 from catalog.relation_model import read_relations
 from masking.product import masking_faults
@@ -30,9 +31,10 @@ def faults_of(catalogue: Catalogue) -> list[Fault]:
     ):
         return sorted(check(catalogue))
     bases, in_bases = read_bases(catalogue)
-    _, in_relations = read_relations(catalogue, bases)
+    relations, in_relations = read_relations(catalogue, bases)
+    in_linkage = reviewed_faults(catalogue, bases, relations)
     themes, in_themes = read_themes(catalogue)
-    declared = [*in_bases, *in_relations, *in_themes]
+    declared = [*in_bases, *in_relations, *in_linkage, *in_themes]
     granted = [] if declared else grant_faults(catalogue, [theme.header.code for theme in themes])
     return sorted(
         [

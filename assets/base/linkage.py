@@ -26,7 +26,7 @@ from assets.base.linkage_estimate import (
     posterior,
     weight,
 )
-from assets.base.spellings import shaped, tidied
+from assets.base.spellings import APART, implied, shaped, tidied
 from catalog.elements.base import clean
 from catalog.errors import MendableError
 from catalog.linkage_model import LEVELS, ComparedColumn, Kind, LinkageModel, Unique
@@ -40,6 +40,10 @@ PAIRS = pl.Schema(
 LINK, REVIEW = "link", "review"
 #: Memory and threads of the comparing engine: it takes all of both where it is not told.
 _ENGINE: dict[str, str | bool | int | float | list[str]] = {"threads": 2, "memory_limit": "3GB"}
+
+
+#: So many random pairs are compared at a time: memory does not grow with their number.
+_SLICE = 250_000
 
 
 class LinkageError(MendableError, ValueError):
@@ -63,15 +67,26 @@ def link(model: LinkageModel, left: pl.DataFrame, right: pl.DataFrame | None = N
     everyone = ours if theirs is None else pl.concat([ours, theirs])
     if pairs.is_empty():
         return Linked(pl.DataFrame(schema=PAIRS), 0, Parameters(expected(model), {}, model.prior or 0.0))
+    by_chance = _by_chance(model, everyone)
     with duckdb.connect(config=_ENGINE) as connection:
-        engine = _Engine(model, everyone, connection)
-        chance = random_pairs(everyone[ID], model.estimation)
-        by_chance, compared = counted(engine.compare(chance)), engine.compare(pairs)
+        compared = _Engine(model, everyone, connection).compare(pairs)
     parameters = _estimate(model, by_chance, compared, ours, theirs)
     weights = pl.Series("weight", weight(model, compared, parameters))
     scored = compared.select(*PAIR, weights, _sufficient(model).alias("sufficient"))
     probable = _exclusive(model, scored, parameters.prior)
     return Linked(_decided(model, probable, left, left if right is None else right), pairs.height, parameters)
+
+
+def _by_chance(model: LinkageModel, everyone: pl.DataFrame) -> pl.DataFrame:
+    """How many random pairs agree on which levels, a slice of them at a time; how rare a value is does not matter here."""
+    even = {name: column.model_copy(update={"frequency": False}) for name, column in model.columns.items()}
+    pairs = random_pairs(everyone[ID], model.estimation)
+    counts = []
+    for part in pairs.iter_slices(_SLICE):
+        with duckdb.connect(config=_ENGINE) as connection:
+            engine = _Engine(model.model_copy(update={"columns": even}), everyone, connection)
+            counts.append(counted(engine.compare(part)))
+    return pl.concat(counts).group_by(pl.exclude("n")).agg(pl.col("n").sum()).sort(pl.exclude("n"))
 
 
 def prepare(model: LinkageModel, frame: pl.DataFrame, side: str, first_id: int) -> pl.DataFrame:
@@ -102,9 +117,10 @@ def _formed(values: pl.DataFrame, kind: Kind, base: str, needed: set[str]) -> pl
 
 
 def _read(model: LinkageModel, name: str, frame: pl.DataFrame, side: str) -> pl.Expr:
-    """A compared column as text, joined of what it is read from; null where all of that is."""
-    sources = model.sources(name, side)
-    missing = [source for source in sources if source not in frame.columns]
+    """A compared column as text, joined of what it is read from; null where all of that is, and nothing else implies it."""
+    sources, column = model.sources(name, side), model.columns[name]
+    needed = [*sources, *([column.implied_by] if column.implied_by else [])]
+    missing = [source for source in needed if source not in frame.columns]
     if missing:
         msg = (
             f"the {side} records have no column {missing[0]!r}, which {name!r} is read from: name the right one "
@@ -112,9 +128,15 @@ def _read(model: LinkageModel, name: str, frame: pl.DataFrame, side: str) -> pl.
         )
         raise LinkageError(msg)
     texts = [pl.col(source).cast(pl.String) for source in sources]
-    if shape := model.columns[name].shape:
-        return pl.coalesce(pl.when(text.str.contains(shape)).then(text) for text in map(clean, texts))
-    return texts[0] if len(texts) == 1 else pl.concat_str(texts, separator=" ", ignore_nulls=True)
+    apart = APART if column.kind is Kind.PERSON_NAMES else " "
+    if column.shape:
+        text = pl.coalesce(pl.when(one.str.contains(column.shape)).then(one) for one in map(clean, texts))
+    else:
+        text = texts[0] if len(texts) == 1 else pl.concat_str(texts, separator=apart, ignore_nulls=True)
+    if column.implied_by is None:
+        return text
+    said = clean(text)
+    return pl.coalesce(said, implied(column.kind, pl.when(said.is_null()).then(pl.col(column.implied_by))))
 
 
 def _needed(model: LinkageModel) -> set[str]:
@@ -137,7 +159,9 @@ def _estimate(
 ) -> Parameters:
     other = left if right is None else right
     total = float(left.height * other.height) if right is not None else left.height * (left.height - 1) / 2
-    exact = {name: _chance_of_equality(model, name, left, other) for name in model.columns}
+    # sets of names agree where they share one: often enough to be counted
+    single = [name for name, column in model.columns.items() if column.kind is not Kind.PERSON_NAMES]
+    exact = {name: _chance_of_equality(model, name, left, other) for name in single}
     prior = model.prior or min(left.height, other.height) / 2 / max(total, 1.0)
     start = Parameters(expected(model), by_accident(model, by_chance, exact), min(prior, 0.5))
     if not model.estimation.rounds:
@@ -358,6 +382,10 @@ CONDITIONS: Mapping[Kind, Mapping[str, str]] = {
         "sound": "$_sound_l = $_sound_r",
         "near": f"{_JARO} >= 0.92 OR ($_chinese_l AND $_chinese_r AND levenshtein($_coded_l, $_coded_r) <= 2)",
         "similar": f"{_JARO} >= 0.8",
+    },
+    Kind.PERSON_NAMES: {
+        "exact": "list_has_any($_exact_l, $_exact_r)",
+        "sound": "list_has_any($_sound_l, $_sound_r)",
     },
     Kind.ORGANISATION_NAME: {
         "exact": _EXACT,

@@ -20,8 +20,8 @@ PAIR = ("join_key_l", "join_key_r")
 Rule = tuple[str, ...]
 """The columns of forms that together make one key, as :func:`form_column` names them."""
 
-#: Kinds that never make a key alone: too few values.
-_COARSE = (Kind.SEX, Kind.CATEGORY, Kind.NUMBER)
+#: Kinds that never make a key alone: too few values, or of the family and not of the person.
+_COARSE = (Kind.SEX, Kind.CATEGORY, Kind.NUMBER, Kind.PERSON_NAMES)
 #: Keys of which a record has many are bounded more tightly.
 _MANY_SHARE = 10
 
@@ -101,9 +101,13 @@ def _keyed(rule: Rule, frame: pl.DataFrame) -> pl.LazyFrame:
 
 def random_pairs(ids: pl.Series, estimation: Estimation) -> pl.DataFrame:
     """Pairs of ids drawn at random, with which the chance of agreeing by accident is measured; from both sides
-    together, so that a few rows against many people are measured by the many."""
+    together, so that a few rows against many people are measured by the many.
+
+    As many as there are records, at least: the more people, the less a match is likely beforehand, and the finer must be
+    known what seldom happens by chance. Of fewer pairs, a level never seen among them would count for too little."""
+    number = max(estimation.u_pairs, ids.len())
     drawn = {
-        name: ids.sample(estimation.u_pairs, with_replacement=True, seed=estimation.seed + place)
+        name: ids.sample(number, with_replacement=True, seed=estimation.seed + place)
         for place, name in enumerate(PAIR)
     }
     return pl.DataFrame(drawn).filter(pl.col(PAIR[0]) < pl.col(PAIR[1])).unique(maintain_order=True)

@@ -60,14 +60,17 @@ def by_accident(
     model: LinkageModel, patterns: pl.DataFrame, exact: Mapping[str, float]
 ) -> dict[str, Probabilities]:
     """u: how often each level is seen among random pairs; equality, which is too rare to be seen there, is
-    calculated from the frequencies of values (``exact``)."""
+    calculated from the frequencies of values (``exact``) where these are given."""
     found = {}
     for index, (name, column) in enumerate(model.columns.items()):
         levels = list(LEVELS[column.kind])
         seen = _counts(patterns, index, len(levels), patterns["n"].to_numpy().astype(float)) + 0.5
-        seen[-1] = 0.0
-        shares = seen / seen.sum() * (1 - exact[name])
-        shares[-1] = exact[name]
+        if name in exact:
+            seen[-1] = 0.0
+        shares = seen / seen.sum()
+        if name in exact:
+            shares *= 1 - exact[name]
+            shares[-1] = exact[name]
         found[name] = _fixed(levels, [float(share) for share in shares[::-1]], column.u)
     return found
 

@@ -18,6 +18,7 @@ from assets.base.golden import KEY, Chosen, contested
 from assets.base.identity import given_ids, known_ids, leads
 from assets.base.inputs import standard
 from assets.base.linkage import LINK, link
+from assets.base.relatives import relatives
 from assets.base.together import shared_rows, whose
 from assets.build import Context
 from catalog.base_model import Base, load_bases
@@ -79,10 +80,28 @@ def find(context: Context, base: Base, golden: pl.LazyFrame) -> Found:
         return Found(
             pl.DataFrame(schema=crosswalk_schema(base)), pl.DataFrame(schema=worklist_schema(base)), 0
         )
-    people = golden.select(base.id_column, *model.columns).collect(engine="streaming")
-    # in one order always: what is drawn at random for the model must be the same in every rebuild
-    probable = _linked(model, rows, people.sort(base.id_column), base)
+    people = _everybody(context, base, model, rows, golden)
+    probable = _linked(model, rows, people, base)
     return _parted(base, probable, latest_decisions(context, base), rows)
+
+
+def _everybody(
+    context: Context, base: Base, model: LinkageModel, rows: pl.DataFrame, golden: pl.LazyFrame
+) -> pl.DataFrame:
+    """The golden records' fields that the model compares, and the names of those who stand in the relations that it names;
+    nobody's where no row of the residue says anything that is compared with them."""
+    compared = {name: model.sources(name, "right") for name in model.columns}
+    fields = [name for read in compared.values() for name in read if name in base.fields]
+    known = golden.select(*dict.fromkeys([base.id_column, base.identifier, "name", *fields]))
+    # in one order always: what is drawn at random for the model must be the same in every rebuild
+    people = known.collect(engine="streaming").sort(base.id_column)
+    for name, read in compared.items():
+        said = rows.select(model.sources(name, "left"))
+        silent = all(cells.null_count() == rows.height for cells in said)
+        for relation in (one for one in read if one not in people.columns):
+            kin = pl.lit(None, pl.String) if silent else relatives(context, base, relation, people)
+            people = people.with_columns(kin.alias(relation))
+    return people
 
 
 def _linked(model: LinkageModel, rows: pl.DataFrame, people: pl.DataFrame, base: Base) -> pl.DataFrame:
@@ -127,15 +146,15 @@ def _shaped(pairs: pl.DataFrame, rows: pl.DataFrame, schema: pl.Schema) -> pl.Da
 
 
 def residue(context: Context, base: Base, model: LinkageModel) -> pl.DataFrame:
-    """Every row of the base's sources without a valid identifier: where it is, its hash, and the model's columns as
-    text, as they came."""
+    """Every row of the base's sources without a valid identifier: where it is, its hash, and what the model reads of it as
+    text, as it came."""
     found = [part for name in base.sources for part in _of_source(context, base, model, name)]
-    return pl.concat(found).sort(*_WHERE, RECORD, *model.columns).collect(engine="streaming")
+    return pl.concat(found).sort(*_WHERE, RECORD, *_read_of_rows(model)).collect(engine="streaming")
 
 
 def _of_source(context: Context, base: Base, model: LinkageModel, name: str) -> list[pl.LazyFrame]:
     source = base.sources[name]
-    columns = {field: _read_from(base, name, field) for field in model.columns}
+    columns = {field: _read_from(base, name, field) for field in _read_of_rows(model)}
     nothing = pl.lit(None, pl.String)
     kept = standard(context, source.resource).filter(whose(base, source).is_null())
     parts = [
@@ -187,11 +206,17 @@ def _hashed(part: pl.LazyFrame) -> pl.LazyFrame:
     return part.with_columns(row_hash(["resource", "_content"], schema).alias(RECORD)).drop("_content")
 
 
+def _read_of_rows(model: LinkageModel) -> list[str]:
+    """What the model reads of a row: base fields, and columns of sources (``marriage_man.woman_name``)."""
+    return list(dict.fromkeys(read for name in model.columns for read in model.sources(name, "left")))
+
+
 def _read_from(base: Base, source: str, field: str) -> str | None:
-    """The source's column that a base field is read from; None where the source says nothing of it."""
+    """The source's column that a base field, or a column named with its source, is read from; None where the source says
+    nothing of it."""
     if field == base.identifier:
         return base.sources[source].identifier
-    for reference in base.fields[field].sources:
+    for reference in base.fields[field].sources if field in base.fields else [field]:
         owner, column = base.split(reference)
         if owner == source:
             return column

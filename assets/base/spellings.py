@@ -13,12 +13,20 @@ from collections.abc import Callable
 import polars as pl
 
 from catalog.elements.base import clean
-from catalog.elements.identifiers import organisation_code_of
+from catalog.elements.identifiers import (
+    birth_date_of,
+    is_person,
+    organisation_code_of,
+    sex_of,
+    standard_resident_id,
+)
 from catalog.elements.values import measure, standard_date, standard_sex
 from catalog.linkage_model import Kind
 
 #: A form is text, but these are lists: a record has several keys, of which any may agree.
 MANY = ("near", "grams")
+#: What stands between the names of several people.
+APART = "、"
 _HAN = r"\p{Han}"
 #: Legal forms at the end of a name, the longest first; the same body is written with and without them.
 _LEGAL_FORMS = (
@@ -56,11 +64,42 @@ def shaped(kind: Kind, text: pl.Expr) -> dict[str, pl.Expr]:
     return _FORMS[kind](text)
 
 
+def implied(kind: Kind, resident_id: pl.Expr) -> pl.Expr:
+    """What a resident id says of its holder's birth or sex (GB 11643); null of one that is not valid, as a slip may be in
+    just these digits."""
+    number = standard_resident_id(resident_id)
+    said = birth_date_of(number).dt.strftime("%Y-%m-%d") if kind is Kind.DATE else sex_of(number)
+    return pl.when(is_person(number)).then(said)
+
+
 def folded(raw: pl.Expr) -> pl.Expr:
     """Lower case, half width, without accents, traditional and variant characters as simplified ones; null where the
     text is a word for «nothing»."""
     text = clean(raw).str.normalize("NFKD").str.replace_all(r"\p{M}", "").str.to_lowercase()
     return _rewritten(text, _simplified)
+
+
+def simplified(text: pl.Expr) -> pl.Expr:
+    """Traditional characters as simplified ones, and no other: what GB 2312 has (乾, 於, 著) is written so on purpose."""
+
+    def apply(cells: pl.Series) -> pl.Series:
+        text = cells.drop_nulls().str.join("").item() or ""
+        if _in_gb2312(text):
+            return cells
+        found = sorted(one for one in set(text) if not _in_gb2312(one))
+        meant = dict(zip(found, _simplified(found), strict=True)) if found else {}
+        turned = {one: plain for one, plain in meant.items() if one != plain}
+        return cells.str.replace_many(list(turned), list(turned.values())) if turned else cells
+
+    return text.map_batches(apply, return_dtype=pl.String, is_elementwise=True)
+
+
+def _in_gb2312(text: str) -> bool:
+    try:
+        text.encode("gb2312")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def sound(text: pl.Expr) -> pl.Expr:
@@ -149,6 +188,22 @@ def _person_name(text: pl.Expr) -> dict[str, pl.Expr]:
         "chinese": chinese,
         "first": pl.when(chinese).then(name.str.slice(0, 1)).otherwise(name.str.slice(0, 4)),
     }
+
+
+def _person_names(text: pl.Expr) -> dict[str, pl.Expr]:
+    """The set of names in a cell. A comma parts Chinese names; in Latin script it stands within one, and the words of a name
+    are put in order, one by one, which is slow and so done there only."""
+    chinese = text.str.contains(_HAN)
+    letters = (
+        pl.when(chinese)
+        .then(text.str.replace_all(r"[,;|/]", APART))
+        .str.replace_all(rf"[^\p{{L}}\p{{N}}{APART}]", "")
+    )
+    latin = pl.when(~chinese).then(text).str.extract_all(rf"[^{APART};|/]+").list.eval(_words(pl.element()))
+    names = pl.coalesce(letters.str.extract_all(rf"[^{APART}]+"), latin.list.drop_nulls())
+    exact = pl.when(names.list.len() > 0).then(names.list.sort())
+    sounds = sound(exact.list.join(APART)).str.replace_all(" ", "", literal=True).str.split(APART)
+    return {"exact": exact, "sound": sounds}
 
 
 def body_name(name: pl.Expr) -> pl.Expr:
@@ -256,9 +311,17 @@ def _text(text: pl.Expr) -> dict[str, pl.Expr]:
     }
 
 
-_FOLDED = (Kind.PERSON_NAME, Kind.ORGANISATION_NAME, Kind.ADDRESS, Kind.CATEGORY, Kind.TEXT)
+_FOLDED = (
+    Kind.PERSON_NAME,
+    Kind.PERSON_NAMES,
+    Kind.ORGANISATION_NAME,
+    Kind.ADDRESS,
+    Kind.CATEGORY,
+    Kind.TEXT,
+)
 _FORMS: dict[Kind, Callable[[pl.Expr], dict[str, pl.Expr]]] = {
     Kind.PERSON_NAME: _person_name,
+    Kind.PERSON_NAMES: _person_names,
     Kind.ORGANISATION_NAME: _organisation_name,
     Kind.DATE: _date,
     Kind.ADDRESS: _address,

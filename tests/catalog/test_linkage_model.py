@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,11 @@ from catalog.linkage_model import (
     Unique,
     UnknownModelError,
     load_model,
+    reviewed_faults,
     reviewed_models,
 )
 from catalog.load import CatalogueError, load
+from catalog.relation_model import load_relations
 
 
 def written(folder: Path, text: str) -> Path:
@@ -54,6 +57,11 @@ def test_a_key_may_differ_between_the_files(tmp_path: Path) -> None:
         ("columns:\n  a: {kind: sex, m: {exact: 0.9, else: 0.4}}", "sum to more than 1"),
         ("columns: {a: sex}\nblocking: [[b]]", "b names no compared column → use a"),
         ("columns: {a: date}\nblocking:\n  - [a.sound]", "model.yaml:3 blocking.0: sound is no form of date"),
+        ("columns:\n  a: {kind: phone, implied_by: b}", "a resident id says nothing of a phone"),
+        (
+            "columns:\n  a: {kind: person_names, frequency: true}",
+            "model.yaml:2 columns.a.frequency: sets of names",
+        ),
         ("columns: {a: date}\nthresholds: {review: 0.9, link: 0.8}", "review is above link"),
         ("columns: {}", "at least 1 item"),
         ("key: a", "model.yaml:1 columns: Field required"),
@@ -76,9 +84,38 @@ def test_the_reviewed_models_name_fields_of_their_base_database() -> None:
     assert set(models) == {"person", "legal_entity"}
     for code, model in models.items():
         base = bases[code]
-        assert set(model.columns) <= {base.identifier, *base.fields}
+        own = {name for name, column in model.columns.items() if not column.right}
+        assert own <= {base.identifier, *base.fields}
         assert model.key_of("right") == base.id_column
         assert model.unique is Unique.RIGHT
+
+
+def test_the_reviewed_models_are_checked_against_bases_and_relations(tmp_path: Path) -> None:
+    catalogue = load()
+    bases = load_bases(catalogue)
+    relations = load_relations(catalogue, bases)
+    assert reviewed_faults(catalogue, bases, relations) == []
+    root = tmp_path / "catalog"
+    (root / "linkage").mkdir(parents=True)
+    (root / "linkage" / "person.yaml").write_text(
+        "columns:\n"
+        "  name: person_name\n"
+        "  nickname: person_name\n"
+        "  kin: {kind: person_names, left: [marriage_man.bride], right: [shareholder]}\n"
+        "  more: {kind: person_names, left: [name, marriage_man.woman_name], right: [name, spouse]}\n",
+        encoding="utf-8",
+    )
+    (root / "linkage" / "animal.yaml").write_text("columns: {name: text}\n", encoding="utf-8")
+    told = "\n".join(map(str, reviewed_faults(replace(catalogue, root=root), bases, relations)))
+    assert "linkage/animal.yaml:1 : animal is no base database" in told
+    assert (
+        "person.yaml:3 columns.nickname: nickname is no field of base.person, and no column of a source"
+        in told
+    )
+    assert "person.yaml:3 columns.nickname: nickname is no field of base.person, and no relation" in told
+    assert "person.yaml:4 columns.kin: marriage_man.bride is no field" in told
+    assert "person.yaml:4 columns.kin: shareholder is no field of base.person, and no relation" in told
+    assert "person.yaml:5" not in told
 
 
 def test_every_kind_has_levels_that_sum_to_one_and_forms() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from assets.base import linkage
 from assets.base.linkage import CONDITIONS, LinkageError, link, prepare
-from assets.base.linkage_blocking import PAIR, candidates, rules
+from assets.base.linkage_blocking import PAIR, candidates, form_column, random_pairs, rules
 from assets.base.linkage_estimate import posterior
 from assets.base.spellings import coded, forms
 from benchmarks import linkage as measured
@@ -21,6 +21,7 @@ from catalog.elements.check_digits import credit_check
 from catalog.linkage_model import FORMS, LEVELS, Kind, LinkageModel, Unique, load_model, reviewed_models
 from catalog.load import CatalogueError
 from tests.assets.ingest.conftest import real_file  # noqa: F401 (a fixture of the tests of readers)
+from tests.assets.small_lake import resident
 
 PEOPLE = LinkageModel.model_validate(
     {
@@ -57,6 +58,12 @@ def exact(kind: Kind, *cells: str | None) -> list[str | None]:
 )
 def test_spellings_of_one_value_are_equal(kind: Kind, spellings: tuple[str, ...]) -> None:
     assert len(set(exact(kind, *spellings))) == 1
+
+
+def test_a_cell_of_several_names_is_a_set() -> None:
+    cells = ["張伟、李 芳", "李芳，张伟", "李芳;张伟", "张伟/李芳", "Müller, Jörg; Lee Anna", "、"]
+    chinese, latin = ["张伟", "李芳"], ["anna lee", "jorg muller"]
+    assert exact(Kind.PERSON_NAMES, *cells) == [*[chinese] * 4, latin, None]
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -224,8 +231,107 @@ def test_precision_and_recall_on_a_hard_residue(tmp_path: Path) -> None:
 
 def test_the_reviewed_models_can_be_compiled() -> None:
     for model in reviewed_models().values():
-        empty = pl.DataFrame(schema=dict.fromkeys([model.key_of("left") or "", *model.columns], pl.String()))
-        assert link(model, empty, empty).pairs.is_empty()
+        asked = [model.key_of("left") or "", *(n for c in model.columns for n in model.sources(c, "left"))]
+        held = [model.key_of("right") or "", *(n for c in model.columns for n in model.sources(c, "right"))]
+        left, right = (pl.DataFrame(schema=dict.fromkeys(names, pl.String())) for names in (asked, held))
+        identified = [column.implied_by for column in model.columns.values() if column.implied_by]
+        assert set(identified) <= {*asked} & {*held}
+        assert link(model, left, right).pairs.is_empty()
+
+
+MODEL_OF_PEOPLE = reviewed_models()["person"]
+
+
+def register(count: int = 400) -> pl.DataFrame:
+    """Records of persons as the reviewed model reads them, two to a household, each beside the other."""
+    known = population(count).rename({"id": "person_id", "born": "birth_date", "phone": "mobile"})
+    people = known.rename({"address": "residence_address"}).with_columns(sex=pl.lit("1"))
+    other = pl.col("name").gather(pl.int_range(pl.len()).xor(1))
+    numbers = [resident(n, born.replace("-", "")) for n, born in enumerate(people["birth_date"])]
+    nobody = pl.lit(None, pl.String)
+    return people.with_columns(
+        pl.Series("resident_id", numbers), spouse=nobody, family=nobody, household=other
+    )
+
+
+def rows_of(people: pl.DataFrame, relative: str | pl.Expr, **said: str | None) -> pl.DataFrame:
+    """Rows that a register of pupils would have of these people, without their number: with a guardian, or nobody."""
+    told = dict.fromkeys(
+        read for name in MODEL_OF_PEOPLE.columns for read in MODEL_OF_PEOPLE.sources(name, "left")
+    )
+    guardian = relative if isinstance(relative, pl.Expr) else pl.lit(relative)
+    made = {"resident_id": pl.lit(None, pl.String), "school_enrolment.guardian_name": guardian}
+    made |= {name: pl.lit(value, pl.String) for name, value in said.items()}
+    known = people.with_columns(**made)
+    missing = [pl.lit(None, pl.String).alias(name) for name in told if name not in known.columns]
+    return known.with_columns(missing)
+
+
+def test_a_twin_and_a_spouse_share_all_relatives_and_are_linked_to_nobody() -> None:
+    """They stand in no base; the brother, and the husband, whose day, house, number and relatives are theirs, do."""
+    people = register()
+    brother, husband = people[10], people[20]
+    beside = pl.col("household")
+    given = str(brother["name"][0])
+    twin = rows_of(brother, beside, name=f"{given[0]}{'建' if given[1] != '建' else '国'}{given[2]}")
+    wife = rows_of(husband, beside, name="欧阳佩珊", sex="2")
+    others = rows_of(people[100:200], beside)
+    rows = pl.concat([twin, wife, others]).with_columns(person_id=pl.format("R{}", pl.int_range(pl.len())))
+    pairs = link(MODEL_OF_PEOPLE, rows, people).pairs
+    linked = pairs.filter(decision="link")
+    assert not {"R0", "R1"} & {*linked["left"]}
+    assert linked.height >= 95, "the others are linked, each to himself"
+    assert all(left[1:] == str(int(right[1:]) - 98) for left, right in linked.select("left", "right").rows())
+    assert "R0" in {*pairs["left"]}, "of the twin a steward is asked"
+    free = MODEL_OF_PEOPLE.model_copy(update={"link_needs": ()})
+    assert "R0" in {*link(free, rows, people).pairs.filter(decision="link")["left"]}, (
+        "it is the need of a name"
+    )
+
+
+def test_of_two_namesakes_the_one_is_meant_whose_relative_is_named() -> None:
+    people = register()
+    names = people["name"].to_list()
+    first, second = next(
+        (one, other)
+        for one in range(200)
+        for other in range(one + 1, 200)
+        if names[one] == names[other] and names[one ^ 1] != names[other ^ 1]
+    )
+    nothing = dict.fromkeys(("birth_date", "sex", "mobile", "residence_address"))
+    row = rows_of(people[second], pl.col("household"), **nothing)
+    rows = pl.concat([row, rows_of(people[200:300], pl.col("household"))]).with_columns(
+        person_id=pl.format("R{}", pl.int_range(pl.len()))
+    )
+    told = {
+        right: probability
+        for left, right, probability, _ in link(MODEL_OF_PEOPLE, rows, people).pairs.rows()
+        if left == "R0"
+    }
+    assert told.get(f"P{second}", 0) > 5 * told.get(f"P{first}", 0.01)
+
+
+def test_who_lacks_a_birth_date_is_compared_by_the_one_in_his_valid_number() -> None:
+    """Else a neighbour's record that has a date would be nearer to the row than his own."""
+    people = register().with_columns(
+        birth_date=pl.when(pl.int_range(pl.len()) % 2 == 1).then(
+            "birth_date"
+        )  # who stands at even places has none
+    )
+    frame = prepare(MODEL_OF_PEOPLE, people, "right", 0)
+    born = form_column(MODEL_OF_PEOPLE, "birth_date", "exact")
+    assert frame[born].to_list() == [number[6:14] for number in people["resident_id"]]
+    slipped = people.with_columns(resident_id=pl.col("resident_id").str.replace(r".$", "?"))
+    assert prepare(MODEL_OF_PEOPLE, slipped, "right", 0)[born].null_count() == people.height // 2
+
+
+def test_u_is_measured_as_finely_as_the_prior_is_small() -> None:
+    """A match among n people is as likely beforehand as one in n: so many pairs are drawn, and compared in slices."""
+    ids = pl.Series("_id", range(250_000))
+    assert random_pairs(ids, PEOPLE.estimation).height > 110_000
+    assert random_pairs(ids.head(1000), PEOPLE.estimation).height > 45_000, (
+        "u_pairs at least, half of them in order"
+    )
 
 
 def test_an_old_registration_number_is_found_in_a_column_of_credit_codes() -> None:

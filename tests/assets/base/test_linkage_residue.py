@@ -40,11 +40,18 @@ def person(number: int) -> dict[str, object]:
     }
 
 
-def refuse(context: Context, push: str, *cells: dict[str, str], on: date = date(2026, 3, 1)) -> None:
-    """Rows of the medical insurance in quarantine, because of their resident id."""
+def refuse(
+    context: Context,
+    push: str,
+    *cells: dict[str, str],
+    on: date = date(2026, 3, 1),
+    resource: str = "medical_insurance",
+    column: str = "resident_id",
+) -> None:
+    """Rows in quarantine because of their resident id: of the medical insurance, where no other resource is named."""
     reason = {
-        "column": "resident_id",
-        "rule": "resident_id.check_digit",
+        "column": column,
+        "rule": f"{column}.check_digit",
         "reason_zh": "错",
         "reason_en": "wrong",
     }
@@ -60,7 +67,7 @@ def refuse(context: Context, push: str, *cells: dict[str, str], on: date = date(
         }
         for number, row in enumerate(cells, start=1)
     ]
-    context.lake.append("quarantine", "medical_insurance", pl.DataFrame(rows, schema=QUARANTINE_SCHEMA))
+    context.lake.append("quarantine", resource, pl.DataFrame(rows, schema=QUARANTINE_SCHEMA))
 
 
 def said(number: int, identifier: str, **changed: str) -> dict[str, str]:
@@ -196,3 +203,64 @@ def test_a_decision_on_nothing_is_refused(
 ) -> None:
     with pytest.raises(DecisionError, match=told):
         decide(city, name, "q1", row, "P0" if who is None else entity(city, who), verdict, "张三", "无")
+
+
+def test_a_marriage_without_his_number_is_his_whose_wife_it_names(city: Context) -> None:
+    """Two namesakes: whose household the wife named in the row belongs to is likelier meant by far. She herself, who is named
+    beside him, is linked to nobody's row by that."""
+    first, second = (
+        {
+            "resident_id": resident(number, f"{1960 + number}0101"),
+            "name": "欧阳志强",
+            "sex": "1",
+            "birth_date": date(1960 + number, 1, 1),
+            "household_no": f"H{number}",
+            "relation_to_head": "户主",
+            "address": f"清远市清城区乙{number}路{number}号",
+        }
+        for number in (1, 2)
+    )
+    wife = {
+        "resident_id": resident(3, "19630101"),
+        "name": "司徒佩珊",
+        "sex": "2",
+        "birth_date": date(1963, 1, 1),
+        "household_no": "H2",
+        "relation_to_head": "配偶",
+    }
+    daughter = {**wife, "resident_id": resident(4, "19900101"), "name": "欧阳婷婷", "relation_to_head": "女"}
+    others = [
+        {
+            **person(number),
+            "household_no": f"K{number // 2}",
+            "relation_to_head": "户主" if number % 2 else "配偶",
+        }
+        for number in range(200, 400)
+    ]
+    put(city, "household_register", first, second, wife, daughter, *others, push="p2", on=date(2026, 2, 1))
+    married = {
+        "man_id": "",
+        "man_name": "欧阳志强",
+        "woman_id": str(wife["resident_id"]),
+        "woman_name": "司徒佩珊",
+    }
+    refuse(city, "q3", married, resource="marriage", column="man_id")
+    build(city)
+    of_row = [
+        city.lake.scan("base", table).filter(resource="marriage").collect()
+        for table in ("person_crosswalk", "person_worklist")
+    ]
+    told = pl.concat([rows.select("person_id", "probability") for rows in of_row]).sort("probability")
+    known = city.lake.scan("base", "person").select("person_id", "resident_id").collect()
+    best = told.join(known, on="person_id", maintain_order="left").tail(1)
+    assert best["resident_id"].item() == second["resident_id"]
+    assert best["probability"].item() > 0.8, "of two equally likely namesakes neither would have half"
+    assert set(told.join(known, on="person_id")["resident_id"]) <= {
+        first["resident_id"],
+        second["resident_id"],
+    }
+
+
+def test_the_build_reads_what_the_compared_relations_are_made_of(catalogue: Catalogue) -> None:
+    person = next(made for made in base.builds(catalogue) if ("base", "person") in made.makes)
+    assert {("standard", "birth_certificate"), ("standard", "marriage")} <= set(person.reads)

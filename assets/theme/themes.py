@@ -47,7 +47,7 @@ RECIPE = 1
 #: Where more than this share of a theme's rows is in question, making all is as fast.
 _MOST = 0.25
 #: Where rows lie in files that came or went that are this share of all that it reads, comparing them takes as long as making all.
-_COMPARED = 0.5
+_COMPARED = 0.7
 #: From fewer rows DuckDB makes any theme whole in the time in which changes are found, led to their keys and exchanged.
 _QUICK = 5_000_000
 _OF_GROUPS = "which groups may be seen follows from all of them"

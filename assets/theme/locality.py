@@ -106,6 +106,9 @@ def find_local(sql: str, tables: Tables, prefer: Sequence[str]) -> Local:
     if any(part.args.get("recursive") for part in root.expression.find_all(exp.With)):
         msg = "a recursive query may go from any row to any other"
         raise NotLocalError(msg)
+    if root.expression.find(exp.TableSample):
+        msg = "SAMPLE is never the same twice"
+        raise NotLocalError(msg)
     reads = _columns_read(root)
     names = list(dict.fromkeys([*prefer, *_names(root)]))
     proof, problems = _Proof(tables), []

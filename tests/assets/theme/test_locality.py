@@ -166,6 +166,8 @@ def query(draw: st.DrawFn) -> str:
     three = [draw(st.sampled_from(columns)) for _ in range(3)]
     if on.startswith("using") and draw(st.booleans()):
         three[0] = "p"
+    third = draw(st.sampled_from(["s.p", "s.q", *(["t.p", "t.q", "t.r"] if both else [])]))
+    more = f"{draw(st.sampled_from(['join', 'left join', 'anti join']))} standard.c as c on c.k = {third}"
     outer = draw(st.sampled_from(["", "", f" where {draw(condition(*columns))}"]))
     neighbours = "select c0, c1, count(*) over (partition by c0) as n from j"
     listed = ", ".join(f"{column} as c{place}" for place, column in enumerate(three))
@@ -173,6 +175,7 @@ def query(draw: st.DrawFn) -> str:
         one,
         f"with s as ({one}), t as ({other}) select {listed} from s {how} t {on}{outer}",
         f"with s as ({one}), t as ({other}) select {listed} from s {how} t {on}{outer}",
+        f"with s as ({one}), t as ({other}) select {listed} from s {how} t {on} {more}{outer}",
         f"with s as ({one}), t as ({other}), j as (select {listed} from s {how} t {on}{outer}) {neighbours}",
         f"with s as ({one}) select p, q, (select count(*) from ({other}) as t where t.p = s.q) as n from s",
         f"with s as ({one}) select x.p, y.r from s as x left join s as y on x.q = y.p",
@@ -262,7 +265,7 @@ def test_a_query_whose_tables_are_tied_to_a_key_is_local_by_it(sql: str, key: st
         ("select x, count(*) as n from standard.a group by rollup (x)", "beyond the key"),
         ("select k, x from standard.a limit 1", "LIMIT"),
         ("select k, x from standard.a using sample 1", "SAMPLE"),
-        ("select k, x from standard.a tablesample 10%", "as it is stored"),
+        ("select k, x from standard.a tablesample 10%", "SAMPLE"),
         ("select k, rank() over (order by x) as n from standard.a", "beyond the key"),
         ("select k, count(*) over () as n from standard.a", "beyond the key"),
         ("select b.u, a.x from standard.a full join standard.b on a.k = b.k", "no inner or left join"),

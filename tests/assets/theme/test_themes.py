@@ -217,6 +217,14 @@ select payment_no, division_code as town, times from paid where amount > 0
 )
 
 
+@pytest.fixture
+def piecemeal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows are not made whole because that is as quick."""
+    monkeypatch.setattr(themes, "_QUICK", 0)
+    monkeypatch.setattr(themes, "_COMPARED", 9.0)
+
+
+@pytest.mark.usefixtures("piecemeal")
 def test_only_what_changed_rows_lead_to_is_made_anew(
     empty_lake: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,13 +267,22 @@ def test_only_what_changed_rows_lead_to_is_made_anew(
         build(empty_lake, trial)
     assert rows() == exchanged
     assert len(list(empty_lake.lake.path("theme", "trial").glob("*.parquet"))) <= 2, "nothing is left behind"
-    monkeypatch.setattr(themes, "_SMALL", 0)
+    # where finding out takes longer, all is made anew
+    put(empty_lake, "pension_payment", payment(8, 1, "441803"), push="p4")
     monkeypatch.setattr(themes, "_COMPARED", 0.0)
-    with pytest.raises(ThemeTestError):
+    with pytest.raises(ThemeTestError, match="5 rows fail"):
         build(empty_lake, trial)
+    monkeypatch.setattr(themes, "_QUICK", 10_000)
+    (mended,), _ = read_themes(
+        empty_lake.catalogue, written(tmp_path, PAID.replace("times > 3", "times > 9"))
+    )
+    build(empty_lake, mended)
+    put(empty_lake, "pension_payment", payment(9, 1), push="p5")
+    assert build(empty_lake, mended).notes["made whole"] == "from 110 rows all is made as quickly"
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("piecemeal")
 def test_every_shipped_theme_made_anew_piece_by_piece_is_what_it_would_be_whole(empty_lake: Context) -> None:
     """After a push here and there each theme is exchanged, and equal to one built from nothing."""
     databases = ("person", "legal_entity", "building")

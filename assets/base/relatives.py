@@ -41,8 +41,8 @@ def relatives(context: Context, base: Base, relation: str, people: pl.DataFrame)
 
 def _kin(ends: pl.LazyFrame) -> Iterator[pl.LazyFrame]:
     """From the pairs of a relation: who is tied to whom, in both directions, and who to the same other end."""
+    families = ends.filter(*(pl.len().over(end) <= _FAMILY for end in _ENDS))
     for mine, others in (_ENDS, _ENDS[::-1]):
-        yield ends.select(n=mine, other=others)
-        few = ends.filter(pl.len().over(others) <= _FAMILY)
-        beside = few.join(few, on=others).select(n=mine, other=f"{mine}_right")
+        yield families.select(n=mine, other=others)
+        beside = families.join(families, on=others).select(n=mine, other=f"{mine}_right")
         yield beside.filter(pl.col("n") != pl.col("other"))

@@ -346,7 +346,7 @@ def test_another_user_reads_the_roles_tables_and_no_full_one(city: Context, reci
 def test_the_documented_questions_can_be_asked_of_any_city(city: Context) -> None:
     document = Path(__file__).parents[2] / "docs" / "analyst.md"
     questions = re.findall(r"```sql\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(questions) == 11
+    assert len(questions) == 12
     for question in questions:
         if "st_" not in question:
             ask(city.home.analyst, question)

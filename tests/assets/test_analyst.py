@@ -23,6 +23,7 @@ from catalog.model import Title
 from lake.home import Home
 from lake.tables import Lake
 from masking.columns import declared_tables
+from quality import clock
 from tests.assets.city_of_canaries import SUBJECTS
 from tests.assets.published import ask, copied, publish
 
@@ -67,6 +68,14 @@ def test_every_view_answers_without_an_extension(city: Context) -> None:
         for schema, name in names:
             connection.execute(f'FROM "{schema}"."{name}"').fetchall()
     assert ask(city.home.analyst, "SELECT count(*) FROM base.person") == [(SUBJECTS,)]
+
+
+def test_the_current_date_is_the_citys(city: Context) -> None:
+    """DuckDB's own is UTC's, which is yesterday until eight in the morning."""
+    for file in (city.home.analyst, city.home.bureau):
+        before = clock.today()
+        [(said, also)] = ask(file, "SELECT current_date, today()")
+        assert before <= said == also <= clock.today()
 
 
 def test_views_reach_only_what_the_role_may_read(city: Context) -> None:

@@ -18,6 +18,9 @@ import polars as pl
 
 from assets import as_of, base, shared
 from assets.base import history, life
+from assets.base.crosswalk import crosswalk_name, past_name
+from assets.base.states import SUFFIX
+from assets.base.timeline import timeline_name
 from assets.build import Build, Built, Context, TableName
 from assets.shared import key_of, load_lawful
 from assets.snapshots import hold, read_files
@@ -26,6 +29,7 @@ from assets.theme.themes import read_themes
 from assets.theme.types import column_types
 from assets.view_file import View, replace_file
 from assets.view_words import VIEWS_SUFFIX, comment, of_column, of_mask, of_ops, of_product
+from catalog.base_model import Base, load_bases
 from catalog.load import Catalogue
 from catalog.model import Dimension, SharingType, Title
 from lake.home import Home
@@ -169,9 +173,9 @@ def build_role(
     for table in titles:
         if table[0] not in ROLE_LAYERS or not role.covers(*table) or not context.lake.exists(*table):
             continue
-        # a history is seen as the table itself is
-        of = as_of.table_of(table[1]) if table[0] == "base" else None
-        subject = table if of is None else ("base", of)
+        # a history and a timeline are seen as the table itself is
+        of, whose = _past_of(context, table)
+        subject = ("base", of) if of else table
         columns = role_columns(
             role, masking.policy, subject, known.get(subject, {}), schema_of(context.lake, table)
         )
@@ -181,9 +185,9 @@ def build_role(
         commits[f"role/{code}", stored_name(table)] = _mask_table(context, code, masking, table, columns)
         views.append(_role_view(context, code, table, titles[table], columns))
         seen += [_described(table, column, role) for column in columns]
-        if of is not None:
-            seen += _described_days(table, role)
-            macros.append(as_of.role_macro(of))
+        if of:
+            seen += _described_days(table, role, as_of.VALID if whose else as_of.DAYS)
+            macros.append(as_of.role_valid_macro(whose) if whose else as_of.role_macro(of))
     views += [
         _full_view(context, table, titles[table], of_product(masking, table[1]))
         for table in _products_for(context, masking, code, titles)
@@ -206,6 +210,14 @@ def build_role(
     _forget_superseded(context, code, commits, () if tightened else read)
     forget_products(context, read)
     return Built(commits, {"views": len(views), "columns": len(seen)})
+
+
+def _past_of(context: Context, table: TableName) -> tuple[str | None, Base | None]:
+    """The base table of which this is the history or the timeline, and of a timeline whose; (None, None) of any other."""
+    if table[0] != "base":
+        return None, None
+    whose = as_of.timeline_of(table[1], load_bases(context.catalogue))
+    return (whose.code, whose) if whose else (as_of.table_of(table[1]), None)
 
 
 def known_columns(context: Context, declared: Tables, policy: Policy) -> Tables:
@@ -232,9 +244,12 @@ def _mask_table(
     key, stored = key_of(context, masking, code), context.lake.scan(*table)
     # rows lie in an order that only visible values decide: the source's order would tell what is hidden
     order = sorted((seen.column.name for seen in columns), key=lambda name: not _is_token(name, columns))
-    of = as_of.table_of(table[1]) if table[0] == "base" else None
+    of, whose = _past_of(context, table)
     if of is None:
         rows = stored.select(masked(seen.column, seen.mask, key) for seen in columns)
+    elif whose:
+        states = context.lake.scan("base", whose.code + SUFFIX)
+        rows, order = as_of.masked_periods(states, whose, columns, key), [*order, *as_of.VALID]
     else:
         entity = history.keyed_tables(context.catalogue)[of]
         rows, order = as_of.masked_states(stored, entity, columns, key), [*order, *as_of.DAYS]
@@ -259,7 +274,8 @@ def _role_view(
     stored = (f"role/{code}", stored_name(table))
     comments = {seen.column.name: comment(of_column(seen.column)) + of_mask(seen.mask) for seen in columns}
     shape = schema_of(context.lake, stored)
-    comments |= {name: comment(title) for name, title in as_of.DAYS.items() if name in shape}
+    days = {**as_of.DAYS, **(as_of.VALID if _past_of(context, table)[1] else {})}
+    comments |= {name: comment(title) for name, title in days.items() if name in shape}
     return View(*table, context.lake.files(*stored), shape, comment(title), comments)
 
 
@@ -276,12 +292,10 @@ def _described(table: TableName, seen: RoleColumn, role: Role) -> dict[str, str]
     }
 
 
-def _described_days(table: TableName, role: Role) -> list[dict[str, str]]:
-    """The two columns that only a history has."""
+def _described_days(table: TableName, role: Role, days: Mapping[str, Title]) -> list[dict[str, str]]:
+    """The two columns that only a history has, or a timeline."""
     shared = {"schema": table[0], "view": table[1], "sharing": role.sees.title}
-    return [
-        shared | {"column": name, "title": title.zh, "mask": "按日"} for name, title in as_of.DAYS.items()
-    ]
+    return [shared | {"column": name, "title": title.zh, "mask": "按日"} for name, title in days.items()]
 
 
 def _publish_freshness(context: Context, stored: TableName, k: int) -> Commit:
@@ -352,26 +366,60 @@ def build_bureau(context: Context, titles: Mapping[TableName, Title], declared: 
     frame = pl.DataFrame(rows, schema=dict.fromkeys(("schema", "view", "column", "title"), pl.String))
     commit = context.lake.publish(*own, frame, key=["schema", "view", "column"])
     views.append(_ops_view(context, own))
-    macros = [
-        as_of.full_macro(table)
-        for layer, name in present
-        if layer == "base" and (table := as_of.table_of(name)) is not None
-    ]
-    macros += life.macros(context)
+    macros = [*_day_macros(context, present), *life.macros(context)]
     hold(context.home, context.home.bureau)
     replace_file(context.home.bureau, views, context.home.work, macros)
     forget_products(context, read_files(context.home))
     return Built({own: commit}, {"views": len(views)})
 
 
+def _day_macros(context: Context, present: Collection[TableName]) -> list[str]:
+    """The macros that ask a day: of every history, and of each base database's timeline and crosswalk."""
+    macros = [
+        as_of.full_macro(table, schema_of(context.lake, ("base", name)))
+        for layer, name in present
+        if layer == "base" and (table := as_of.table_of(name)) is not None
+    ]
+    for held in load_bases(context.catalogue).values():
+        if {("base", held.code), ("base", timeline_name(held))} <= set(present):
+            macros.append(as_of.valid_macro(held))
+        if ("base", past_name(held)) in present:
+            macros.append(as_of.crosswalk_macro(held))
+    return macros
+
+
 def _column_comments(context: Context, declared: Tables) -> dict[TableName, Mapping[str, str]]:
-    """What every declared column of a full table is called."""
+    """What every declared column of a full table is called, and in the tables that tell when: the days and instants."""
     found: dict[TableName, Mapping[str, str]] = {
         table: {name: comment(of_column(column)) for name, column in columns.items()}
         for table, columns in declared.items()
     }
+    recorded, valid = (
+        {name: comment(title) for name, title in titles.items()} for titles in (as_of.RECORDED, as_of.VALID)
+    )
+    for table in history.keyed_tables(context.catalogue):
+        found["base", table + SUFFIX] = {**found.get(("base", table), {}), **recorded}
+    for held in load_bases(context.catalogue).values():
+        found["base", timeline_name(held)] = {**found["base", held.code], **valid}
+        for name in (crosswalk_name(held), past_name(held)):
+            found["base", name] = {**_crosswalk_comments(found["base", held.code], held), **recorded}
     headers = [theme.header for theme in read_themes(context.catalogue)[0]]
     return found | {("theme", header.code): header.columns for header in headers}
+
+
+def _crosswalk_comments(record: Mapping[str, str], base: Base) -> dict[str, str]:
+    titles = {
+        "resource": Title(zh="数据资源", en="resource"),
+        "_push": Title(zh="推送", en="push"),
+        "_row": Title(zh="行号", en="row"),
+        "_data_date": Title(zh="数据日期", en="data date"),
+        "method": Title(zh="关联方式", en="how it is known whose the row is"),
+        "probability": Title(zh="概率", en="probability"),
+    }
+    return {
+        base.id_column: record[base.id_column],
+        **{name: comment(title) for name, title in titles.items()},
+    }
 
 
 def _entry_title(context: Context, table: TableName) -> Title | None:

@@ -26,6 +26,14 @@ class OpenLogError(MendableError, RuntimeError):
         )
 
 
+#: Without its ICU extension, which would have to be downloaded, DuckDB knows UTC's date alone: until eight in the morning
+#: that is the city's yesterday.
+_CITY_DATE = tuple(
+    f"CREATE MACRO {name}() AS CAST(epoch_ms(epoch_ms(now()) + 8 * 3600000) AS DATE)"
+    for name in ("current_date", "today")
+)
+
+
 @dataclass(frozen=True)
 class View:
     """One view: where it stands, the Parquet files under it, its shape, and what people are told of it."""
@@ -39,7 +47,8 @@ class View:
 
 
 def replace_file(target: Path, views: Sequence[View], work: Path, macros: Sequence[str] = ()) -> None:
-    """Build a DuckDB file of views (and macros over them) aside, and put it in the target's place in one step.
+    """Build a DuckDB file of views (and macros over them) aside, and put it in the target's place in one step. In it
+    ``current_date`` and ``today()`` are the city's date.
 
     Whoever has the old file open keeps it; a new connection sees the whole new one. Raises
     :class:`OpenLogError`."""
@@ -54,7 +63,7 @@ def replace_file(target: Path, views: Sequence[View], work: Path, macros: Sequen
         connection.begin()
         for view in views:
             _create(connection, view)
-        for macro in macros:
+        for macro in (*_CITY_DATE, *macros):
             connection.execute(macro)
         connection.commit()
     draft.chmod(0o640)

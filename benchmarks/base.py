@@ -193,5 +193,6 @@ COMPARISONS = (
         other=rebuilt,
         prepare=prepare_changed,
         runs=1,
+        alike=True,
     ),
 )

@@ -174,8 +174,8 @@ def on_pandas(folder: Path) -> None:
 HAND, PANDAS = "the same by hand, one Polars scan", "Great Expectations on pandas"
 PANDERA, POINTBLANK = "pandera, Polars backend", "pointblank on Polars"
 COMPARISONS = (
-    Comparison("expectations-15", HAND, 1.3, ours, by_hand, prepare_15),
-    Comparison("expectations-40", HAND, 1.3, ours, by_hand, prepare_40),
+    Comparison("expectations-15", HAND, 1.3, ours, by_hand, prepare_15, alike=True),
+    Comparison("expectations-40", HAND, 1.3, ours, by_hand, prepare_40, alike=True),
     Comparison("expectations-15-pandas", PANDAS, 1 / 15, ours, on_pandas, prepare_15, memory_aim=0.5),
     Comparison("expectations-40-pandas", PANDAS, 1 / 15, ours, on_pandas, prepare_40, memory_aim=0.5),
     Comparison("expectations-15-pandera", PANDERA, None, ours, Peer("pandera", "validate"), prepare_15),

@@ -2,13 +2,15 @@
 
 Here belongs measuring only. A side is a module-level function of a folder; running it in a fresh process gives an
 honest peak memory (the process's own maximum resident set, and its children's). The other side may be a ``Peer``: a function
-of a module in ``benchmarks/peers``, run by the Python of ``.venv-bench``, so this module imports the standard library only.
+of a module in ``benchmarks/peers``, run by the Python of ``.venv-bench``, so this module imports the standard library only, and of ours what
+imports nothing else.
 """
 
 from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import resource
 import statistics
 import subprocess
@@ -18,11 +20,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from pipelines import MEMORY
+
 #: A side may return its own seconds, where starting a server is not what is measured.
 Side = Callable[[Path], float | None]
 RUNS = 3
 ROOT = Path(__file__).parents[1]
 PEERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+#: Polars keeps memory as its makers chose. Said, not left out: ``pipelines`` would else say it as we do.
+AS_SHIPPED = ""
 _WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
@@ -45,7 +51,8 @@ class Comparison:
 
     Without an aim the two stand side by side. ``memory_aim`` is the same of peak memory, ``peak_aim`` how many MB ours may
     take whatever the other takes. Where ours works through so many ``values``, it is said how many that is a second.
-    Comparisons of one ``group`` share what ``prepare`` makes."""
+    Comparisons of one ``group`` share what ``prepare`` makes. Ours runs as citylake's processes do, with memory kept as
+    ``pipelines`` says; the other does, too, where they are ``alike``: citylake again, or the same plan written by hand."""
 
     name: str
     against: str
@@ -58,6 +65,7 @@ class Comparison:
     peak_aim: float | None = None
     values: int | None = None
     group: str = ""
+    alike: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,11 +109,8 @@ def prepare(comparison: Comparison, folder: Path) -> None:
 def measure(comparison: Comparison, folder: Path) -> Row:
     """Run the two sides in turn; a pair's ratio is little moved by a machine that drifts."""
     if isinstance(comparison.other, Peer) and not comparison.other.installed():
-        return _row(comparison, [_in_process(comparison.ours, folder) for _ in range(comparison.runs)], [])
-    pairs = [
-        (_in_process(comparison.ours, folder), _other(comparison.other, folder))
-        for _ in range(comparison.runs)
-    ]
+        return _row(comparison, [_ours(comparison, folder) for _ in range(comparison.runs)], [])
+    pairs = [(_ours(comparison, folder), _other(comparison, folder)) for _ in range(comparison.runs)]
     ours, other = zip(*pairs, strict=True)
     return _row(comparison, ours, other)
 
@@ -152,10 +157,15 @@ def write(row: Row, folder: Path) -> None:
     (folder / f"{row.name}.json").write_text(json.dumps(asdict(row), indent=1) + "\n", encoding="utf-8")
 
 
-def _in_process(side: Side, folder: Path) -> Sample:
+def _ours(comparison: Comparison, folder: Path) -> Sample:
+    return _in_process(comparison.ours, folder, MEMORY[1])
+
+
+def _in_process(side: Side, folder: Path, memory: str = AS_SHIPPED) -> Sample:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(side, folder, sender))
+    os.environ[MEMORY[0]] = memory
     process.start()
     sender.close()
     try:
@@ -168,15 +178,17 @@ def _in_process(side: Side, folder: Path) -> Sample:
     return result
 
 
-def _other(other: Side | Peer, folder: Path) -> Sample:
+def _other(comparison: Comparison, folder: Path) -> Sample:
+    other = comparison.other
     if not isinstance(other, Peer):
-        return _in_process(other, folder)
+        return _in_process(other, folder, MEMORY[1] if comparison.alike else AS_SHIPPED)
+    os.environ[MEMORY[0]] = AS_SHIPPED
     command = [PEERS_PYTHON, "-W", "ignore", "-m", "benchmarks.peers", other.module, other.function, folder]
     said = subprocess.run([*map(str, command)], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     return Sample(*json.loads(said.stdout.splitlines()[-1]))
 
 
-def _run(side: Side, folder: Path, sender: multiprocessing.connection.Connection) -> None:  # type: ignore[name-defined]
+def _run(side: Side, folder: Path, sender: multiprocessing.connection.Connection) -> None:
     sender.send(sample(side, folder))
 
 

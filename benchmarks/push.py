@@ -241,7 +241,7 @@ def fresh(folder: Path) -> Path:
 COMPARISONS = (
     Comparison("push", "Polars CSV → Parquet", 2.5, ours, floor, prepare),
     Comparison("push_dirty", "Polars CSV → Parquet", 5, ours, floor, prepare_dirty),
-    Comparison("push_checks", "the same push without checks", 1.6, ours, unchecked, prepare),
+    Comparison("push_checks", "the same push without checks", 1.6, ours, unchecked, prepare, alike=True),
     Comparison("push_dlt", "dlt → Delta, unchecked", 1 / 3, ours, Peer("dlt", "load"), prepare),
     Comparison("push_20m", "Polars CSV → Parquet", None, ours, floor, prepare_large, peak_aim=6_000),
 )

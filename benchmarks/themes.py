@@ -4,6 +4,8 @@ Here belong the tables the themes read, made without a city so that they take li
 views over the tables, the SQL, its tests, small groups left out, and the table committed in its order. The bare side runs the
 SQL and writes what comes out as Parquet with the same compression, and does nothing else. Columns that no theme reads are empty.
 ``CITYLAKE_BENCH_PEOPLE`` (2,000,000) makes it smaller. All themes share the tables: ``--only themes`` runs all, ``--only theme-CODE`` one.
+``theme-delivered`` and ``theme-changed`` are each theme brought up to date with a hundredth of every table, of standard tables alone or
+of base tables, too, beside all of it made anew.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from demo.places import divisions, towns
 from lake.home import Home
 from lake.tables import Lake
 from masking.columns import declared_tables
+from masking.lineage import Tables
 
 PEOPLE = int(os.environ.get("CITYLAKE_BENCH_PEOPLE", "2000000"))
 TODAY = date.today()  # noqa: DTZ011 - of the machine: themes ask for the last year
@@ -43,6 +46,18 @@ ROWS = {
     ("standard", "pension_payment"): 1.5,
     ("standard", "subsidy_payment"): 0.5,
     ("standard", "school_enrolment"): 0.15,
+}
+#: By what a row of a base table is the same after a change.
+IDENTITY = {
+    "person": ["person_id", "resident_id"],
+    "legal_entity": ["legal_entity_id", "credit_code"],
+    "licence": ["licence_id"],
+    "building": ["building_no"],
+}
+_PLACE = {
+    "_push": pl.lit("p1"),
+    "_row": pl.col("n"),
+    "_row_hash": pl.col("n").hash(seed=99).reinterpret(signed=True),
 }
 Column = Callable[[], pl.Expr]
 
@@ -216,13 +231,39 @@ def prepare(folder: Path) -> None:
     context, declared = _open(folder), declared_tables(load())
     context.lake.append("base", "division", divisions())
     for table, share in ROWS.items():
-        made = columns(table)
         rows = pl.LazyFrame({"n": pl.int_range(int(PEOPLE * share), eager=True)})
-        shaped = rows.select(
-            made.get(name, pl.lit(None)).cast(column.dtype).alias(name)
-            for name, column in declared[table].items()
-        )
-        context.lake.append(*table, shaped)
+        context.lake.append(*table, _shaped(rows, table, declared))
+
+
+def _shaped(rows: pl.LazyFrame, table: tuple[str, str], declared: Tables) -> pl.LazyFrame:
+    """A table's columns of the rows numbered ``n``."""
+    made = {**columns(table), **_PLACE}
+    return rows.select(
+        made.get(name, pl.lit(None)).cast(column.dtype).alias(name)
+        for name, column in declared[table].items()
+    )
+
+
+def prepare_change(folder: Path, *, bases: bool) -> None:
+    """The same tables, every theme built, and then a hundredth of each table changed: departments have delivered as many new
+    rows, and those of the base databases, if ``bases``, have become like others."""
+    prepare(folder)
+    context, declared = _open(folder), declared_tables(load())
+    for path in sorted(FOLDER.glob("*.sql")):
+        build(context, _theme(context, path.stem))
+    for table, share in ROWS.items():
+        every = int(PEOPLE * share)
+        if table[0] == "base" and not bases:
+            continue
+        if table[0] == "base":
+            few = pl.LazyFrame({"n": pl.int_range(0, every, 100, eager=True)})
+            own = _shaped(few, table, declared).select(IDENTITY[table[1]]).collect()
+            rows = _shaped(few.select(pl.col("n") + every), table, declared).collect().with_columns(own)
+            key = own.columns[0]
+            context.lake.exchange(*table, rows, whose=rows[key], key=key)
+        else:
+            new = pl.LazyFrame({"n": pl.int_range(every, every + every // 100, eager=True)})
+            context.lake.append(*table, _shaped(new, table, declared))
 
 
 def _open(folder: Path) -> Context:
@@ -234,6 +275,12 @@ def _theme(context: Context, code: str) -> Theme:
     theme = read_theme(FOLDER / f"{code}.sql", context.catalogue, [])
     assert theme, code
     return theme
+
+
+def anew(folder: Path, code: str) -> None:
+    """The theme brought up to date with what has changed."""
+    context = _open(folder)
+    build(context, _theme(context, code))
 
 
 def ours(folder: Path, code: str) -> None:
@@ -258,16 +305,44 @@ def bare(folder: Path, code: str) -> None:
         )
 
 
-COMPARISONS = tuple(
-    Comparison(
-        f"theme-{path.stem}",
+def _bare(code: str) -> Comparison:
+    return Comparison(
+        f"theme-{code}",
         "its SQL run bare in DuckDB",
         aim=1.3,
-        ours=partial(ours, code=path.stem),
-        other=partial(bare, code=path.stem),
+        ours=partial(ours, code=code),
+        other=partial(bare, code=code),
         prepare=prepare,
         runs=1,
         group="themes",
     )
-    for path in sorted(FOLDER.glob("*.sql"))
+
+
+def _anew(code: str, group: str, *, bases: bool) -> Comparison:
+    return Comparison(
+        f"{group}-{code}",
+        "all of it made anew",
+        aim=None,
+        ours=partial(anew, code=code),
+        other=partial(ours, code=code),
+        prepare=partial(prepare_change, bases=bases),
+        runs=1,
+        group=group,
+    )
+
+
+CODES = sorted(path.stem for path in FOLDER.glob("*.sql"))
+#: Those that read what departments deliver, beside base databases.
+DELIVERED = (
+    "enterprise_360",
+    "enterprise_credit",
+    "idle_buildings",
+    "one_person_one_file",
+    "school_place_demand",
+    "subsidy_check",
+)
+COMPARISONS = (
+    *map(_bare, CODES),
+    *(_anew(code, "theme-delivered", bases=False) for code in DELIVERED),
+    *(_anew(code, "theme-changed", bases=True) for code in CODES),
 )

@@ -85,5 +85,7 @@ def _push(context: Context, number: int) -> None:
 
 
 COMPARISONS = (
-    Comparison("tiny_pushes", "the first hundred of them", 1.5, last_hundred, first_hundred, prepare),
+    Comparison(
+        "tiny_pushes", "the first hundred of them", 1.5, last_hundred, first_hundred, prepare, alike=True
+    ),
 )

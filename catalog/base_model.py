@@ -54,21 +54,24 @@ class BaseField(Declaration):
 
     The statutory source (the column that claims the ``item``) must come first, and where it has a value that
     value stands, whatever the ``rule`` (Art. 15). With ``compare`` a differing value in another source is
-    listed as a conflict."""
+    listed as a conflict. ``since`` names the field that tells from which day on the value holds; else it holds from the day
+    for which its source first said it."""
 
     title: Text
     sources: tuple[Reference, ...] = Field(min_length=1)
     rule: Survivorship = Survivorship.PRIORITY
     compare: bool = False
+    since: Code | None = None
 
 
 class Event(Declaration):
     """Something that happens to an entity: the columns that tell the day, and in the same order those that tell the
-    last day of what began with it."""
+    last day of what began with it. Only rows count in which each column of ``where`` has one of its values."""
 
     title: Text
     day: tuple[Reference, ...] = Field(min_length=1)
     until: tuple[Reference, ...] = ()
+    where: dict[Code, tuple[Text, ...]] = Field(default_factory=dict)
 
 
 class State(Declaration):
@@ -85,7 +88,8 @@ class Base(Declaration):
     entity too, and a row that names several tells that they are one's.
 
     A row that differs from the record of its identifier in every field of ``apart`` (name and birth date) is another's:
-    it does not speak, and a steward is asked. ``over_with`` is the field that tells the day of its end."""
+    it does not speak, and a steward is asked. ``begins_with`` and ``over_with`` are the fields that tell the
+    days of its beginning and of its end."""
 
     code: Code
     title: Title
@@ -97,6 +101,7 @@ class Base(Declaration):
     sources: dict[Code, Source]
     fields: dict[Code, BaseField]
     apart: tuple[Code, ...] = ()
+    begins_with: Code | None = None
     over_with: Code | None = None
     events: dict[Code, Event] = Field(default_factory=dict)
     states: dict[Code, State] = Field(default_factory=dict)
@@ -202,16 +207,47 @@ def _faults(catalogue: Catalogue, base: Base, place: Place) -> Iterator[Fault]:
             yield Fault(place.file, line, f"sources.{name}", what, "declare it there, in its order of trust")
     for name, declared in base.fields.items():
         yield from _field_faults(catalogue, base, name, declared, place)
-    for key, names in (("apart", base.apart), ("over_with", (base.over_with,) if base.over_with else ())):
-        for name in sorted(set(names) - set(base.fields)):
-            yield Fault(place.file, place.line((key,)), key, f"{name} is no field", "correct the name")
+    for name in sorted(set(base.apart) - set(base.fields)):
+        yield Fault(place.file, place.line(("apart",)), "apart", f"{name} is no field", "correct the name")
+    days: dict[tuple[str, ...], str | None] = {
+        **{("fields", name): field.since for name, field in base.fields.items()},
+        ("begins_with",): base.begins_with,
+        ("over_with",): base.over_with,
+    }
+    for where, told in days.items():
+        if told and (problem := _no_day(catalogue, base, told)):
+            yield Fault(
+                place.file, place.line(where), ".".join(where), problem, "name a field that is a date"
+            )
     for name, event in base.events.items():
-        for reference in (*event.day, *event.until):
-            owner, column = base.split(reference)
-            entry = catalogue.entries.get(base.sources[owner].resource) if owner in base.sources else None
-            if entry is None or column not in entry.columns:
-                what, line = f"{reference} names no source column", place.line(("events", name))
-                yield Fault(place.file, line, f"events.{name}", what, "correct the name")
+        for what in _event_problems(catalogue, base, event):
+            yield Fault(place.file, place.line(("events", name)), f"events.{name}", what, "correct the name")
+
+
+def _no_day(catalogue: Catalogue, base: Base, name: str) -> str | None:
+    """Why a field tells no day; None where it does, or where its sources are at fault, which is told of them."""
+    if name not in base.fields:
+        return f"{name} is no field"
+    for source, column in map(base.split, base.fields[name].sources):
+        entry = catalogue.entries.get(base.sources[source].resource) if source in base.sources else None
+        if entry and column in entry.columns and ELEMENTS[entry.columns[column].element].dtype != pl.Date:
+            return f"{name} is no date"
+    return None
+
+
+def _event_problems(catalogue: Catalogue, base: Base, event: Event) -> Iterator[str]:
+    """What of an event's declaration is no column of a source, or a value that its column can never have."""
+    for reference in (*event.day, *event.until):
+        owner, column = base.split(reference)
+        entry = catalogue.entries.get(base.sources[owner].resource) if owner in base.sources else None
+        if entry is None or column not in entry.columns:
+            yield f"{reference} names no source column"
+            continue
+        for asked, wanted in event.where.items():
+            if asked not in entry.columns:
+                yield f"{entry.code}.{asked} is no column of the catalogue"
+            elif unknown := sorted(set(wanted) - set(entry.columns[asked].values or wanted)):
+                yield f"{entry.code}.{asked} is never {', '.join(unknown)}"
 
 
 def _field_faults(

@@ -1,6 +1,7 @@
 """One demo city: all its truth, made from a seed.
 
-Here belongs the putting together. What is true of people, organisations, land and licences is in their modules.
+Here belongs the putting together. What is true of people and their moves, organisations and their successors, land and licences
+is in their modules.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from demo import land, licences, organisations, people
+from demo import land, licences, moves, organisations, people, successions
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class City:
     seed: int
     today: date
     people: pl.DataFrame
+    moves: pl.DataFrame
     organisations: pl.DataFrame
+    successions: pl.DataFrame
     land: land.Land
     licences: pl.DataFrame
 
@@ -37,6 +40,8 @@ def build(count: int, seed: int, today: date) -> City:
         (pl.col("birth_date") < date(today.year - 20, 1, 1)) & pl.col("death_date").is_null()
     )
     bodies = organisations.build(max(300, count // 14), adults, np.random.default_rng([seed, 2]), today)
+    bodies, taken_over = successions.build(bodies, np.random.default_rng([seed, 5]))
+    moved = moves.build(persons, np.random.default_rng([seed, 6]), today)
     places = land.build(count, np.random.default_rng([seed, 3]))
     chains = licences.build(persons, bodies, np.random.default_rng([seed, 4]), today)
-    return City(seed, today, persons, bodies, places, chains)
+    return City(seed, today, persons, moved, bodies, taken_over, places, chains)

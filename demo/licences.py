@@ -1,18 +1,31 @@
 """E-licences of the demo city: types, and licences in version chains, with valid check characters.
 
-Here belongs the truth about licences. Identifiers follow GB/T 36904: root, type, issuer, serial, version, check.
+Here belongs the truth about licences, and what their files look like. Identifiers follow GB/T 36904: root, type, issuer, serial, version, check.
 """
 
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import polars as pl
+from cryptography.hazmat.primitives import hashes
 
 from catalog.elements.check_digits import BASE36
 
 ROOT = "1.2.156.3005.2"
+#: What is printed on a licence, and under which words.
+_PRINTED = {
+    "licence_id": "电子证照标识",
+    "licence_no": "证照编号",
+    "holder_name": "持证主体",
+    "holder_code": "持证主体代码",
+    "issuer": "颁发机构",
+    "issued_on": "颁发日期",
+    "valid_from": "有效期自",
+    "valid_to": "有效期至",
+}
 _DAY = np.timedelta64(1, "D")
 #: type name → managing authority, its credit code, sequence, holder kind, years valid, share.
 TYPES = {
@@ -108,7 +121,10 @@ def _described(
         .clip(upper_bound=pl.lit(today))
         .cast(pl.Date)
     )
-    lost = pl.Series(rng.random(len(frame)) < 0.03)
+    lost = pl.Series(rng.random(len(frame)) < 0.03) & pl.col("_newest")
+    how = rng.spawn(1)[0]
+    word = pl.Series(how.choice(["注销", "撤销", "吊销"], len(frame), p=[0.6, 0.25, 0.15]))
+    ended = issued + (pl.lit(today) - issued) * pl.Series(how.random(len(frame)))
     described = joined.with_columns(
         pl.when(natural).then("p_name").otherwise("o_name").alias("holder_name"),
         pl.when(natural).then("p_code").otherwise("o_code").alias("holder_code"),
@@ -124,16 +140,52 @@ def _described(
         pl.when(~pl.col("_newest"))
         .then(pl.lit("失效"))
         .when(lost)
-        .then(pl.lit("注销"))
+        .then(word)
         .otherwise(pl.lit("有效"))
         .alias("state"),
+        pl.when(lost).then(ended.cast(pl.Date)).alias("state_since"),
     )
     serial = pl.col("chain").cast(pl.String).str.zfill(9)
     described = described.with_columns(_identifier(described, serial, pl.col("version")).alias("licence_id"))
     previous = pl.col("licence_id").shift(1).over("chain")
-    return described.with_columns(previous.alias("previous_licence_id")).drop(
+    digests = pl.Series([_digest(text) for text in files(described)], dtype=pl.String)
+    return described.with_columns(previous.alias("previous_licence_id"), digests.alias("file_digest")).drop(
         "_first", "_newest", "p_name", "p_code", "p_county", "o_name", "o_code", "o_county", "years"
     )
+
+
+def files(licences: pl.DataFrame) -> pl.Series:
+    """The text of each licence's file: what stands in it is made of the licence's own fields, so that it is always the same."""
+    lines = [
+        pl.format("{}：{}", pl.lit(title), pl.col(name).cast(pl.String).fill_null("长期"))
+        for name, title in _PRINTED.items()
+    ]
+    return licences.select(pl.concat_str("type_name", *lines, separator="\n") + "\n").to_series()
+
+
+def _digest(text: str) -> str:
+    """The SM3 digest (GB/T 32905) of a file of this text, as registers write it."""
+    digest = hashes.Hash(hashes.SM3())
+    digest.update(text.encode())
+    return digest.finalize().hex().upper()
+
+
+def write_samples(licences: pl.DataFrame, folder: Path, today: date) -> None:
+    """Three files to try verification on: ``genuine.txt`` of a licence in force, ``altered.txt``, the same but for one byte, and
+    ``revoked.txt`` of a revoked one; a city too small to have such a licence gets none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lasting = pl.col("valid_to").is_null() | (pl.col("valid_to") > today)
+    chosen = {
+        "genuine": licences.filter(lasting, pl.col("state") == "有效"),
+        "revoked": licences.filter(pl.col("state") == "撤销"),
+    }
+    for name, rows in chosen.items():
+        for text in files(rows.head(1)):
+            (folder / f"{name}.txt").write_bytes(text.encode())
+    genuine = folder / "genuine.txt"
+    if genuine.exists():
+        content = genuine.read_bytes()
+        (folder / "altered.txt").write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
 
 
 def _identifier(frame: pl.DataFrame, serial: pl.Expr, version: pl.Expr) -> pl.Series:

@@ -15,13 +15,15 @@ from demo.exports import Delivery
 
 
 def write(city: City, sent: Sequence[Delivery], folder: Path) -> pl.DataFrame:
-    """Write ``people``, ``organisations``, ``licences``, ``dirt`` and ``expected`` as Parquet; returns ``expected``: for each resource the rows
-    delivered, and how many of them must be quarantined."""
+    """Write ``people``, ``moves``, ``organisations``, ``successions``, ``licences``, ``dirt`` and ``expected`` as Parquet; returns
+    ``expected``: for each resource the rows delivered, and how many of them must be quarantined."""
     folder.mkdir(parents=True, exist_ok=True)
     expected = _expected(sent)
     tables = {
         "people": city.people,
+        "moves": city.moves,
         "organisations": city.organisations,
+        "successions": city.successions,
         "licences": city.licences,
         "dirt": pl.concat(
             delivery.soiled.log.with_columns(pl.lit(delivery.resource).alias("resource")) for delivery in sent

@@ -7,7 +7,7 @@ table's folder gets new Parquet files, which are visible only once ``lake.tables
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +29,10 @@ _WRITER = "citylake.writer"
 _FILE = "_file:"
 _PIECE = "_piece:"
 _GROUP = "_group:"
+
+
+#: What is written of the rows that come, once it is known which leave.
+Settle = Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
 
 
 class Under(NamedTuple):
@@ -104,9 +108,16 @@ def plan_change(
 
 
 def plan_exchange(
-    table: DeltaTable, folder: Path, coming: pl.DataFrame, leaving: pl.Expr, order: str
+    table: DeltaTable,
+    folder: Path,
+    coming: pl.DataFrame,
+    leaving: pl.Expr,
+    order: str,
+    sort: Sequence[str] = (),
+    settle: Settle | None = None,
 ) -> Planned | None:
     """The rows of ``coming`` instead of those that are ``leaving``, file by file; one in which that changes nothing stays.
+    ``settle`` is asked what is written of the ones, and is shown the others.
 
     Rows of whom a file knows (by the column ``order``) come into it again; those of others into a new one, or the last that
     is written anyhow. Small files are folded into one once there are many."""
@@ -115,6 +126,8 @@ def plan_exchange(
     # who leaves is read apart from who stays: a reader that filters as it reads never makes the other rows
     olds = {group: scan_files(table, folder, path).filter(leaving).collect() for group, path in paths.items()}
     folded = set(files.filter(pl.len().over(_GROUP) > 1)[_GROUP])
+    if settle:
+        fresh = settle(fresh, pl.concat([fresh.clear(), *olds.values()]))
     groups = sorted(group for group in paths if group in folded or olds[group].height)
     # whose rows lie in several files are looked for in all of these, and come into the first
     lie = [old.select(order, pl.lit(group, pl.Int64).alias(_GROUP)) for group, old in olds.items()]
@@ -130,7 +143,8 @@ def plan_exchange(
         departing = old.join(new, on=new.columns, how="anti", nulls_equal=True).height
         if arriving or departing:
             kept = scan_files(table, folder, paths.get(group, [])).filter(~leaving).collect()
-            parts.append(write_part(pl.concat([kept, new]).lazy(), folder))
+            every = pl.concat([kept, new]).lazy()
+            parts.append(write_part(every.sort(sort, nulls_last=True) if sort else every, folder))
             mine = files.filter(pl.col(_GROUP) == group).select("path", "size_bytes")
             removed += [_removed(*file) for file in mine.iter_rows()]
             inserted, deleted = inserted + arriving, deleted + departing

@@ -8,14 +8,18 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_IN_MICROSECONDS = {"milliseconds": 1000, "microseconds": 1}
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,23 @@ def new_part(folder: Path) -> Path:
     return folder / f"part-{uuid.uuid4().hex}.parquet"
 
 
-def write_part(rows: pl.LazyFrame, folder: Path, statistics: Collection[str] | None = None) -> Part:
-    """Stream rows into a new Parquet file in ``folder``; it becomes visible only when it is committed."""
+def write_part(
+    rows: pl.LazyFrame, folder: Path, statistics: Collection[str] | None = None, group_rows: int | None = None
+) -> Part:
+    """Stream rows into a new Parquet file in ``folder``; it becomes visible only when it is committed.
+
+    ``group_rows`` in a row group, each with its own bounds, where readers are to skip the others."""
     path = new_part(folder)
     wanted = statistics is None or set(rows.collect_schema().names()) <= set(statistics)
     # the first of zstd's levels makes files as small as the default, a fifth sooner
-    rows.sink_parquet(path, compression="zstd", compression_level=1, statistics=wanted, sync_on_close="all")
+    rows.sink_parquet(
+        path,
+        compression="zstd",
+        compression_level=1,
+        statistics=wanted,
+        row_group_size=group_rows,
+        sync_on_close="all",
+    )
     return describe_part(path)
 
 
@@ -74,12 +89,34 @@ def _stats(footer: Any) -> dict[str, Any]:
         bounds = [chunk for chunk in chunks if chunk.has_min_max]
         if any(not chunk.has_min_max and chunk.num_values for chunk in chunks):
             continue  # bounds of some row groups only would hide the rows of the others
-        low, high = (
-            (_json(min(c.min for c in bounds)), _json(max(c.max for c in bounds))) if bounds else (None, None)
-        )
+        low, high = _bounds(bounds)
         if low is not None and high is not None:
             stats["minValues"][name], stats["maxValues"][name] = low, high
     return stats
+
+
+def _bounds(chunks: Sequence[Any]) -> tuple[Any, Any]:
+    """The least and the greatest value of all row groups as the log writes them; None where it should not."""
+    if not chunks:
+        return None, None
+    if chunks[0].logical_type.type == "TIMESTAMP":
+        # pyarrow imports pandas to say what a moment is, which takes longer than all else here
+        unit = json.loads(chunks[0].logical_type.to_json())
+        raw = min(chunk.min_raw for chunk in chunks), max(chunk.max_raw for chunk in chunks)
+        low, high = (_moment(value, unit) for value in raw)
+        return low, high
+    return _json(min(chunk.min for chunk in chunks)), _json(max(chunk.max for chunk in chunks))
+
+
+def _moment(value: int, stated: Mapping[str, Any]) -> str | None:
+    """A moment in UTC as the log writes it; None for the time of no zone, and for the years of no calendar."""
+    if not stated["isAdjustedToUTC"] or stated["timeUnit"] not in _IN_MICROSECONDS:
+        return None
+    try:
+        at = _EPOCH + timedelta(microseconds=value * _IN_MICROSECONDS[stated["timeUnit"]])
+    except OverflowError:
+        return None
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _json(value: Any) -> Any:
@@ -91,6 +128,4 @@ def _json(value: Any) -> Any:
     if isinstance(value, str):
         # a reader compares whole values: a long text would have to be cut, and a cut maximum is too small
         return value if len(value) <= 64 else None
-    if hasattr(value, "tzinfo"):
-        return value.isoformat(timespec="microseconds").replace("+00:00", "Z") if value.tzinfo else None
     return value.isoformat() if hasattr(value, "isoformat") else None

@@ -22,6 +22,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from catalog.errors import MendableError
 from lake.changes import (
     Planned,
+    Settle,
     Under,
     arrow_schema,
     files_of,
@@ -362,16 +363,22 @@ class Lake:
         whose: pl.Series,
         also: pl.Expr | None = None,
         key: str,
+        sort: Sequence[str] = (),
+        settle: Settle | None = None,
     ) -> Commit:
         """Put ``rows`` in the place of those whose ``key`` is among ``whose``, and of those that are ``also`` meant, in one commit.
+        ``settle`` makes of the ones, when it sees the others, what is written.
 
-        A file in which nothing changes stays; where all do, there is no new version. Files hold ranges of ``key``."""
+        A file in which nothing changes stays; where all do, there is no new version. Files hold ranges of ``key``; in the order
+        of ``sort``, if it is named."""
         leaving = pl.col(key).is_in(whose.implode())
         if also is not None:
             leaving |= also
         leaving = leaving.fill_null(value=False)
         folder = self.path(layer, name)
-        return self._commit(layer, name, None, lambda table: plan_exchange(table, folder, rows, leaving, key))
+        return self._commit(
+            layer, name, None, lambda table: plan_exchange(table, folder, rows, leaving, key, sort, settle)
+        )
 
     def forget(self, layer: str, name: str, keep: Collection[Path] = ()) -> None:
         """Remove all but the current version: superseded Parquet files (save those to ``keep``), and the log entries that

@@ -62,7 +62,11 @@ class Groups:
     result: str
     """the query itself"""
     sizes: str
-    """SQL: a row for each group, with its subjects, and how many of them take part in each number"""
+    """SQL: a row for each group, with its subjects, and how many of them take part in each number, and in the same ones"""
+    once: str
+    """SQL: whether no subject has several rows"""
+    sizes_once: str
+    """the same as ``sizes`` where none has, in half the time"""
 
 
 @dataclass(frozen=True)
@@ -108,19 +112,23 @@ def read_groups(sql: str, subject: str, tables: Tables) -> Groups:
     columns: dict[str, tuple[int, ...]] = {}
     for column in query.selects:
         if column not in keys:
-            found = [_number(aggregate, column.alias_or_name) for aggregate in _aggregates(column)]
+            found = [_number(aggregate, column.alias_or_name, subject) for aggregate in _aggregates(column)]
             numbers += [number for number in dict.fromkeys(found) if number not in numbers]
             columns[column.alias_or_name] = tuple(numbers.index(number) for number in found)
     _refuse_other_groups(scopes[-1], {key.alias_or_name for key in keys})
+    _refuse_reckoned_sums(scopes[-1])
     names = tuple(key.alias_or_name for key in keys)
-    source, once = _source_apart(query)
+    source, apart = _source_apart(query)
+    members = _members(apart, [key for key in apart.selects if not _aggregates(key)], numbers, subject)
     return Groups(
         keys=names,
         columns=columns,
         numbers=tuple(numbers),
         source=source,
-        result=once.sql("duckdb"),
-        sizes=_sizes(once, [key for key in once.selects if not _aggregates(key)], numbers, subject),
+        result=apart.sql("duckdb"),
+        sizes=_sizes(members, names, numbers, once=False),
+        once=f"SELECT count(_subject) = count(DISTINCT _subject) FROM ({members})",  # noqa: S608 - of a theme's own SQL
+        sizes_once=_sizes(members, names, numbers, once=True),
     )
 
 
@@ -145,9 +153,11 @@ def loosened_columns(
     tables: Tables,
     titles: Mapping[str, str],
     policy: Policy,
+    groups: Groups | None = None,
 ) -> Loosened:
-    """The columns of a query of groups, each as loose as the policy's lines allow; raises as :func:`read_groups`."""
-    read_groups(sql, subject, tables)
+    """The columns of a query of groups, each as loose as the policy's lines allow; raises as :func:`read_groups`, whose
+    answer ``groups`` is where it has been asked."""
+    _ = groups or read_groups(sql, subject, tables)
     root = scopes_of(sql, tables)[-1]
     choosers = [("count", _known(origin, tables)) for origin in trace(sql, tables).rows]
     found: dict[str, SourceColumn] = {}
@@ -236,7 +246,7 @@ def _aggregates(column: exp.Expr) -> list[exp.Expr]:
     return [part.parent if isinstance(part.parent, exp.Filter | exp.IgnoreNulls) else part for part in found]
 
 
-def _number(aggregate: exp.Expr, name: str) -> Number:
+def _number(aggregate: exp.Expr, name: str, subject: str) -> Number:
     """What an aggregate counts or sums, and of whom."""
     condition = aggregate.expression.this if isinstance(aggregate, exp.Filter) else exp.true()
     inner = aggregate.this if isinstance(aggregate, exp.Filter) else aggregate
@@ -246,6 +256,9 @@ def _number(aggregate: exp.Expr, name: str) -> Number:
         )
         raise UngroupedError(msg)
     function, of = _FUNCTIONS[type(inner)], inner.this
+    if isinstance(of, exp.Distinct) and [part.name for part in of.expressions] != [subject]:
+        msg = f"{name}: how many values there are tells that somebody has a rare one: count rows, or different {subject}"
+        raise UngroupedError(msg)
     if function == "count":
         return Number(function, _counted(inner, of, condition).sql("duckdb"), None)
     if not isinstance(of, exp.Column):
@@ -264,14 +277,13 @@ def _counted(count: exp.Expr, of: exp.Expr | None, condition: exp.Expr) -> exp.E
     return exp.and_(condition.copy(), *(part.copy().is_(exp.null()).not_() for part in parts))
 
 
-def _sizes(query: exp.Select, keys: Sequence[exp.Expr], numbers: Sequence[Number], subject: str) -> str:
-    """How many subjects are in each group, in each number, and in each number but not in another."""
+def _members(query: exp.Select, keys: Sequence[exp.Expr], numbers: Sequence[Number], subject: str) -> str:
+    """SQL: a row for each row of a group, with its subject, and whether it takes part in each number, and with how much."""
     members = query.copy()
     for part in ("group", "having", "order"):
         members.set(part, None)
     taking = [f"{number.taking_part} AS _takes_{place}" for place, number in enumerate(numbers)]
-    summed = [place for place, number in enumerate(numbers) if number.summed]
-    amounts = [f"abs({numbers[n].summed}) AS _amount_{n}" for n in summed]
+    amounts = [f"abs({numbers[n].summed}) AS _amount_{n}" for n in _summed(numbers)]
     members = members.select(
         *(key.copy() for key in keys),
         f'"{subject}" AS _subject',
@@ -280,29 +292,54 @@ def _sizes(query: exp.Select, keys: Sequence[exp.Expr], numbers: Sequence[Number
         append=False,
         dialect="duckdb",
     )
-    places = range(len(numbers))
-    names = [f'"{key.alias_or_name}"' for key in keys]
-    each = [
-        *(f"coalesce(bool_or(_takes_{n}), false) AS _takes_{n}" for n in places),
-        *(f"sum(_amount_{n}) FILTER (_takes_{n}) AS _amount_{n}" for n in summed),
-    ]
-    apart = [
-        f"count(*) FILTER (_takes_{n} AND NOT _takes_{m}) AS _n_{n}_{m}"
-        for n in places
-        for m in places
-        if n != m
+    return members.sql("duckdb")
+
+
+def _summed(numbers: Sequence[Number]) -> list[int]:
+    return [place for place, number in enumerate(numbers) if number.summed]
+
+
+def _sizes(members: str, keys: Sequence[str], numbers: Sequence[Number], *, once: bool) -> str:
+    """How many subjects are in each group, in each number, and (``_alike``) in the same ones: of these the first is the last
+    bit of ``mask``."""
+    places, summed = range(len(numbers)), _summed(numbers)
+    names = [f'"{key}"' for key in keys]
+    takes = [f"_takes_{n}" for n in places]
+    if once:
+        each = [
+            *(f"coalesce({name}, false) AS {name}" for name in takes),
+            *(f"CASE WHEN _takes_{n} THEN _amount_{n} END AS _amount_{n}" for n in summed),
+        ]
+        by = ""
+    else:
+        each = [
+            *(f"coalesce(bool_or({name}), false) AS {name}" for name in takes),
+            *(f"sum(_amount_{n}) FILTER (_takes_{n}) AS _amount_{n}" for n in summed),
+        ]
+        by = f" GROUP BY {', '.join([*names, '_subject'])}"
+    mask = " + ".join(["0", *(f"{1 << n} * CAST(_takes_{n} AS BIGINT)" for n in places)])
+    alike = [
+        "count(*) AS _c",
+        *(f"max(_amount_{n}) AS _most_{n}, sum(_amount_{n}) AS _sum_{n}" for n in summed),
     ]
     of_groups = [
-        *(f"count(*) FILTER (_takes_{n}) AS _n_{n}" for n in places),
-        *(f"max(_amount_{n}) / sum(_amount_{n}) AS _share_{n}" for n in summed),
+        f"{_count()} AS _n",
+        *(f"{_count(f'_takes_{n}')} AS _n_{n}" for n in places),
+        *(f"max(_most_{n}) / sum(_sum_{n}) AS _share_{n}" for n in summed),
+        f"list({{'mask': {mask}, 'subjects': _c}}) AS _alike",
     ]
-    by = ", ".join(names)
     return (
         f"WITH subjects AS (SELECT {', '.join([*names, '_subject', *each])} "  # noqa: S608 - of a theme's own SQL
-        f"FROM ({members.sql('duckdb')}) WHERE _subject IS NOT NULL GROUP BY {', '.join([*names, '_subject'])}) "
-        f"SELECT {', '.join([*names, 'count(*) AS _n', *of_groups, *apart])} FROM subjects"
-        + (f" GROUP BY {by}" if names else "")
+        f"FROM ({members}) WHERE _subject IS NOT NULL{by}), "
+        f"alike AS (SELECT {', '.join([*names, *takes, *alike])} FROM subjects GROUP BY ALL) "
+        f"SELECT {', '.join([*names, *of_groups])} FROM alike"
+        + (f" GROUP BY {', '.join(names)}" if names else "")
     )
+
+
+def _count(which: str = "") -> str:
+    some = f" FILTER ({which})" if which else ""
+    return f"CAST(coalesce(sum(_c){some}, 0) AS BIGINT)"
 
 
 def _refuse_other_groups(root: Scope, keys: set[str]) -> None:
@@ -322,6 +359,17 @@ def _refuse_other_groups(root: Scope, keys: set[str]) -> None:
     for aggregate in _aggregates(having) if having else []:
         if not (isinstance(aggregate, exp.Count) and isinstance(aggregate.this, exp.Star | None)):
             msg = f"HAVING {aggregate.sql('duckdb')}: only a group's size, count(*), may choose among groups"
+            raise UngroupedError(msg)
+
+
+def _refuse_reckoned_sums(root: Scope) -> None:
+    """What is summed is a stored column as it is: one that is made below (``1 + (id = 'X') * 0.001``) could hold one
+    subject's value apart in a sum in which all take part."""
+    for aggregate in root.find_all(exp.Sum, exp.Avg):
+        column = aggregate.this
+        source = root.sources.get(column.table) if isinstance(column, exp.Column) else None
+        if source is None or not _unchanged(source, root, column.name):
+            msg = f"{aggregate.sql('duckdb')}: what is summed must be a stored column, as it is"
             raise UngroupedError(msg)
 
 
@@ -380,12 +428,24 @@ def _refuse_detours(scopes: Sequence[Scope], tables: Tables) -> None:
             raise UngroupedError(msg)
         if scope is not scopes[-1]:
             _refuse_more_than_rows(scope.expression)
+            _refuse_telling_neighbours(scope, tables)
+
+
+def _refuse_telling_neighbours(scope: Scope, tables: Tables) -> None:
+    """How many are alike in what is not open to all would tell them all of the one who is not."""
+    for window in scope.find_all(exp.Window):
+        for column in window.find_all(exp.Column):
+            if not all(
+                _open_to_all(_known((*table, name), tables)) for table, name in stored_behind(column, scope)
+            ):
+                msg = f"{window.sql('duckdb')[:80]}: neighbours are counted by what is open to all alone"
+                raise UngroupedError(msg)
 
 
 def _refuse_more_than_rows(query: exp.Expr) -> None:
     allowed = isinstance(query, exp.Select) and not any(
         query.args.get(part)
-        for part in ("group", "having", "distinct", "limit", "offset", "qualify", "sample")
+        for part in ("group", "having", "distinct", "limit", "offset", "qualify", "sample", "windows")
     )
     counts = [
         part

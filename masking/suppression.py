@@ -1,21 +1,27 @@
 """Leaving out what is too small in a table of groups, and as much more as keeps it from being found by subtraction.
 
 Here belongs the choice on counted sizes, without any SQL: a group of fewer than k subjects goes; so does a number in
-which fewer than k take part, or all but fewer than k, or fewer than k more than in another; where what is left out of a
-total comes to fewer than k, the smallest that is left goes too. Who knows more than these totals may still reckon: see
-docs/themes.md. Source: GB/T 37964-2019.
+which fewer than k take part, or all but fewer than k, or by which, with others of the row added or subtracted, fewer than k
+can be told apart; where what is left out of a total comes to fewer than k, the smallest that is left goes too. Who knows
+more than these totals may still reckon: see docs/themes.md. Source: GB/T 37964-2019.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from functools import cache
+from itertools import combinations, product
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from masking.groups import Groups
+
+#: So many numbers of one group are added and subtracted: a whole, and three parts of it.
+_TOGETHER = 4
 
 
 @dataclass
@@ -63,10 +69,9 @@ def suppress(
     _fill(all_groups, k, lambda group: int(group.sizes["_n"]), lambda group: group.left_out, _leave_out)
     numbers = range(len(groups.numbers))
     for group in all_groups:
-        group.numbers |= {number for number in numbers if _too_small(group, number, k, largest_share)}
-        for number in numbers:
-            if any(_hair_apart(group, other, number, k) for other in numbers if other not in group.numbers):
-                group.numbers.add(number)
+        group.numbers |= {number for number in numbers if _too_large(group, number, largest_share)}
+        while (telling := _telling(group, numbers, k)) is not None:
+            group.numbers.add(telling)
     for number in numbers:
         _fill_number(all_groups, number, k)
     return _applied(result, groups, all_groups)
@@ -86,18 +91,42 @@ def _leave_out(group: _Group) -> None:
     group.left_out = True
 
 
-def _too_small(group: _Group, number: int, k: int, largest_share: float) -> bool:
-    """Whether few take part in a number, or all but few, or one subject has too much of a sum."""
-    taking, share = group.taking_part(number), group.sizes.get(f"_share_{number}")
-    few = 0 < taking < k or 0 < group.sizes["_n"] - taking < k
-    return few or (share is not None and share > largest_share)
+def _too_large(group: _Group, number: int, largest_share: float) -> bool:
+    """Whether one subject has too much of a sum."""
+    share = group.sizes.get(f"_share_{number}")
+    return share is not None and share > largest_share
 
 
-def _hair_apart(group: _Group, larger: int, number: int, k: int) -> bool:
-    """Whether all who take part in a number take part in a larger one, and fewer than k more."""
-    if larger == number or group.sizes[f"_n_{number}_{larger}"]:
-        return False
-    return 0 < int(group.sizes[f"_n_{larger}_{number}"]) < k
+def _telling(group: _Group, numbers: Sequence[int], k: int) -> int | None:
+    """The smallest number of those that, added or subtracted with what else of the group is seen, tell of fewer than k
+    subjects; None where none do.
+
+    How many are in the group counts as seen. What comes out of such a sum depends on those alone whom it does not cancel."""
+    seen = [number for number in numbers if number not in group.numbers and group.taking_part(number)]
+    masks = np.array([alike["mask"] for alike in group.sizes["_alike"]], dtype=np.int64)
+    subjects = np.array([alike["subjects"] for alike in group.sizes["_alike"]], dtype=np.int64)
+    takes = np.column_stack([np.ones_like(masks), *((masks >> number) & 1 for number in seen)])
+    ways = _ways(len(seen))
+    told = (takes @ ways.T != 0).T @ subjects
+    for way in ways[(told > 0) & (told < k)]:
+        return min((seen[place - 1] for place in np.flatnonzero(way) if place), key=group.taking_part)
+    return None
+
+
+@cache
+def _ways(numbers: int) -> npt.NDArray[np.int64]:
+    """How some of so many numbers, and of the group's size before them, are added (1) and subtracted (-1); the simplest
+    first. Shape: ways x (1 + numbers)."""
+    found = []
+    for many in range(1, _TOGETHER + 1):
+        for places in combinations(range(numbers + 1), many):
+            if places == (0,):
+                continue
+            for signs in product((1, -1), repeat=many - 1):
+                way = np.zeros(numbers + 1, dtype=np.int64)
+                way[list(places)] = (1, *signs)
+                found.append(way)
+    return np.array(found, dtype=np.int64).reshape(-1, numbers + 1)
 
 
 def _fill(

@@ -68,11 +68,24 @@ def _once_named(query: exp.Expr, scopes: Sequence[Scope]) -> Iterator[str]:
     for scope in scopes:
         if scope.is_derived_table and scope.external_columns:
             yield f"{_shown(scope.expression)} reads the tables beside it: join them within it"
+        for column in scope.external_columns:
+            if (column.table or scope.is_subquery) and _is_selected(column, scope):
+                yield f"{_shown(scope.expression)} selects {_shown(column)} of the query around it: select it there"
     for part in _sorted_or_grouped(query):
         names = {column.name for column in part.find_all(exp.Column) if not column.table}
         if names and not isinstance(part, exp.Column):
             # DuckDB takes a stored column of that name, if there is one, and the output column alone
             yield f"{_shown(part)} reckons with {', '.join(sorted(names))}: sort by it alone, or name its table"
+
+
+def _is_selected(column: exp.Expr, scope: Scope) -> bool:
+    """Whether a column stands in the select list of a part of the query, or of one beside it in a union."""
+    step: exp.Expr | None = column
+    while step is not None and step is not scope.expression:
+        if step.arg_key == "expressions" and isinstance(step.parent, exp.Select):
+            return True
+        step = step.parent
+    return False
 
 
 def _sorted_or_grouped(query: exp.Expr) -> Iterator[exp.Expr]:

@@ -13,12 +13,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx
+import polars as pl
 
 from assets.build import Context
 from assets.ingest.deliveries import collect
 from assets.ingest.exchange import connect, put
 from catalog.model import Way
-from demo import city, exports, truth
+from demo import city, exports, licences, truth
 from demo.exports import Delivery
 from lake import tokens
 from lake.home import Home
@@ -43,6 +44,7 @@ def demonstrate(home: Home, people: int, seed: int, say: Say) -> int:
     shutil.rmtree(outbox, ignore_errors=True)
     sent = list(exports.deliveries(made, context.catalogue, outbox / "outbox"))
     truth.write(made, sent, outbox / "truth")
+    licences.write_samples(_registered(made.licences, sent), outbox / "licences", today())
     say("2/4 各部门推送：接口、库表、文件 · departments deliver by API, table and file")
     _deliver(context, sent, say)
     _promise(context)
@@ -52,6 +54,13 @@ def demonstrate(home: Home, people: int, seed: int, say: Say) -> int:
     say(f"4/4 完成，用时 {time.monotonic() - started:.0f} 秒 · done\n")
     _show(context, summary, say)
     return 0 if summary.success else 1
+
+
+def _registered(all_licences: pl.DataFrame, sent: Sequence[Delivery]) -> pl.DataFrame:
+    """The licences whose row will not be refused: the register knows their files."""
+    (soiled,) = [delivery.soiled for delivery in sent if delivery.resource == "electronic_licence"]
+    refused = soiled.log.filter("rejected")["row"].implode()
+    return all_licences.filter(~pl.int_range(1, pl.len() + 1).is_in(refused))
 
 
 def _deliver(context: Context, sent: Sequence[Delivery], say: Say) -> None:

@@ -14,6 +14,7 @@ import polars as pl
 import shapely
 from pyproj import CRS
 
+from assets.base.geospatial import GROUP_ROWS
 from catalog.errors import MendableError
 from lake.quoting import sql_name
 from pipelines.query import QueryError
@@ -46,7 +47,13 @@ def write_geoparquet(database: Path, table: str, target: Path) -> int:
             raise QueryError(str(error)) from None
     shaped = _with_geometry(rows, table)
     # rows without a shape stay: the metadata may only speak of those that have one
-    shaped.write_parquet(target, compression="zstd", metadata={"geo": json.dumps(_metadata(shaped))})
+    geo = {"geo": json.dumps(_metadata(shaped))}
+    try:
+        # neighbours are stored together: small groups, so that who asks for a box reads little else
+        shaped.write_parquet(target, compression="zstd", row_group_size=GROUP_ROWS, metadata=geo)
+    except OSError as error:
+        msg = f"{target} 无法写入，请检查文件夹和权限 cannot be written: is there such a folder, and may you write there? ({error.strerror or error})"
+        raise QueryError(msg) from None
     return shaped.height
 
 

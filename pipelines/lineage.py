@@ -19,7 +19,8 @@ from rich.table import Table
 from rich.tree import Tree
 
 from assets.build import Context, TableName
-from assets.theme.themes import read_theme
+from assets.theme.locality import NotLocalError
+from assets.theme.themes import Theme, read_theme, theme_locality
 from assets.theme.types import column_types
 from catalog.base_model import load_bases
 from catalog.errors import MendableError
@@ -58,12 +59,14 @@ class Column:
 
 @dataclass(frozen=True)
 class TableLineage:
-    """A table's columns, what its rows are chosen by, and what is declared of all those."""
+    """A table's columns, what its rows are chosen by, and what is declared of all those; of a theme, in words, by which key
+    its rows are made anew alone."""
 
     table: TableName
     columns: Mapping[str, Column]
     rows: tuple[Origin, ...]
     declared: Tables
+    made_anew: str = ""
 
 
 def lineage_of(context: Context, table: TableName) -> TableLineage:
@@ -116,7 +119,16 @@ def _of_theme(context: Context, path: Path, declared: Tables) -> TableLineage:
         )
         for name, origins in traced.columns.items()
     }
-    return TableLineage(table, columns, traced.rows, declared)
+    return TableLineage(table, columns, traced.rows, declared, _made_anew(theme, declared))
+
+
+def _made_anew(theme: Theme, declared: Tables) -> str:
+    try:
+        local = theme_locality(theme, declared)
+    except NotLocalError as error:
+        return f"每次整表重建 always made whole: {error}"
+    whole = f"；这些表未变时 while these do not change: {', '.join(map('.'.join, sorted(local.whole)))}"
+    return f"按此键增量更新 made anew by: {local.key}{whole if local.whole else ''}"
 
 
 def _policy_lines(catalogue: Catalogue, policy: Policy) -> dict[AggregateLift, str]:
@@ -209,6 +221,8 @@ def as_table(lineage: TableLineage) -> RenderableType:
 
 def _caption(lineage: TableLineage) -> Iterator[str]:
     """What holds for all columns, and the policy's lines that some rest on."""
+    if lineage.made_anew:
+        yield lineage.made_anew
     if lineage.rows:
         yield f"行由这些列决定 rows chosen by: {_listed(lineage.rows)}"
     lines = dict.fromkeys(line for column in lineage.columns.values() for line in column.loosened_by)

@@ -326,7 +326,9 @@ def _conforms(arguments: Arguments) -> pl.Expr:
 def _readable(arguments: Arguments) -> pl.Expr:
     """Not met where something stands in the raw cell, and no value could be made of it."""
     raw = arguments.get("raw") or f"raw:{arguments['column']}"
-    return _cleaned(pl.when(_value(arguments).is_null()).then(pl.col(raw))).is_null()
+    left = _cleaned(pl.when(_value(arguments).is_null()).then(pl.col(raw)))
+    nothing = ELEMENTS[arguments["element"]].nothing
+    return left.is_null() | left.is_in(nothing) if nothing else left.is_null()
 
 
 #: Few cells have no value, and cleaning is dear: only those are cleaned.

@@ -38,6 +38,7 @@ from pipelines.services import free_port, gateway_service, running, wait_until_u
 ROOT = Path(__file__).parent.parent
 README, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
 ANALYST, NOTEBOOK = ROOT / "docs" / "analyst.md", ROOT / "docs" / "starter.ipynb"
+IDENTITY = ROOT / "docs" / "identity.md"
 CONTRIBUTING, ARCHITECTURE = ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"
 DOCUMENTS = (README, CHINESE, CONTRIBUTING, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
 PEOPLE = 1_000
@@ -283,13 +284,21 @@ def test_shell_examples_run(desk: Path) -> None:
 @pytest.mark.slow
 def test_the_analysts_ten_questions_are_answered(desk: Path) -> None:
     questions = blocks(ANALYST, "sql")
-    files = ["bureau" if "_as_of" in question else "analyst" for question in questions]
-    assert files == ["analyst"] * 10 + ["bureau"]
+    past = ("_as_of(", "_on(")
+    files = ["bureau" if any(way in question for way in past) else "analyst" for question in questions]
+    assert files == ["analyst"] * 10 + ["bureau"] * 2
     for question, file in zip(questions, files, strict=True):
         with duckdb.connect(str(desk / ".citylake" / f"{file}.duckdb"), read_only=True) as connection:
             load_spatial(connection)
             assert connection.execute(question).fetchall(), question
     assert "spatial.duckdb_extension" in run("\n".join(blocks(ANALYST, "sh")), desk)
+
+
+@pytest.mark.slow
+def test_the_last_successors_of_organisations_are_found(desk: Path) -> None:
+    (heirs,) = blocks(IDENTITY, "sql")
+    with duckdb.connect(str(desk / ".citylake" / "bureau.duckdb"), read_only=True) as connection:
+        assert connection.execute(heirs).fetchall()
 
 
 @pytest.mark.slow

@@ -130,6 +130,16 @@ def test_the_analysts_file_holds_no_resident_id(citylake: Citylake, told: str) -
     assert not [number for number in ids if number in shown]
 
 
+def test_licences_are_verified_by_their_files(citylake: Citylake, told: str) -> None:
+    """The two that every city leaves to try: one in force, and the same with one byte changed."""
+    genuine, altered = (citylake.home / "demo/licences" / f"{name}.txt" for name in ("genuine", "altered"))
+    differing = [a != b for a, b in zip(genuine.read_bytes(), altered.read_bytes(), strict=True)]
+    assert sum(differing) == 1
+    assert "✓ 有效" in citylake.run("licence", "verify", "--file", str(genuine))
+    with pytest.raises(AssertionError, match="文件可能被改动"):
+        citylake.run("licence", "verify", "--file", str(altered))
+
+
 def test_a_second_demo_works_and_changes_nothing(citylake: Citylake, told: str) -> None:
     query = "select count(*) as n, sum(hash(person_id)) as ids from base.person"
     before = citylake.sql(query, "--bureau")

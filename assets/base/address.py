@@ -7,9 +7,11 @@ apart is in ``address_reading``, where an address lies in ``geocoding``.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import polars as pl
 
-from assets.base.address_reading import PARTS, gazetteer, read
+from assets.base.address_reading import PARTS, gazetteer, knowing_its_city, read
 from assets.base.geocoding import PRECISIONS, located, references, with_inferred_divisions
 from assets.base.inputs import standard
 from assets.build import Build, Built, Context
@@ -22,7 +24,8 @@ from masking.keys import recipient_key
 from masking.methods import pseudonym
 
 LEDGER = "address_ids"
-_IDS = pl.Schema({"address_id": pl.String(), "address": pl.String()})
+#: Which text an id was given to, and when: of a text, and of an id, the last row counts.
+_IDS = pl.Schema({"address_id": pl.String(), "address": pl.String(), "given_at": pl.Datetime("us", "UTC")})
 _REGISTERED = ("name", "kind", "address", "division_code", "longitude", "latitude")
 _COLUMNS = (
     "address_id",
@@ -86,12 +89,13 @@ def build(context: Context) -> Built:
     """Make the tables equal what departments write now; ids once given stay in the ledger."""
     written = _written(context)
     divisions = context.lake.scan("base", "division").collect()
-    places = gazetteer(divisions)
+    places = knowing_its_city(gazetteer(divisions), written["written"])
     known = references(_registered(context), divisions, places)
     parts = with_inferred_divisions(read(written["written"], places), known.roads, places)
     spelled = written.join(parts.filter(pl.col("address").is_not_null()), on="written", maintain_order="left")
-    ledger = _give_ids(context, spelled.select("address").unique())
-    spelled = spelled.join(context.lake.scan("base", LEDGER).collect(), on="address", maintain_order="left")
+    ledger = _give_ids(context, spelled.select("written", "address", "mentions"))
+    held = _standing(context.lake.scan("base", LEDGER).collect())
+    spelled = spelled.join(held, on="address", maintain_order="left")
     addresses = located(_merged(spelled), known).select(_COLUMNS)
     tables = {
         "address": (addresses, ["address_id"]),
@@ -112,17 +116,63 @@ def _merged(spelled: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _give_ids(context: Context, addresses: pl.DataFrame) -> Commit:
-    """Write ids into the ledger for those addresses that have none.
-
-    An id is made of the standard text under the home's key: it tells nothing to who lacks the key."""
+def _give_ids(context: Context, spelled: pl.DataFrame) -> Commit:
+    """Write ids into the ledger for those addresses that have none: the one that the same spellings had, where they are read
+    otherwise now than they were, else a new one."""
     with writing(context.home, f"base.{LEDGER}"):
         context.lake.create("base", LEDGER, _IDS)
-        new = addresses.join(context.lake.scan("base", LEDGER).collect(), on="address", how="anti")
-        key = recipient_key(master_key(context.home), "base.address")
-        minted = pl.lit("D") + pseudonym(pl.col("address"), key, "address").str.slice(2, 24)
-        rows = new.select(minted.alias("address_id"), "address")
-        return context.lake.append("base", LEDGER, rows.sort("address_id"))
+        ledger = context.lake.scan("base", LEDGER).collect()
+        held = _standing(ledger)
+        lacking = spelled.join(held, on="address", how="anti")
+        kept = _kept(context, lacking, held.join(spelled, on="address", how="semi"))
+        new = lacking.select("address").unique().join(kept, on="address", how="anti")
+        rows = pl.concat([kept, _minted(context, new, ledger)])
+        now = pl.lit(datetime.now(UTC), _IDS["given_at"]).alias("given_at")
+        return context.lake.append("base", LEDGER, rows.sort("address_id").with_columns(now))
+
+
+def _standing(ledger: pl.DataFrame) -> pl.DataFrame:
+    """The texts that have an id now, and the ids: one for one."""
+    ordered = ledger.sort("given_at", "address_id", "address", nulls_last=False).with_row_index("place")
+    last = (pl.col("place") == pl.col("place").max().over(column) for column in ("address", "address_id"))
+    return ordered.filter(*last).select("address_id", "address")
+
+
+def _kept(context: Context, lacking: pl.DataFrame, claimed: pl.DataFrame) -> pl.DataFrame:
+    """For addresses without an id the one that most mentions of their spellings had until now, if no other text still has it."""
+    empty = pl.DataFrame(schema={name: _IDS[name] for name in ("address_id", "address")})
+    if not context.lake.exists("base", "address_spelling"):
+        return empty
+    before = context.lake.scan("base", "address_spelling").select("written", "address_id").collect()
+    votes = (
+        lacking.join(before, on="written")
+        .join(claimed, on="address_id", how="anti")
+        .group_by("address_id", "address")
+        .agg(pl.col("mentions").sum())
+        .sort("mentions", "address_id", "address", descending=[True, False, False])
+    )
+    chosen = votes.unique("address", keep="first", maintain_order=True)
+    return chosen.unique("address_id", keep="first", maintain_order=True).select(empty.columns)
+
+
+def _minted(context: Context, new: pl.DataFrame, ledger: pl.DataFrame) -> pl.DataFrame:
+    """New ids, made of the standard text under the home's key: they tell nothing to who lacks the key.
+
+    A text whose own id went on to another one is numbered."""
+    key = recipient_key(master_key(context.home), "base.address")
+
+    def id_of(text: pl.Expr) -> pl.Expr:
+        return pl.lit("D") + pseudonym(text, key, "address").str.slice(2, 24)
+
+    times = ledger.group_by("address").agg(pl.len().alias("times"))
+    first = new.join(times, on="address", how="left").with_columns(
+        id_of(pl.col("address")).alias("address_id")
+    )
+    gone = pl.col("address_id").is_in(ledger["address_id"].implode())
+    numbered = pl.format("{}#{}", "address", pl.col("times").fill_null(0) + 1)
+    return first.select(
+        pl.when(gone).then(id_of(numbered)).otherwise("address_id").alias("address_id"), "address"
+    )
 
 
 def _notes(addresses: pl.DataFrame) -> dict[str, int | float]:

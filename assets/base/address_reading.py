@@ -1,4 +1,5 @@
-"""A written address taken apart: province, city, county, town, village, locality, road, number, building, room.
+"""A written address taken apart: province, city, county, town, village, locality, road, where beside it, number, building,
+room.
 
 Here belongs reading text against the division table, as expressions over whole columns. Each part is cut off the front
 of what the part before left, so that nothing of an address is lost: what no part takes is ``detail``, what stands in
@@ -7,12 +8,14 @@ brackets ``note``. Where an address lies, and its id, are ``address``'s business
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 import polars as pl
 
+from assets.base.spellings import simplified
 from catalog.elements.values import ETHNIC_GROUPS
 
 #: GB/T 2260's first two digits.
@@ -55,10 +58,12 @@ PROVINCES = {
 #: How a division's name is written, the surest first: with the word for what it is, with a word it once had, as the town
 #: that a village was the seat of, or bare, of a town or of a village.
 FULL, FORMER, SEAT, BARE, BARE_VILLAGE = range(5)
+#: So many texts must agree on what the tables leave out before it is believed.
+AGREEING = 2
 #: Digits of a division code by level.
 DIGITS = {"city": 4, "county": 6, "town": 9, "village": 12}
 #: The parts behind the divisions, in the order in which they are written.
-DETAILS = ("locality", "road", "number", "building", "room", "detail")
+DETAILS = ("locality", "road", "beside", "number", "building", "room", "detail")
 PARTS = ("province", "city", "county", "town", "village", *DETAILS)
 
 _ETHNIC = rf"(?:(?:{'|'.join(ETHNIC_GROUPS)})族)+(?:自治)?"
@@ -85,26 +90,41 @@ _WORD = r"[\p{Han}()&&[^路街巷号栋幢座]]"
 _LOCALITY = (
     rf"^((?:(?:{_WORD}{{0,3}}?)[东西南北]?[A-Z]?[0-9]+(?:[-、][0-9]+)?号小?区|{_WORD}{{0,12}}?(?:工业园区|产业园区|工业园|产业园|科技园|物流园|开发区|试验区|工业区|工业小区|工业城|"
     r"管理区|高新区|新城区|新城|新区|城区|园区|圩镇|墟镇|集镇|镇区|圩|社区|村民小组|村小组|经济合作社|合作社|[一二三四五六七八九十0-9]+[组队]|大队|"
-    r"村委会|居委会|村委|居委|新村|村|寨|围|塱|林场|农场|茶场|城[东西南北]))+)"
+    r"街道办事处|街道办|街道|村委会|居委会|村委|居委|新村|村|寨|围|塱|林场|农场|茶场|城[东西南北]))+)"
 )
-#: What stands here makes a road or gate of what was taken for a locality: 城北|门路, 环城东|路.
-_STILL_ROAD = r"^(?:门|[前中一二三四五六七八九十]?(?:路|街|大道))"
+#: What stands here makes a road, a gate or a school of what was taken for a locality: 城北|门路, 环城东|路, 原三村|小学.
+_STILL_ROAD = r"^(?:门|[前中一二三四五六七八九十]?(?:路|街|大道)|小学|中学|学校|幼儿园|卫生院|卫生站)"
 _ROAD = (
     r"^((?:(?:[GSXY]?[0-9]{1,3}(?:国道|省道|县道|乡道|线)|[\p{Han}&&[^号栋幢座层旁]]{1,9}?(?:大道|大街|公路|马路|铁路|路|街|巷))"
     r"(?:[东西南北中]?段|[东西南北中]?[一二三四五六七八九十]?[路街巷]|[东西南北中])?){1,2})"
 )
-_NUMBER = (
-    r"^((?:自编|地段)?[A-Z]?[0-9]+(?:[-—~、,，/至之][A-Z]?[0-9]+)*[甲乙丙丁A-Z]?号(?:之[0-9一二三四五六七八九十]+(?:[、,]之?[0-9一二三四五六七八九十]+)*)?"
-    r"(?:[、,和及][0-9]+(?:[-至][0-9]+)?号)*|[0-9]+(?:-[0-9]+)*$)"
+#: A public square counts as a road where a number follows that is no shop's or house's.
+_SQUARE = r"^(\p{Han}{0,6}(?:站|码头|人民|文化|市民|体育)广场)[0-9]+(?:-[0-9]+)?号(?:$|[^楼铺栋幢座])"
+#: Where along a road, or at which of its crossings; what follows may be a word of its own: 路|口腔医院, 国道|边防站.
+_BESIDE = (
+    r"^((?:以?[东南西北]{1,2}[侧面边]?)?(?:交叉路口|交叉口|交汇处|交界处|交叉处|路口|斜?对面|附近|旁边|旁|边|侧|口)"
+    r"(?:[东南西北]{1,2}[侧面边])?|以?[东南西北]{1,2}[侧面边])"
 )
+_NO_SIDE = r"^(?:腔|岸|味|福|防|检|贸)"
+_NTH = "(?:[一二三四五六七八九十]+|[0-9]+)"
+_NUMBER = (
+    rf"^((?:自编|地段)?[A-Z]?[0-9]+(?:[-、,，/之][A-Z]?[0-9]+)*[甲乙丙丁A-Z]?号(?:之{_NTH}(?:[、,]之?{_NTH})*)?"
+    r"(?:[、,和及][0-9]+(?:-[0-9]+)?号)*|[0-9]+(?:-[0-9]+)*$)"
+)
+#: A number before one of these is part of a house's or a quarter's name: 6号|楼, 3号|区.
+_NO_NUMBER = r"^(?:楼|区|小区|地块)"
 _BUILDING = (
-    r"^(.*(?:[0-9A-Z一二三四五六七八九十甲乙丙丁][栋幢座]|[A-Z]楼|号楼|#楼|大厦|大楼|商住楼|综合楼|办公楼|宿舍楼|教学楼|主楼|侧楼|副楼|宾馆|酒店|饭店|广场|中心|花园|小区|公寓|"
-    r"商场|商城|市场|豪庭|豪苑|豪园|名居|名苑|名城|名庭|雅苑|雅居|世家|华庭|家园|庄园|新城|苑|轩|庭|阁|府|邸|厂房|车间|仓库|宿舍))"
+    r"^(.*(?:[0-9A-Z一二三四五六七八九十甲乙丙丁][栋幢座]|[A-Z]楼|号楼|#楼|大厦|大楼|公寓楼|商住楼|综合楼|办公楼|宿舍楼|教学楼|主楼|侧楼|副楼|宾馆|酒店|饭店|广场|中心|花园|小区|公寓|"
+    r"商场|商城|市场|豪庭|豪苑|豪园|名居|名苑|名城|名庭|雅苑|雅居|世家|华庭|家园|庄园|新城|苑|轩|庭|阁|府|邸|厂房|车间|仓库|宿舍|小学|中学|学校|幼儿园|"
+    r"卫生院|卫生站|[0-9]号区))"
 )
 _ROOM = (
     r"^((?:[0-9A-Z首负底地下东西南北面侧甲乙丙丁、,，至之\-~第自编全部分半及和一二三四五六七八九十]*"
-    r"(?:夹层|层|楼|室|房屋|房|号|商铺|铺位|铺面|铺|门店|门面|卡|单元|单位|梯|座|间|档|位|#))+|[0-9]{2,4}$)"
+    r"(?:夹层|层|楼|室|房屋|房|号|商铺|铺位|铺面|铺|门店|门面|卡|单元|单位|梯|座|间|档|位|#))+(?:[A-Z]?[0-9]{1,4}(?:-[0-9]{1,4})*$)?|[A-Z]?[0-9]{2,4}(?:-[0-9]{1,4})*$|[A-Z][0-9]-[0-9]{1,4}$)"
 )
+#: Another city, and what only sounds like one: 新城市花园, 超市旁.
+_ELSEWHERE = r"^\p{Han}{2,3}(?:市[^场]|自治州|地区)"
+_NO_CITY = r"^\p{Han}{0,2}[城超夜门都集早菜花股闹]市"
 #: A direction belongs to the road only before a number or at the end: 大道西56号, but 路|西湖小区, 路|东侧.
 _STILL_DIRECTION = r"^(?:[0-9A-Z]|$)"
 
@@ -144,7 +164,8 @@ def gazetteer(divisions: pl.DataFrame) -> Gazetteer:
                 for form, rank in _forms(name, level)
                 if scope or level != "village" or rank == FULL
             ]
-    frame = pl.DataFrame(rows, schema=["scope", "form", "code", "rank"], orient="row").unique()
+    frame = pl.DataFrame(rows, schema=["scope", "form", "code", "rank"], orient="row")
+    frame = frame.with_columns(plain(pl.col("form"))).unique()
     # the surer reading of a text counts; what is then still ambiguous says nothing
     meant = frame.filter(pl.col("rank") == pl.col("rank").min().over("scope", "form"))
     certain = meant.filter(pl.col("code").n_unique().over("scope", "form") == 1)
@@ -197,9 +218,12 @@ def read(written: pl.Series, places: Gazetteer) -> pl.DataFrame:
     ``outside`` is true where the text names another city. ``address`` is the standard text: equal for the same
     place however it was written. Parts that are not there are null."""
     frame = _without_notes(pl.DataFrame({"written": written}))
-    frame = _divisions(frame, places)
+    frame = _divisions(_undoubled(frame, places), places)
     frame = reduce(_next_part, _STEPS, frame).rename({"rest": "detail"})
-    frame = frame.with_columns((pl.col("_zone") + pl.col("locality")).alias("locality"))
+    frame = frame.with_columns(
+        (pl.col("_zone") + pl.col("locality")).alias("locality"),
+        _nth(pl.col("number")).alias("number"),
+    )
     frame = frame.with_columns(_filled(part) for part in DETAILS)
     return names_of(frame, places)
 
@@ -227,35 +251,132 @@ def _filled(name: str, text: pl.Expr | None = None) -> pl.Expr:
 
 
 def _without_notes(frame: pl.DataFrame) -> pl.DataFrame:
-    """``rest``: half width, without blanks and brackets, small Chinese numbers as digits; ``note``: the brackets."""
+    """``rest``: half width, simplified, without blanks and brackets, numbers as digits; ``note``: the brackets."""
     text = (
         pl.col("written").str.normalize("NFKC").str.replace_all(r"[\s。;:〓*\"'“”]+", "").str.to_uppercase()
     )
     # (清远) within a name stays; what says something beside the address is longer, or stands at the end
     remark = r"\((?:[^()]|\([^()]*\)){3,}\)|\([^()]*\)$"
-    return frame.with_columns(
-        text.str.replace_all(remark, "")
-        .str.replace_many(list(_NUMERALS), list(_NUMERALS.values()), leftmost=True)
-        .str.replace_all("首层", "1层")
-        .alias("rest"),
-        _filled("note", text.str.extract_all(remark).list.join("")),
+    rest = pl.col("_text").str.replace_all(remark, "")
+    frame = frame.with_columns(text.alias("_text")).with_columns(
+        rest.alias("rest"), _filled("note", pl.col("_text").str.extract_all(remark).list.join(""))
+    )
+    # behind a number it is no digit more: 之3首层
+    return frame.with_columns(plain(pl.col("rest")).str.replace_all("(^|[^0-9])首层", "${1}1层")).drop(
+        "_text"
     )
 
 
-def _numerals() -> dict[str, str]:
-    """«三十二号» → «32号», the longest first."""
+def plain(text: pl.Expr) -> pl.Expr:
+    """One spelling of characters and numbers: simplified; 二十三号, 二〇三房 and 一至三层 with digits, 3# as 3号, 12号至16号 and
+    12~16号 as 12-16号, 12号之1号 as 12号之一."""
+    numbers = simplified(text).map_batches(_with_digits, return_dtype=pl.String, is_elementwise=True)
+    return (
+        numbers.str.replace_all("([0-9A-Z])#", "${1}号")
+        .str.replace_all("([0-9])号[-~—–―至]([0-9]+号)", "${1}-${2}")
+        .str.replace_all("([0-9])[~—–―至]([0-9])", "${1}-${2}")
+        .str.replace_all("号之([一二三四五六七八九十]+|[0-9]{1,2})号", "号之${1}")
+    )
+
+
+#: What is counted with Chinese numbers; a road (人民二路) keeps its name.
+_COUNTED = "(?:单元|[号栋幢座楼层室房梯卡组队])"
+_NUMERAL = "[〇零一二三四五六七八九十百]+"
+_COUNTING = f"{_NUMERAL}(?:[、,至和及-]{_NUMERAL})*{_COUNTED}"
+_DIGITS = {word: digit for digit, word in enumerate("零一二三四五六七八九")} | {"〇": 0}
+
+
+def _with_digits(texts: pl.Series) -> pl.Series:
+    """Chinese numbers as digits where something is counted; only those that occur are reckoned."""
+    found = texts.drop_nulls().unique().str.extract_all(_COUNTING).explode(empty_as_null=True).drop_nulls()
+    words = sorted(found.unique().to_list(), key=lambda word: (-len(word), word))
+    # one that is no number stays, and must be found as a whole: the 一楼 of 五一楼 is none
+    return (
+        texts.str.replace_many(words, [_counted(word) for word in words], leftmost=True) if words else texts
+    )
+
+
+def _counted(word: str) -> str:
+    numbers = [_number(part) for part in re.findall(_NUMERAL, word)]
+    if any(number is None for number in numbers):
+        return word
+    digits = iter(numbers)
+    return re.sub(_NUMERAL, lambda _: str(next(digits)), word)
+
+
+def _number(word: str) -> str | None:
+    """二十三 → 23, 一百零五 → 105, 二〇三 → 203; None for what is no number, or may be a name (五一)."""
+    if not set(word) & {"十", "百"}:
+        named = len(word) == 2 and not set(word) & {"〇", "零"}
+        return None if named else "".join(str(_DIGITS[digit]) for digit in word)
+    match = re.fullmatch(
+        r"(?:([一二三四五六七八九])百零?)?(?:([一二三四五六七八九])?(十))?([一二三四五六七八九])?", word
+    )
+    if match is None:
+        return None
+    hundreds, tens, ten, ones = match.groups()
+    of_tens = (_DIGITS[tens] if tens else 1) if ten else 0
+    return str(100 * _DIGITS[hundreds or "零"] + 10 * of_tens + _DIGITS[ones or "零"])
+
+
+def _nth(number: pl.Expr) -> pl.Expr:
+    """12号之1 as 12号之一; from a hundred on it is a room's number."""
+    counted = number.str.contains("号之[0-9]{1,2}(?:[、,]|$)")
+    return (
+        pl.when(counted)
+        .then(number.str.replace_many(list(_NTHS), list(_NTHS.values()), leftmost=True))
+        .otherwise(number)
+    )
+
+
+def _word(number: int) -> str:
     digits = "零一二三四五六七八九"
-    words = {
-        number: ("" if number // 10 in (0, 1) else digits[number // 10])
-        + ("十" if number > 9 else "")
-        + (digits[number % 10] if number % 10 else "")
-        for number in range(1, 100)
-    }
-    longest = sorted(words.items(), key=lambda item: -len(item[1]))
-    return {word + unit: f"{number}{unit}" for number, word in longest for unit in "号栋幢座楼层室房"}
+    tens = ("" if number // 10 == 1 else digits[number // 10]) + "十" if number > 9 else ""
+    return tens + (digits[number % 10] if number % 10 else "")
 
 
-_NUMERALS = _numerals()
+_NTHS = {f"之{number}": f"之{_word(number)}" for number in range(99, 0, -1)}
+
+
+def _undoubled(frame: pl.DataFrame, places: Gazetteer) -> pl.DataFrame:
+    """``rest`` without divisions that are written twice: the city's where a county follows, a county's where a town does."""
+    city = "|".join(name for code, name in places.names.items() if len(code) == DIGITS["city"])
+    counties = [plain_text(name) for code, name in places.names.items() if len(code) == DIGITS["county"]]
+    if not city or not counties:
+        return frame
+    provinces = "|".join({PROVINCES[code[:2]] for code in places.names})
+    outer = f"(?:(?:{provinces})?(?:{city}))"
+    rest = pl.col("rest").str.replace(f"^(?:{provinces}|{city})+({outer}(?:{'|'.join(counties)}))", "${1}")
+    # one alternative for each county, of whose groups all but one are empty
+    twice = "|".join(
+        f"{outer}?{county}{outer}?({county}\\p{{Han}}{{1,5}}(?:镇|乡|街道|街办))" for county in counties
+    )
+    rest = rest.str.replace(f"^(?:{twice})", "".join(f"${{{n}}}" for n in range(1, len(counties) + 1)))
+    return frame.with_columns(rest)
+
+
+def plain_text(text: str) -> str:
+    """:func:`plain` of one text."""
+    return str(pl.select(plain(pl.lit(text))).item())
+
+
+def knowing_its_city(places: Gazetteer, written: pl.Series) -> Gazetteer:
+    """The gazetteer with the name of its city, where the division table begins below it: the one that most of those texts say
+    which name a city before the full name of one of the table's counties."""
+    counties = [plain_text(name) for code, name in places.names.items() if len(code) == DIGITS["county"]]
+    if not counties or len(places.cities) > 1 or places.cities[0] in places.names:
+        return places
+    stated = rf"^(?:\p{{Han}}{{2,3}}省)?(\p{{Han}}{{2,3}}市)(?:{'|'.join(counties)})"
+    said = pl.select(simplified(pl.lit(written)).str.extract(stated)).to_series().drop_nulls()
+    if said.is_empty():
+        return places
+    name, times = said.alias("name").value_counts(sort=True, name="times").row(0)
+    if times < AGREEING or 2 * times <= len(said):
+        return places
+    (code,) = places.cities
+    rows = [("city", form, code, rank) for form, rank in _forms(name, "city")]
+    forms = pl.DataFrame(rows, schema=places.forms.schema, orient="row")
+    return Gazetteer(pl.concat([places.forms, forms]), {**places.names, code: name})
 
 
 def _divisions(frame: pl.DataFrame, places: Gazetteer) -> pl.DataFrame:
@@ -267,9 +388,8 @@ def _divisions(frame: pl.DataFrame, places: Gazetteer) -> pl.DataFrame:
         pl.col("_province").is_null() | pl.col("_province").is_in([city[:2] for city in places.cities])
     )
     frame = _take(frame, places, pl.when(at_home).then(pl.lit("")), "_county", DIGITS["county"])
-    elsewhere = (
-        pl.col("rest").str.contains(r"^\p{Han}{2,3}(?:市[^场]|自治州|地区)") & pl.col("_city").is_null()
-    )
+    rest = pl.col("rest")
+    elsewhere = rest.str.contains(_ELSEWHERE) & ~rest.str.contains(_NO_CITY) & pl.col("_city").is_null()
     frame = frame.with_columns(
         (~at_home | (elsewhere & pl.col("_county").is_null())).fill_null(False).alias("outside")
     )
@@ -350,7 +470,8 @@ def _official(places: Gazetteer, level: str) -> pl.Expr:
 _STEPS = (
     ("locality", _LOCALITY, _STILL_ROAD),
     ("road", _ROAD, None),
-    ("number", _NUMBER, r"^楼"),
+    ("beside", _BESIDE, _NO_SIDE),
+    ("number", _NUMBER, _NO_NUMBER),
     ("building", _BUILDING, None),
     ("room", _ROOM, None),
 )
@@ -361,7 +482,13 @@ def _next_part(frame: pl.DataFrame, step: tuple[str, str, str | None]) -> pl.Dat
     name, pattern, unless = step
     rest, part = pl.col("rest"), pl.col(name)
     behind = rest.str.slice(part.str.len_chars())
-    frame = frame.with_columns(rest.str.extract(pattern).fill_null("").alias(name))
+    found = rest.str.extract(pattern)
+    if name == "road":
+        found = pl.coalesce(rest.str.extract(_SQUARE), found)
+    elif name == "beside":
+        # beside what, if there is no road?
+        found = pl.when(pl.col("road") != "").then(found)
+    frame = frame.with_columns(found.fill_null("").alias(name))
     if unless:
         frame = frame.with_columns(
             pl.when(behind.str.contains(unless)).then(pl.lit("")).otherwise(part).alias(name)

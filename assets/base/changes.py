@@ -23,7 +23,7 @@ from lake.hashes import ROW_HASH
 from lake.tables import Lake
 
 #: Another number where the code makes other tables of the same sources: all are then built anew.
-RECIPE = 2
+RECIPE = 3
 #: Where more than this share of a resource's rows is in question, building all is as fast.
 _MOST = 0.25
 _PLACE = ("_push", "_row", ROW_HASH)
@@ -93,28 +93,49 @@ def same(then: Note, now: Note, table: TableName) -> bool:
 def touched(lake: Lake, then: Note, table: TableName, columns: Sequence[pl.Expr]) -> pl.Series | None:
     """The values of ``columns`` (texts) in the rows of a table that came, went or changed since; None where that is not known,
     or is so much that all may as well be built anew."""
-    held, current = then.tables.get(_folder(table)), lake.identity(*table)
-    if held == current:
+    if then.tables.get(_folder(table)) == lake.identity(*table):
         return pl.Series([], dtype=pl.String)
-    if held is None or current is None or held[0] != current[0]:
-        return None
-    between = lake.between(*table, held[1])
-    if between is None:
-        return None
     numbered = [column.cast(pl.String).alias(f"column:{number}") for number, column in enumerate(columns)]
-    changed = _differing(between, numbered)
-    if changed.height > _MOST * max(lake.rows(*table), 1000):
+    changed = moved(lake, then, table, numbered)
+    if changed is None:
         return None
     return pl.concat([column.alias("") for column in changed]).drop_nulls().unique()
 
 
-def _differing(sides: Sequence[pl.LazyFrame], columns: Sequence[pl.Expr]) -> pl.DataFrame:
-    """``columns`` of the rows that only one of two sides has.
+def moved(
+    lake: Lake, then: Note, table: TableName, columns: Sequence[pl.Expr], among: Sequence[str] = ()
+) -> pl.DataFrame | None:
+    """``columns``, each once, of the rows of a table, which is not as it was, that came or went since, or became others in
+    what is ``among`` (default: in anything); None as for :func:`touched`."""
+    between = _between(lake, then, table)
+    if between is None:
+        return None
+    changed = _differing(between, columns, among).unique()
+    return None if changed.height > _MOST * max(lake.rows(*table), 1000) else changed
+
+
+def rows_in_question(lake: Lake, then: Note, table: TableName) -> int | None:
+    """How many rows :func:`moved` would have to compare: of files that came or went since; None where that is not known."""
+    between = _between(lake, then, table)
+    return between and sum(side.select(pl.len()).collect().item() for side in between)
+
+
+def _between(lake: Lake, then: Note, table: TableName) -> tuple[pl.LazyFrame, pl.LazyFrame] | None:
+    held, current = then.tables.get(_folder(table)), lake.identity(*table)
+    if held is None or current is None or held[0] != current[0]:
+        return None
+    return lake.between(*table, held[1])
+
+
+def _differing(
+    sides: Sequence[pl.LazyFrame], columns: Sequence[pl.Expr], among: Sequence[str]
+) -> pl.DataFrame:
+    """``columns`` of the rows that one of two sides has more often.
 
     Where rows have hashes these find the others' columns: they are read of what differs alone."""
     hashed = ROW_HASH in sides[0].collect_schema().names()
     found = [pl.col(ROW_HASH)] if hashed else columns
-    marked = [side.select(*found, _mark(side)).collect(engine="streaming") for side in sides]
+    marked = [side.select(*found, _mark(side, among)).collect(engine="streaming") for side in sides]
     alone = pl.Series(_alone(*(rows["mark"].to_numpy() for rows in marked)))
     differing = [rows.filter((pl.col("mark") // 2).is_in(alone.implode())).drop("mark") for rows in marked]
     if not hashed:
@@ -127,13 +148,19 @@ def _differing(sides: Sequence[pl.LazyFrame], columns: Sequence[pl.Expr]) -> pl.
 
 
 def _alone(one: npt.NDArray[np.uint64], other: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """The halves of those numbers that only one side has; the last bit tells the sides apart while they are sorted.
+    """The halves of those numbers that one side has more often; the last bit tells the sides apart while they are sorted.
 
     They sort in a fifth of the time in which they join."""
     side = np.uint64(1)
     both = np.sort(np.concatenate([one & ~side, other | side]))
-    halves = both[_first(both)] >> side
-    return halves[_first(halves) & _first(halves[::-1])[::-1]]
+    halves = both >> side
+    starts = np.flatnonzero(_first(halves))
+    if not len(starts):
+        return halves
+    others = np.add.reduceat(both & side, starts)
+    every = np.diff(np.append(starts, len(both))).astype(np.uint64)
+    found: npt.NDArray[np.uint64] = halves[starts][others + others != every]
+    return found
 
 
 def _first(sorted_: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
@@ -143,10 +170,10 @@ def _first(sorted_: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
     return first
 
 
-def _mark(rows: pl.LazyFrame) -> pl.Expr:
-    """A row's place and content as one number; of a table without places and hashes its whole content."""
+def _mark(rows: pl.LazyFrame, among: Sequence[str]) -> pl.Expr:
+    """A row's place and content as one number; of a table without places and hashes what it has ``among`` these, or all."""
     names = rows.collect_schema().names()
-    return pl.struct(_PLACE if set(_PLACE) <= set(names) else names).hash(seed=3).alias("mark")
+    return pl.struct(_PLACE if set(_PLACE) <= set(names) else among or names).hash(seed=3).alias("mark")
 
 
 def _folder(table: TableName) -> str:

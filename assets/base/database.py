@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import polars as pl
 
 from assets.base import changes
 from assets.base.bands import bands
+from assets.base.crosswalk import Since, crosswalk_name, past_name
 from assets.base.decisions import Verdict
 from assets.base.golden import (
     BY_IDENTIFIER,
@@ -51,6 +53,7 @@ from assets.base.linkage_residue import (
     worklist_name,
     worklist_schema,
 )
+from assets.base.states import FROM
 from assets.base.together import SHARED, keys_of, named, shared_rows, together
 from assets.build import Build, Built, Context, TableName
 from catalog.base_model import Base, load_bases
@@ -79,9 +82,11 @@ def _build(base: Base, relations: Mapping[str, Relation], model: LinkageModel | 
         makes=tuple(_made(base)),
         reads=tuple(("standard", name) for name in sorted({*_resources(base), *related})),
         title=base.title,
-        description="每个主体一行，每个字段都注明来源；编号表保证编号终身不变；关联表说明哪些来源行属于哪个主体；"
+        description="每个主体一行，每个字段都注明来源；编号表保证编号终身不变；关联表说明哪些来源行自何时起属于哪个主体，"
+        "不再如此的移入关联历史表；"
         "冲突表列出部门之间不一致的取值；待办表列出须人工判断归属的来源行；归并表说明哪些编号已由另一编号代替。\n\n"
-        "One row per entity with the source of every field; its id for ever; which source rows are which entity; where "
+        "One row per entity with the source of every field; its id for ever; which source rows are which entity, since "
+        "when, and which were until when; where "
         "departments disagree; which rows a steward must place; which ids another one stands for.",
         owner="data_bureau",
         run=lambda context: build(context, base),
@@ -89,7 +94,7 @@ def _build(base: Base, relations: Mapping[str, Relation], model: LinkageModel | 
 
 
 def _made(base: Base) -> list[TableName]:
-    names = (base.code, ledger_name(base), f"{base.code}_crosswalk", f"{base.code}_conflict")
+    names = (base.code, ledger_name(base), crosswalk_name(base), past_name(base), f"{base.code}_conflict")
     return [("base", name) for name in (*names, worklist_name(base), redirect_name(base))]
 
 
@@ -97,8 +102,9 @@ def _resources(base: Base) -> list[str]:
     return sorted({source.resource for source in base.sources.values()})
 
 
-def build(context: Context, base: Base, *, whole: bool = False) -> Built:
-    """Bring the tables up to date with their sources; ``whole`` builds everybody anew, touched or not."""
+def build(context: Context, base: Base, *, whole: bool = False, at: datetime | None = None) -> Built:
+    """Bring the tables up to date with their sources; ``whole`` builds everybody anew, touched or not. ``at`` is when that
+    is recorded to be (None: now)."""
     model = reviewed_models(context.catalogue.root).get(base.code)
     read = [("standard", name) for name in _resources(base)]
     read += [("base", decisions_name(base)), ("base", merges_name(base))]
@@ -110,7 +116,8 @@ def build(context: Context, base: Base, *, whole: bool = False) -> Built:
     ids = None  # the ids whose rows the tables exchange; None: all rows are made anew
     if only is not None:
         chosen, ids = _with_ids(context, base, few(context, base, chosen), only)
-    records, differing, placed = _tables(context, base, ids)
+    records, differing = _tables(context, base, ids)
+    placed = _crosswalk(context, base, ids, at or datetime.now(UTC))
     others = []
     for band in bands(context, base, chosen):
         golden = _golden(context, base, band)
@@ -123,8 +130,9 @@ def build(context: Context, base: Base, *, whole: bool = False) -> Built:
     commits["base", base.code] = records.commit()
     commits["base", f"{base.code}_conflict"] = differing.commit()
     residue = find(context, base, context.lake.scan("base", base.code))
-    placed.add(residue.links.lazy())
-    commits["base", f"{base.code}_crosswalk"] = placed.commit()
+    placed.add_linked(residue.links.lazy())
+    commits["base", crosswalk_name(base)] = placed.commit()
+    commits["base", past_name(base)] = context.lake.unchanged("base", past_name(base))
     shared = shared_rows(context, base, known_ids(context, base))
     asked = [_asked(context, base, pl.concat(others), BY_IDENTIFIER), _asked(context, base, shared, SHARED)]
     waiting = pl.concat([residue.worklist, _still_contested(context, base, ids), *asked])
@@ -149,27 +157,27 @@ def build(context: Context, base: Base, *, whole: bool = False) -> Built:
     )
 
 
-def _tables(context: Context, base: Base, ids: pl.Series | None) -> tuple[_Table, _Table, _Table]:
-    """Records, conflicts and crosswalk, all in the order of ids."""
-    of = base.id_column
-    linked = pl.col("method") != BY_IDENTIFIER
+def _tables(context: Context, base: Base, ids: pl.Series | None) -> tuple[_Table, _Table]:
+    """Records and conflicts, in the order of ids."""
     return (
-        _Table(context, base.code, [of], ids),
+        _Table(context, base.code, [base.id_column], ids),
         _Table(context, f"{base.code}_conflict", conflict_key(base), ids),
-        _Table(context, f"{base.code}_crosswalk", [of, *_PLACED], ids, linked),
     )
+
+
+def _crosswalk(context: Context, base: Base, ids: pl.Series | None, at: datetime) -> _Crosswalk:
+    key, since = [base.id_column, *_PLACED], Since(base, at, [])
+    return _Crosswalk(context, crosswalk_name(base), key, ids, since=since)
 
 
 @dataclass
 class _Table:
-    """A table that is made band by band: all of it (``ids`` is None), or the rows of these entities and those that are
-    ``also`` meant."""
+    """A table that is made band by band: all of it (``ids`` is None), or the rows of these entities."""
 
     context: Context
     name: str
     key: Sequence[str]
     ids: pl.Series | None
-    also: pl.Expr | None = None
     parts: list[Part] = field(default_factory=list)
     frames: list[pl.DataFrame] = field(default_factory=list)
 
@@ -186,7 +194,74 @@ class _Table:
         with writing(self.context.home, f"base.{self.name}"):
             if self.ids is None:
                 return lake.publish_parts("base", self.name, self.parts, rows.schema)
-            return lake.exchange("base", self.name, rows, whose=self.ids, also=self.also, key=self.key[0])
+            return lake.exchange("base", self.name, rows, whose=self.ids, key=self.key[0])
+
+
+_LINKED = pl.col("method") != BY_IDENTIFIER
+
+
+@dataclass
+class _Crosswalk(_Table):
+    """The crosswalk. Each row keeps when it was first recorded as it is; those that are no more are kept apart. Its linked
+    rows are made anew each time, whosever they are."""
+
+    since: Since = field(kw_only=True)
+    _up_to: str = ""
+
+    def add(self, rows: pl.LazyFrame) -> None:
+        """The identified rows of a band. The bands come in the order of ids: those held between two are compared, too."""
+        if self.ids is None:
+            if (held := self._held()) is None:
+                rows = self.since.begun(rows)
+            elif (band := rows.collect(engine="streaming")).height:
+                last = str(band[self.key[0]].max())
+                between = pl.col(self.key[0]).is_between(pl.lit(self._up_to), pl.lit(last), closed="right")
+                rows = self.since.settle(band, held.filter(~_LINKED, between).collect()).lazy()
+                self._up_to = last
+            else:
+                rows = self.since.begun(rows)
+        super().add(rows)
+
+    def add_linked(self, rows: pl.LazyFrame) -> None:
+        """All linked rows, once the bands are through."""
+        if self.ids is None:
+            held = self._held()
+            if held is None:
+                rows = self.since.begun(rows)
+            else:
+                rows = self.since.settle(rows.collect(), held.filter(_LINKED).collect()).lazy()
+                after = held.filter(~_LINKED, pl.col(self.key[0]) > self._up_to).collect()
+                self.since.settle(after.clear(), after)
+            self.since.keep(self.context)
+        super().add(rows)
+
+    def commit(self) -> Commit:
+        """Make the table equal what was added, in one commit; what that ends is written down before."""
+        if self.ids is None:
+            return super().commit()
+        lake, rows = self.context.lake, pl.concat(self.frames)
+        with writing(self.context.home, f"base.{self.name}"):
+            return lake.exchange(
+                "base",
+                self.name,
+                rows,
+                whose=self.ids,
+                also=_LINKED,
+                key=self.key[0],
+                settle=self._settled,
+            )
+
+    def _settled(self, rows: pl.DataFrame, leaving: pl.DataFrame) -> pl.DataFrame:
+        settled = self.since.settle(rows, leaving)
+        self.since.keep(self.context)
+        return settled
+
+    def _held(self) -> pl.LazyFrame | None:
+        """The rows there are, where they say since when; None where nothing is to be compared."""
+        if not self.context.lake.exists("base", self.name):
+            return None
+        held = self.context.lake.scan("base", self.name)
+        return held if FROM in held.collect_schema() else None
 
 
 def _golden(context: Context, base: Base, band: Chosen) -> pl.DataFrame:

@@ -12,11 +12,12 @@ from datetime import datetime
 
 import polars as pl
 
-from assets.base import address, history, linkage_residue
+from assets.base import address, crosswalk, history, linkage_residue, timeline
+from assets.base.evidence import said_on
 from assets.base.golden import conflict_key
-from assets.base.history import FROM, TO
 from assets.base.identity import GIVEN_AT, IDENTIFIER, given_ids, known_ids, ledger_name
 from assets.base.inputs import standard
+from assets.base.states import FROM, SAID, SUFFIX, TO, hashed
 from assets.base.together import keys_of, named
 from assets.build import Context
 from catalog.base_model import Base, load_bases
@@ -42,10 +43,15 @@ def erase(context: Context, push: Push, rows: pl.DataFrame, cells: pl.Series) ->
         if not told.is_empty():
             gone += _erase_states(context, base, told, push.received_at)
             gone += _erase_conflicts(context, base, told, push.received_at)
+            gone += _erase_days(context, base, told, push)
             gone += _erase_ids(context, base, told, push.received_at)
+            # also where an earlier purge was killed after its states were struck
+            if context.lake.exists("base", base.code + SUFFIX):
+                timeline.update(context, base, told[base.id_column].unique())
         if push.resource in {source.resource for source in base.sources.values()}:
             records = linkage_residue.records_of(push.resource, rows, cells)
             gone += _erase_decisions(context, base, push.resource, records)
+            gone += crosswalk.strike(context, base, push.id)
     gone += _erase_states_of_push(context, push)
     gone += _erase_carried(context, push)
     return gone + _erase_addresses(context)
@@ -83,7 +89,7 @@ def _told(context: Context, base: Base, resource: str, rows: pl.DataFrame) -> pl
 
 def _erase_states(context: Context, base: Base, told: pl.DataFrame, since: datetime) -> int:
     """Strike the states, recorded since the push came, that say of an entity what the push said and nobody says now."""
-    name = base.code + history.SUFFIX
+    name = base.code + SUFFIX
     if not context.lake.exists("base", name) or not context.lake.exists("base", base.code):
         return 0
     key, fields = base.id_column, [base.identifier, *base.fields]
@@ -105,10 +111,31 @@ def _erase_states(context: Context, base: Base, told: pl.DataFrame, since: datet
     return _strike(context, name, [key], struck.collect())
 
 
+def _erase_days(context: Context, base: Base, told: pl.DataFrame, push: Push) -> int:
+    """Take out of states, recorded since the push came, that its resource spoke of an entity for the push's day, where it
+    does not now: that a department knows of somebody is told by that."""
+    name, of = base.code + SUFFIX, base.id_column
+    if not context.lake.exists("base", name) or SAID not in context.lake.scan("base", name).collect_schema():
+        return 0
+    day = pl.element().struct.field("day") == push.data_date
+    meant = (pl.element().struct.field("resource") == push.resource) & day
+    with writing(context.home, f"base.{name}"):
+        now = said_on(context, base).filter(pl.col(SAID).list.eval(meant).list.any())
+        whose = told.lazy().select(of).unique().join(now, on=of, how="anti").collect()[of]
+        states, days = context.lake.scan("base", name), pl.col(SAID).list.eval(pl.element().filter(~meant))
+        since = (pl.col(FROM) >= push.received_at) & pl.col(of).is_in(whose.implode())
+        asked = states.filter(since, days.list.len() < pl.col(SAID).list.len())
+        number = int(asked.select(pl.len()).collect().item())
+        if number:
+            fewer = states.with_columns(pl.when(since).then(days).otherwise(SAID).alias(SAID))
+            context.lake.publish("base", name, fewer, key=[of, FROM])
+    return number
+
+
 def _erase_conflicts(context: Context, base: Base, told: pl.DataFrame, since: datetime) -> int:
     """Strike the conflicts, recorded since the push came, one side of which it said and that are none now."""
     table, key = f"{base.code}_conflict", conflict_key(base)
-    name = table + history.SUFFIX
+    name = table + SUFFIX
     if not context.lake.exists("base", name):
         return 0
     states = context.lake.scan("base", name).filter(pl.col(FROM) >= since)
@@ -126,7 +153,7 @@ def _erase_states_of_push(context: Context, push: Push) -> int:
     """Strike the states of tables whose rows name the push that they come from."""
     gone = 0
     for table, key in history.keyed_tables(context.catalogue).items():
-        name = table + history.SUFFIX
+        name = table + SUFFIX
         if not context.lake.exists("base", name):
             continue
         states = context.lake.scan("base", name)
@@ -142,7 +169,7 @@ def _erase_carried(context: Context, push: Push) -> int:
     of them is from is not kept, so that a state more may go than need be."""
     gone, keys = 0, history.keyed_tables(context.catalogue)
     for table, (resources, columns) in _CARRIED.items():
-        name, key = table + history.SUFFIX, keys[table]
+        name, key = table + SUFFIX, keys[table]
         if push.resource not in resources or not context.lake.exists("base", name):
             continue
         carrying = pl.any_horizontal(pl.col(column).is_not_null() for column in columns)
@@ -166,7 +193,7 @@ def _strike(context: Context, name: str, key: Sequence[str], struck: pl.DataFram
         # the last state of an entity that is gone ended when it did, if it did
         ends = pl.when(pl.col(_TOUCHED) & following.is_not_null()).then(following).otherwise(TO)
         rows = left.with_columns(ends.alias(TO)).drop(_TOUCHED).collect(engine="streaming")
-        rows = history.hashed(rows.drop(ROW_HASH).lazy()).select(rows.columns).collect()
+        rows = hashed(rows.drop(ROW_HASH).lazy()).select(rows.columns).collect()
         context.lake.publish("base", name, rows, key=[*key, FROM])
     return struck.height
 

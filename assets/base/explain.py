@@ -12,6 +12,7 @@ import polars as pl
 from assets.base.golden import SOURCE_SUFFIX, latest_last
 from assets.base.identity import KEPT_ID, known_ids, redirects
 from assets.base.inputs import standard
+from assets.base.timeline import held_since
 from assets.base.together import whose
 from assets.build import Context
 from catalog.base_model import Base, Survivorship, load_bases
@@ -35,7 +36,8 @@ class UnknownEntityError(MendableError, LookupError):
 
 
 def explain(context: Context, name: str, entity: str) -> list[dict[str, str | None]]:
-    """One row per field and source that has a value: ``field``, ``value``, ``resource``, ``push``, ``row``, ``verdict``.
+    """One row per field and source that has a value: ``field``, ``value``, ``resource``, ``push``, ``row``, ``verdict``,
+    and ``since`` where the value kept has been so from a known day on.
 
     Raises :class:`UnknownBaseError` and :class:`UnknownEntityError`."""
     bases = load_bases(context.catalogue)
@@ -53,7 +55,12 @@ def explain(context: Context, name: str, entity: str) -> list[dict[str, str | No
     golden = found.row(0, named=True)
     known = known_ids(context, base).filter(pl.col(base.id_column) == entity).collect()[base.identifier]
     rows = {source: _latest(context, base, source, known) for source in base.sources}
-    return [answer for field in base.fields for answer in _answers(base, field, golden, rows)]
+    since = held_since(context, base, entity)
+    answers = [answer for field in base.fields for answer in _answers(base, field, golden, rows)]
+    for answer in answers:
+        day = since.get(str(answer["field"])) if answer["verdict"] == KEPT else None
+        answer["since"] = day.isoformat() if day else None
+    return answers
 
 
 def _latest(context: Context, base: Base, name: str, identifiers: pl.Series) -> Mapping[str, object]:

@@ -13,7 +13,7 @@ from functools import reduce
 import numpy as np
 import polars as pl
 
-from assets.base.address_reading import DIGITS, Gazetteer, names_of, read
+from assets.base.address_reading import AGREEING, DIGITS, Gazetteer, names_of, read
 
 #: From the most exact to the least.
 PRECISIONS = ("door", "place", "road", "village", "town", "county", "city")
@@ -21,8 +21,6 @@ PRECISIONS = ("door", "place", "road", "village", "town", "county", "city")
 SPREAD = {"door": 300.0, "place": 2_000.0, "road": 8_000.0}
 #: How far off a single reference of its kind may be, in metres: a register has one point for a whole house or road.
 LEAST = {"door": 50.0, "place": 200.0, "road": 500.0}
-#: So many addresses must agree on the division of a road before it is told of one that leaves it out.
-AGREEING = 2
 _METRES = 111_320.0
 #: A quarter of a city without its blocks and directions: 新城东24号小区 and 新城5号区 are of 新城.
 _QUARTER = pl.col("locality").str.replace(r"[A-Z]?[0-9].*$", "").str.replace(r"(?:[东西南北中]区?|区)$", "")

@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 import shapely
 
-from assets.base.coordinates import System, geometry_to_cgcs2000, ground_area_km2, to_cgcs2000
+from assets.base.coordinates import System, ground_area_km2, repaired, to_cgcs2000
 from assets.base.inputs import standard
-from assets.base.position import division_at, near_order
+from assets.base.position import Degrees, Shapes, division_at, near_order
 from assets.build import Build, Built, Context
 from catalog.model import Title
 from lake.locks import writing
@@ -25,6 +25,8 @@ Recipe = Callable[[Context], pl.LazyFrame]
 NEAR = "near_order"
 #: Rows in a file: few enough that those of a large table each cover a part of the city, and their bounds tell which.
 FILE_ROWS = 50_000
+#: Rows in a group of a file: its bounds tell a reader whether to open it.
+GROUP_ROWS = 5_000
 #: What tells the rows of a table apart; a boundary that no register knows has a name only.
 KEYS: Mapping[str, Sequence[str]] = {
     "division": ("code", "name"),
@@ -76,7 +78,8 @@ def _build(name: str, resources: Sequence[str], title: Title, recipe: Recipe) ->
         order = [NEAR, KEYS[name][0]] if NEAR in rows.collect_schema() else [KEYS[name][0]]
         ordered = rows.sort(order).collect()
         pieces = list(ordered.iter_slices(FILE_ROWS)) or [ordered]
-        parts = [write_part(piece.lazy(), context.lake.path("base", name)) for piece in pieces]
+        folder = context.lake.path("base", name)
+        parts = [write_part(piece.lazy(), folder, group_rows=GROUP_ROWS) for piece in pieces]
         with writing(context.home, f"base.{name}"):
             commit = context.lake.publish_parts("base", name, parts, ordered.schema)
         return Built({("base", name): commit}, {"rows": commit.rows})
@@ -245,10 +248,11 @@ def _areas(context: Context, resource: str, key: str) -> pl.LazyFrame:
 def _divided(context: Context, rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with the division that their point, or a point inside their shape, lies in, and their order of storage."""
     if "geometry" in rows.columns:
-        inside = shapely.point_on_surface(shapely.from_wkb(rows["geometry"].to_numpy()))
+        inside = shapely.point_on_surface(_shapes_of(rows))
         x, y = shapely.get_x(inside), shapely.get_y(inside)
     else:
         x, y = rows["longitude"].to_numpy(), rows["latitude"].to_numpy()
+    # NumPy's «no number» stands for a place that is not known, but only here: in a table it would count as a place
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if context.lake.exists("base", "division"):
         borders = context.lake.scan("base", "division").filter(pl.col("geometry").is_not_null()).collect()
@@ -273,23 +277,28 @@ def _located(context: Context, resource: str) -> pl.DataFrame:
         rows["latitude"].to_numpy().astype(float),
         _system(context, resource),
     )
-    moved = rows.with_columns(pl.Series("longitude", longitude), pl.Series("latitude", latitude))
+    moved = rows.with_columns(_numbers("longitude", longitude), _numbers("latitude", latitude))
     return _divided(context, moved)
 
 
 def _shaped(context: Context, resource: str) -> pl.DataFrame:
     """A resource's rows with their shape in CGCS2000 (repaired where invalid), its bounding box and area."""
     rows = standard(context, resource).collect(engine="streaming")
-    shapes = shapely.make_valid(shapely.from_wkb(rows["geometry"].to_numpy()))
-    moved = geometry_to_cgcs2000(np.asarray(shapes, dtype=object), _system(context, resource))
+    moved = repaired(_shapes_of(rows), _system(context, resource))
     box = shapely.bounds(moved).reshape(-1, 4)
-    areas = [ground_area_km2(shape) for shape in moved]
+    areas = np.array([np.nan if shape is None else ground_area_km2(shape) for shape in moved])
     return rows.with_columns(
-        pl.Series("geometry", [shapely.to_wkb(shape) for shape in moved], dtype=pl.Binary),
-        *(
-            pl.Series(side, box[:, index], dtype=pl.Float64)
-            for index, side in enumerate(("west", "south", "east", "north"))
-        ),
-        pl.Series("area_km2", areas, dtype=pl.Float64),
+        pl.Series("geometry", shapely.to_wkb(moved).tolist(), dtype=pl.Binary),
+        *(_numbers(side, box[:, index]) for index, side in enumerate(("west", "south", "east", "north"))),
+        _numbers("area_km2", areas),
         pl.lit(resource).alias("resource"),
     )
+
+
+def _shapes_of(rows: pl.DataFrame) -> Shapes:
+    return np.asarray(shapely.from_wkb(rows["geometry"].to_numpy()), dtype=object)
+
+
+def _numbers(name: str, values: Degrees) -> pl.Series:
+    """A column of finite numbers; null where there is none: a sum over a column with NaN would be none, either."""
+    return pl.Series(name, np.where(np.isfinite(values), values, np.nan), dtype=pl.Float64, nan_to_null=True)

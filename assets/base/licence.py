@@ -53,7 +53,7 @@ def build(context: Context, person: Base, legal_entity: Base) -> Built:
     known = (_known(context, person, "death_date"), _known(context, legal_entity, "status", "cancelled_on"))
     issuers = _issuers(context.catalogue, known[1], types)
     tables = {
-        "licence": (with_spans(rows), ["licence_id"]),
+        "licence": (with_spans(rows, today()), ["licence_id"]),
         "licence_type": (types, ["type_code"]),
         "licence_event": (events(rows, today()), ["licence_id", "happened_on", "event"]),
         "licence_finding": (findings(rows, *known, types, issuers, today()), ["licence_id", "finding"]),

@@ -17,7 +17,10 @@ from catalog.model import Title
 IN_FORCE = "有效"
 #: Of these the register does not know an end.
 HALTED = ("暂停", "撤销", "吊销", "注销")
-_OLD = "失效"
+#: What the register calls a version whose time is over, for whatever reason.
+OLD = "失效"
+#: The order of chains. Versions with one number are told apart by their identifiers, so that it is always the same.
+IN_ORDER = ("chain_id", "version", "licence_id")
 
 
 class State(StrEnum):
@@ -37,10 +40,13 @@ class State(StrEnum):
 EVENTS = {
     "issued": Title(zh="核发", en="issued"),
     "renewed": Title(zh="换发", en="renewed"),
+    "effective": Title(zh="生效", en="takes effect"),
+    "resumed": Title(zh="恢复", en="resumed"),
     "暂停": Title(zh="暂停", en="suspended"),
     "撤销": Title(zh="撤销", en="revoked"),
     "吊销": Title(zh="吊销", en="withdrawn as a penalty"),
     "注销": Title(zh="注销", en="cancelled"),
+    OLD: Title(zh="失效", en="no longer valid"),
     "expired": Title(zh="到期", en="expired"),
 }
 
@@ -57,7 +63,13 @@ FINDINGS = {
     "versions_gap": Title(
         zh="版本之间有间断：上一版本到期后才换发", en="the next version begins after this one ran out"
     ),
+    "versions_disordered": Title(
+        zh="本版本启用早于上一版本", en="this version begins before the one that it follows"
+    ),
     "version_missing": Title(zh="版本链不连续：缺少上一版本", en="the version before this one is missing"),
+    "version_differs": Title(
+        zh="所报版本与证照标识中的版本号不一致", en="another version than the identifier has"
+    ),
     "unknown_issuer": Title(
         zh="颁发机构不在机构登记、证照类型目录和数源部门中",
         en="no register, licence type or department is the issuer",
@@ -75,70 +87,111 @@ AGAINST = {
 }
 
 
-def with_spans(licences: pl.LazyFrame) -> pl.LazyFrame:
-    """Licences with the days between which each version was in force: ``in_force_from`` and ``in_force_to`` (its last day,
-    null while none is known). A version ends with its validity, the day before the next one begins, or by its state."""
+def with_spans(licences: pl.LazyFrame, today: date) -> pl.LazyFrame:
+    """Licences, in the order of their chains, with the days between which each version was in force: ``in_force_from`` and ``in_force_to`` (its last day,
+    null while none is known; before the first for one that never was).
+
+    A version ends with its validity, the day before a later one begins, or by its state. A halt without a day is taken
+    to have been always so: nobody is to rely on a licence whose end is not told. A last version that is called 失效
+    without a day ended with its validity where that is over ``today``, else on a day that is not told, either."""
     begins = pl.max_horizontal(pl.coalesce("valid_from", "issued_on"), "issued_on")
-    ordered = licences.sort("chain_id", "version").with_columns(begins.alias("in_force_from"))
-    following = pl.col("in_force_from").shift(-1).over("chain_id", order_by="version")
-    halted = pl.when(pl.col("state").is_in(HALTED)).then(pl.col("state_since"))
-    ends = pl.min_horizontal("valid_to", following.dt.offset_by("-1d"), halted.dt.offset_by("-1d"))
-    return ordered.with_columns(ends.alias("in_force_to"))
+    began = licences.sort(IN_ORDER).with_columns(begins.alias("in_force_from"))
+    later = _later_begins()
+    untold = _untold(later, today)
+    told = pl.when(pl.col("state").is_in([*HALTED, OLD])).then(pl.col("state_since").dt.offset_by("-1d"))
+    ends = pl.min_horizontal("valid_to", later.dt.offset_by("-1d"), told)
+    never = pl.col("in_force_from").dt.offset_by("-1d")
+    return began.with_columns(pl.when(untold).then(never).otherwise(ends).alias("in_force_to"))
+
+
+def _later_begins() -> pl.Expr:
+    """The day on which the first of the later versions begins; one that was halted before it began never took over."""
+    never_began = pl.col("state").is_in(HALTED) & (pl.col("state_since") < pl.col("in_force_from"))
+    begins = pl.when(~never_began.fill_null(value=False)).then("in_force_from")
+    # of the versions behind each: from the last one backwards, nulls bridged
+    return begins.cum_min(reverse=True).backward_fill().shift(-1).over("chain_id")
+
+
+def _untold(later: pl.Expr, today: date) -> pl.Expr:
+    """Whether a version is over since a day that nobody tells."""
+    over = (pl.col("valid_to") < today).fill_null(value=False)
+    old = (pl.col("state") == OLD) & later.is_null() & ~over
+    return pl.col("state_since").is_null() & (pl.col("state").is_in(HALTED) | old)
 
 
 def state_on(day: date) -> pl.Expr:
-    """What a version of :func:`with_spans` was on a day. A halt without a day is taken to have been always so: nobody is to
-    rely on a licence whose end is not told."""
+    """What a version of :func:`with_spans` was on a day: valid on the days of its span, and else the reason why not. Of
+    rows that are whole chains, in order."""
     on = pl.lit(day)
-    last = pl.col("version") == pl.col("version").max().over("chain_id")
+    inside = (pl.col("in_force_from") <= on) & (
+        pl.col("in_force_to").is_null() | (pl.col("in_force_to") >= on)
+    )
     halted = pl.col("state").is_in(HALTED) & (pl.col("state_since").is_null() | (pl.col("state_since") <= on))
     return (
-        pl.when(pl.col("in_force_from") > on)
-        .then(pl.lit(State.NOT_YET))
+        pl.when(inside)
+        .then(pl.lit(State.VALID))
         .when(halted)
         .then("state")
+        .when(pl.col("in_force_from") > on)
+        .then(pl.lit(State.NOT_YET))
         .when(pl.col("valid_to") < on)
         .then(pl.lit(State.EXPIRED))
-        .when(
-            (pl.col("in_force_to") < on)
-            | ((pl.col("state") == _OLD) & ~last & pl.col("in_force_to").is_null())
-        )
+        .when(_later_begins() <= on)
         .then(pl.lit(State.SUPERSEDED))
-        .when((pl.col("state") == _OLD) & last)
-        .then(pl.lit(State.EXPIRED))
-        .otherwise(pl.lit(State.VALID))
+        .otherwise(pl.lit(State.EXPIRED))
     )
 
 
-def licences_on(licences: pl.LazyFrame, day: date) -> pl.LazyFrame:
-    """The version of each chain that speaks on a day, with its ``state_on``: the newest that had begun."""
-    begun = (
-        with_spans(licences)
-        .with_columns(state_on(day).alias("state_on"))
-        .filter(pl.col("in_force_from") <= day)
-    )
-    return begun.filter(pl.col("version") == pl.col("version").max().over("chain_id"))
+def licences_on(spans: pl.LazyFrame, day: date) -> pl.LazyFrame:
+    """The version of each chain that speaks on a day, with its ``state_on``: the one in force, else the newest that had
+    begun. ``spans`` are rows of :func:`with_spans`."""
+    begun = spans.with_columns(state_on(day).alias("state_on")).filter(pl.col("in_force_from") <= day)
+    speaks_last = begun.sort("chain_id", pl.col("state_on") == State.VALID, *IN_ORDER[1:])
+    return speaks_last.unique("chain_id", keep="last", maintain_order=True)
 
 
 def events(licences: pl.LazyFrame, today: date) -> pl.LazyFrame:
-    """One row for each thing that happened: issue, renewal, suspension, revocation, cancellation, running out."""
-    spans = with_spans(licences)
+    """One row for each thing that happened: issue, renewal, taking effect (where that is later), suspension and its end,
+    revocation, cancellation, running out. They tell the same days as the spans; of what has no day the day is null."""
+    spans = with_spans(licences, today).with_columns(_later_begins().alias("_later"))
     first = pl.col("version") == pl.col("version").min().over("chain_id")
-    begun = spans.with_columns(
-        pl.when(first).then(pl.lit("issued")).otherwise(pl.lit("renewed")).alias("event"),
-        pl.col("issued_on").alias("on"),
-    )
-    halted = spans.filter(pl.col("state").is_in(HALTED)).with_columns(
-        pl.col("state").alias("event"), pl.col("state_since").alias("on")
-    )
-    renewed = pl.col("in_force_from").shift(-1).over("chain_id", order_by="version")
+    since, begins, later = pl.col("state_since"), pl.col("in_force_from"), pl.col("_later")
     out = pl.col("valid_to").dt.offset_by("1d")
-    over = spans.filter(
-        pl.col("valid_to") < today, renewed.is_null() | (renewed > out), ~pl.col("state").is_in(HALTED)
-    ).with_columns(pl.lit("expired").alias("event"), out.alias("on"))
+    halted = pl.col("state").is_in(HALTED)
+    # of a version that was renewed, or ran out, before, the register's word for it tells nothing new
+    ended = (pl.col("state") == OLD) & (
+        pl.when(since.is_null())
+        .then(_untold(later, today))
+        .otherwise((later.is_null() | (since < later)) & (out.is_null() | (since < out)))
+    )
+    over = (
+        (pl.col("valid_to") < today)
+        & (later.is_null() | (later > out))
+        & ~((halted | (pl.col("state") == OLD)) & ((since <= out) | (since.is_null() & halted))).fill_null(
+            value=False
+        )
+    )
+    happened = {
+        "begun": spans.with_columns(
+            pl.when(first).then(pl.lit("issued")).otherwise(pl.lit("renewed")).alias("event"),
+            pl.col("issued_on").alias("on"),
+        ),
+        "effective": spans.filter(begins > pl.col("issued_on")).with_columns(begins.alias("on")),
+        "resumed": spans.filter((pl.col("state") == IN_FORCE) & (since > begins)).with_columns(
+            since.alias("on")
+        ),
+        "halted": spans.filter(halted | ended).with_columns(
+            pl.col("state").alias("event"), since.alias("on")
+        ),
+        "expired": spans.filter(over).with_columns(out.alias("on")),
+    }
+    named = [
+        rows if name in ("begun", "halted") else rows.with_columns(pl.lit(name).alias("event"))
+        for name, rows in happened.items()
+    ]
     codes = {code: title.en for code, title in EVENTS.items()}
     chinese = {code: title.zh for code, title in EVENTS.items()}
-    return pl.concat([begun, halted, over]).select(
+    return pl.concat(named, how="diagonal").select(
         "licence_id",
         "chain_id",
         "version",
@@ -167,25 +220,40 @@ def findings(
 
     ``persons`` have ``person_id`` and ``death_date``; ``entities`` ``legal_entity_id``, ``status`` and ``cancelled_on``;
     ``types`` ``type_code``; ``issuers`` the ``issuer_code`` of all who are known."""
-    spans = with_spans(licences).with_columns(state_on(today).alias("state_on"))
-    valid = (pl.col("state") == IN_FORCE) & (pl.col("state_on") == State.VALID)
     begins, version = pl.col("in_force_from"), pl.col("version")
-    next_begins = begins.shift(-1).over("chain_id", order_by="version")
-    before = version.shift(1).over("chain_id", order_by="version")
-    missing = (before.is_null() & (version > 1)) | (before.is_not_null() & (version - before != 1))
+    spans = with_spans(licences, today).with_columns(
+        state_on(today).alias("state_on"),
+        # in the order of the chain, as the spans are
+        begins.shift(-1).over("chain_id").alias("_next_begins"),
+        begins.shift(1).over("chain_id").alias("_begun_before"),
+        version.shift(1).over("chain_id").alias("_before"),
+    )
+    # reckoned once: each kind of finding reads them
+    spans = spans.collect(engine="streaming").lazy()
+    next_begins, begun_before, before = map(pl.col, ("_next_begins", "_begun_before", "_before"))
+    in_force, out = pl.col("state") == IN_FORCE, pl.col("valid_to").dt.offset_by("1d")
+    valid = in_force & (pl.col("state_on") == State.VALID)
+    missing = (before.is_null() & (version > 1)) | (version - before > 1)
+    # what was halted before it ran out is followed by no renewal, but by a new beginning
+    halted = (pl.col("state").is_in(HALTED) & (pl.col("state_since") < out)).fill_null(value=False)
+    of_identifier = pl.col("licence_id").str.extract(r"\.(\d{3})\.[0-9A-Z]$").cast(pl.Int64, strict=False)
     dead = spans.join(persons.filter(pl.col("death_date") <= today), on="person_id", how="semi")
-    closed = entities.filter(pl.col("cancelled_on").is_not_null() | pl.col("status").is_in(["注销", "吊销"]))
+    closed = entities.filter((pl.col("cancelled_on") <= today) | pl.col("status").is_in(["注销", "吊销"]))
     found = {
         "holder_dead": dead.filter(valid),
         "holder_cancelled": spans.filter(valid).join(closed, on="legal_entity_id", how="semi"),
-        "versions_overlap": spans.filter((pl.col("state") == IN_FORCE) & next_begins.is_not_null()),
-        "versions_gap": spans.filter(next_begins > pl.col("valid_to").dt.offset_by("1d")),
+        "versions_overlap": spans.filter(
+            in_force & (next_begins <= today) & (out.is_null() | (next_begins < out))
+        ),
+        "versions_gap": spans.filter((next_begins > out) & ~halted),
+        "versions_disordered": spans.filter(begins < begun_before),
         "version_missing": spans.filter(missing),
+        "version_differs": spans.filter(of_identifier != version),
         "unknown_issuer": _first_of(
             spans.join(issuers.drop_nulls(), on="issuer_code", how="anti"), "issuer_code"
         ),
         "unknown_type": _first_of(spans.join(types, on="type_code", how="anti"), "type_code"),
-        "valid_beyond_end": spans.filter((pl.col("state") == IN_FORCE) & (pl.col("valid_to") < today)),
+        "valid_beyond_end": spans.filter(in_force & (pl.col("valid_to") < today)),
     }
     return pl.concat(
         rows.select(

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 from cryptography.hazmat.primitives import hashes
 
-from assets.base.licence_life import State, state_on, with_spans
+from assets.base.licence_life import IN_ORDER, State, state_on
 from assets.build import Context
 from catalog.elements.identifiers import LICENCE_ID
 from catalog.errors import MendableError
@@ -61,11 +61,15 @@ def verify(
         column, wanted = "licence_id", _standard(identifier)
     else:
         column, wanted = "file_digest", str(digest).strip().lower()
-    spans = with_spans(context.lake.scan("base", "licence").drop("in_force_from", "in_force_to"))
-    rows = spans.with_columns(state_on(day).alias("state_on")).filter(pl.col(column) == wanted).collect()
+    licences = context.lake.scan("base", "licence")
+    chains = licences.join(licences.filter(pl.col(column) == wanted), on="chain_id", how="semi").sort(
+        IN_ORDER
+    )
+    rows = chains.with_columns(state_on(day).alias("state_on")).filter(pl.col(column) == wanted).collect()
     if rows.is_empty():
         return Answer(False, _UNKNOWN[column], {})
-    row = rows.row(0, named=True)
+    # versions may share a file: the newest is what it was issued for last
+    row = rows.row(-1, named=True)
     shown = {name: row[name] for name in _SHOWN}
     return Answer(row["state_on"] == State.VALID, _REASONS[State(row["state_on"])], shown)
 

@@ -1,4 +1,4 @@
-"""What happened to each entity, and when: births, deaths, marriages, registrations, cancellations, one row each.
+"""What happened to each entity, and when: births, moves, marriages, registrations, changes, mergers, one row each.
 
 Here belong the tables ``base.<database>_event``, read from the rows that the crosswalk gives to entities, and the
 macros that ask who is in a state on a day. Which events and states there are is declared with the base database.
@@ -6,6 +6,7 @@ macros that ask who is in a state on a day. Which events and states there are is
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from itertools import zip_longest
 
 import polars as pl
@@ -65,7 +66,7 @@ def events(context: Context, base: Base) -> pl.LazyFrame:
     """Every event: whose, what, its day, the last day of what began with it, and the row that tells it."""
     whose = context.lake.scan("base", f"{base.code}_crosswalk").select(base.id_column, *_PLACE)
     told = [
-        _told(context, base, code, day, until)
+        _told(context, base, code, day, until, event.where)
         for code, event in base.events.items()
         for day, until in zip_longest(event.day, event.until)
     ]
@@ -73,10 +74,18 @@ def events(context: Context, base: Base) -> pl.LazyFrame:
     return pl.concat(told).join(whose, on=_PLACE).select(columns)
 
 
-def _told(context: Context, base: Base, code: str, day: str, until: str | None) -> pl.LazyFrame:
+def _told(
+    context: Context,
+    base: Base,
+    code: str,
+    day: str,
+    until: str | None,
+    where: Mapping[str, Collection[str]],
+) -> pl.LazyFrame:
     resource, column = base.resource(day), base.split(day)[1]
     last = pl.col(base.split(until)[1]) if until else pl.lit(None)
-    rows = standard(context, resource).filter(pl.col(column).is_not_null())
+    asked = (pl.col(name).is_in(list(values)) for name, values in where.items())
+    rows = standard(context, resource).filter(pl.col(column).is_not_null(), *asked)
     return rows.select(
         pl.lit(resource).alias("resource"),
         "_push",

@@ -19,8 +19,9 @@ Places = npt.NDArray[np.int64]
 NOWHERE = -1
 #: So many shapes are tried one by one; of more, those whose box is many times the usual one.
 FEW, MUCH_LARGER = 64, 50
-#: Cells of the order of storage are a city's box cut into 2¹² by 2¹².
-_BITS = 12
+#: Cells of the order of storage are a city's box cut into 2¹² by 2¹²; so few places at each end of it, which may lie
+#: anywhere on earth, do not make it larger.
+_BITS, _STRAYS = 12, 0.005
 
 
 def containing(shapes: Shapes, x: Degrees, y: Degrees) -> Places:
@@ -78,8 +79,10 @@ def _in_small(
         .explode("row")
         .select("shape", "column", "row")
     )
-    placed = np.isfinite(x) & np.isfinite(y)
-    at = np.flatnonzero(placed)
+    west, south = box[small, :2].min(axis=0)
+    east, north = box[small, 2:].max(axis=0)
+    # what is no number, or so large that it has no cell, lies in none of them
+    at = np.flatnonzero((x >= west) & (x <= east) & (y >= south) & (y <= north))
     points = pl.DataFrame(
         {
             "point": at,
@@ -116,12 +119,15 @@ def near_order(x: pl.Expr, y: pl.Expr) -> pl.Expr:
     """A number (Morton's order) by which rows that lie near each other are stored together: a reader of a small box
     then skips nearly all row groups by their bounds."""
     limit = 2**_BITS - 1
-    column, row = (
-        ((value - value.min()) / pl.max_horizontal(value.max() - value.min(), 1e-9) * limit)
-        .fill_nan(0)
-        .cast(pl.Int64)
-        for value in (x, y)
-    )
+
+    def cells(value: pl.Expr) -> pl.Expr:
+        known = value.fill_nan(None)
+        low, high = known.quantile(_STRAYS), known.quantile(1 - _STRAYS)
+        across = (known.clip(low, high) - low) / pl.max_horizontal(high - low, 1e-9)
+        numbers: pl.Expr = (across * limit).fill_null(0).fill_nan(0).cast(pl.Int64)
+        return numbers
+
+    column, row = cells(x), cells(y)
     bits = [
         ((number // 2**bit) % 2) * 4**bit * (2 if number is row else 1)
         for bit in range(_BITS)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import shapely
 
-from assets.base.coordinates import System, geometry_to_cgcs2000, ground_area_km2, to_cgcs2000
+from assets.base.coordinates import System, ground_area_km2, repaired, to_cgcs2000
 from assets.base.inputs import standard
 from assets.base.position import NOWHERE, Degrees, Shapes, containing, division_at
 from assets.build import Build, Built, Context
@@ -24,8 +25,15 @@ from catalog.model import Entry, Title
 from lake.locks import writing
 
 TABLE = "spatial_finding"
-#: How far the declared area may be from the geodesic one.
+#: The resource whose shapes are the borders that others are judged by.
+BORDERS = "division_boundary"
+#: How far the declared area may be from the geodesic one, and the units it may have been meant in, in square metres.
 AREA_TOLERANCE = 0.05
+MEANT_UNITS: Mapping[str, tuple[str, float]] = {
+    "亩": ("mu", 10_000 / 15),
+    "公顷": ("hectares", 10_000.0),
+    "平方公里": ("km²", 1e6),
+}
 #: A shared strip of less than this many square metres, or of this share of the smaller shape, is a matter of drawing.
 OVERLAP_M2, OVERLAP_SHARE = 1.0, 0.01
 #: Gaps along a border are sought up to this width, in degrees (about 1 km), and from this size on, in km².
@@ -33,7 +41,22 @@ GAP_WIDTH, GAP_KM2 = 0.005, 0.001
 #: What a resource may be in without saying so, and of how many telling rows this share must tell it.
 MISTAKEN: tuple[System, ...] = ("cgcs2000", "gcj02", "bd09")
 TELLING_ROWS, TELLING_SHARE = 20, 0.9
-SYSTEM_NAMES = {"cgcs2000": "CGCS2000", "wgs84": "WGS 84", "gcj02": "GCJ-02", "bd09": "BD-09"}
+#: What a single place may be in besides: its numbers are of another size, or its zone is the neighbouring one.
+PLANE: tuple[System, ...] = ("gk114", "gk111")
+SYSTEM_NAMES: Mapping[System, str] = {
+    "cgcs2000": "CGCS2000",
+    "wgs84": "WGS 84",
+    "gcj02": "GCJ-02",
+    "bd09": "BD-09",
+    "gk114": "CGCS2000 / 3° Gauss-Krüger 114°E",
+    "gk111": "CGCS2000 / 3° Gauss-Krüger 111°E",
+}
+#: West, south, east and north of all that a Chinese city can have borders in, in degrees.
+CHINA = (73.0, 3.0, 136.0, 54.0)
+#: A place so near a border, in degrees (a centimetre), lies in both divisions.
+ON_BORDER = 1e-7
+#: Digits of a county's code: gaps are sought between these.
+COUNTY_DIGITS, CITY_DIGITS = 6, 4
 #: Each kind of finding in short, and the resource that says otherwise (None: the resource's own other cells and rows do).
 FINDINGS: Mapping[str, tuple[Title, str | None]] = {
     "invalid_geometry": (Title(zh="图形无效", en="invalid shape"), None),
@@ -69,10 +92,27 @@ _SCHEMA = pl.Schema(
 
 @dataclass(frozen=True)
 class City:
-    """The divisions that have a boundary, as ``base.division`` holds them, and the land they cover together."""
+    """The divisions that have a boundary, as ``base.division`` holds them, the land they cover together, and the counties
+    beside them that have none (``name（code）``)."""
 
     divisions: pl.DataFrame
     land: shapely.Geometry
+    unbordered: Sequence[str]
+
+    @classmethod
+    def of(cls, table: pl.DataFrame) -> City:
+        """The city that the borders in ``base.division`` make; one that lies on another continent makes none of it."""
+        divisions = table.filter(pl.col("geometry").is_not_null())
+        bare = table.filter(
+            pl.col("geometry").is_null() & pl.col("valid_to").is_null(),
+            pl.col("level") == "county",
+            pl.col("code").str.head(CITY_DIGITS).is_in(divisions["code"].str.head(CITY_DIGITS).implode()),
+        ).sort("code")
+        shapes = np.asarray(shapely.from_wkb(divisions["geometry"].to_numpy()), dtype=object)
+        there = shapely.point_on_surface(shapes)
+        land = shapely.unary_union(shapes[_in_china(shapely.get_x(there), shapely.get_y(there))])
+        shapely.prepare(land)
+        return cls(divisions, land, bare.select(pl.format("{}（{}）", "name", "code")).to_series().to_list())
 
     def holds(self, x: Degrees, y: Degrees) -> npt.NDArray[np.bool_]:
         """Which points lie in the city; all of them where no boundary is known."""
@@ -84,6 +124,18 @@ class City:
     def at(self, x: Degrees, y: Degrees) -> pl.Series:
         """The division of each point."""
         return division_at(self.divisions, x, y)
+
+    def near(self, codes: pl.Series, x: Degrees, y: Degrees) -> npt.NDArray[np.bool_]:
+        """Which points lie in, or on the border of, the finest division with a border that their code is of."""
+        found = np.zeros(len(codes), dtype=bool)
+        # the finest last, as it says most: whoever claims a town does not lie in it by lying in its county
+        borders = self.divisions.sort(pl.col("code").str.len_bytes(), "code").select("code", "geometry")
+        for border, wkb in borders.iter_rows():
+            of_it = np.flatnonzero(codes.str.starts_with(border).fill_null(value=False).to_numpy())
+            shape = shapely.from_wkb(wkb)
+            shapely.prepare(shape)
+            found[of_it] = shapely.dwithin(shape, shapely.points(x[of_it], y[of_it]), ON_BORDER)
+        return found
 
 
 @dataclass(frozen=True)
@@ -143,10 +195,8 @@ def builds(catalogue: Catalogue) -> list[Build]:
 
 def build(context: Context) -> Built:
     """Make the table equal what the checks find now."""
-    divisions = context.lake.scan("base", "division").filter(pl.col("geometry").is_not_null()).collect()
+    city = City.of(context.lake.scan("base", "division").collect())
     parcels = context.lake.scan("base", "parcel").select("parcel_no", "geometry").collect()
-    city = City(divisions, shapely.unary_union(shapely.from_wkb(divisions["geometry"].to_numpy())))
-    shapely.prepare(city.land)
     found = [
         findings(layer)
         for entry in _spatial(context.catalogue)
@@ -169,7 +219,8 @@ def _table(layer: Layer, finding: Finding) -> pl.DataFrame:
     entry = layer.entry
     if finding.rows is None:
         about = pl.DataFrame({"record": [None] * len(finding.reasons)}, schema={"record": pl.String})
-        source = about.select(source_push=pl.lit(None, pl.String), source_row=pl.lit(None, pl.Int64))
+        nobodys = {"source_push": pl.lit(None, pl.String), "source_row": pl.lit(None, pl.Int64)}
+        source = about.with_columns(**nobodys).drop("record")
     else:
         at = layer.rows[list(finding.rows)]
         about = at.select(record=pl.concat_str(entry.delivery.key, separator="/"))
@@ -205,13 +256,12 @@ def _layer(context: Context, entry: Entry, city: City, parcels: pl.DataFrame) ->
     else:
         raw = shapely.points(rows["longitude"].to_numpy(), rows["latitude"].to_numpy())
     raw = np.asarray(raw, dtype=object)
-    system = entry.coordinate_system or "cgcs2000"
-    shapes = geometry_to_cgcs2000(np.asarray(shapely.make_valid(raw), dtype=object), system)
-    return Layer(entry, rows, raw, shapes, city, parcels)
+    return Layer(entry, rows, raw, repaired(raw, entry.coordinate_system or "cgcs2000"), city, parcels)
 
 
 def invalid_shapes(layer: Layer) -> Iterator[Finding]:
-    """Shapes that cross themselves or do not close; the base table holds them repaired."""
+    """Shapes that cross themselves or do not close, which the base table holds repaired; points and lines among areas."""
+    yield from _without_area(layer)
     rows = np.flatnonzero(~shapely.is_valid(layer.raw))
     why = shapely.is_valid_reason(layer.raw[rows])
     reasons = [
@@ -221,20 +271,35 @@ def invalid_shapes(layer: Layer) -> Iterator[Finding]:
     yield Finding("invalid_geometry", reasons, rows.tolist())
 
 
+def _without_area(layer: Layer) -> Iterator[Finding]:
+    """Shapes that cover nothing, in a resource most of whose shapes do."""
+    flat = (shapely.area(layer.shapes) == 0) & shapely.is_valid(layer.raw)
+    if 2 * flat.sum() < len(flat):
+        reason = Title(zh="图形是点或线，没有面积，请核对", en="a point or a line, which covers nothing")
+        yield Finding("invalid_geometry", [reason] * int(flat.sum()), np.flatnonzero(flat).tolist())
+
+
 def outside_city(layer: Layer) -> Iterator[Finding]:
     """Places outside the city; where other coordinates would bring them in, that is said."""
-    x, y = layer.points
-    rows = np.flatnonzero(~layer.city.holds(x, y))
+    inside = _in_china if layer.entry.code == BORDERS else layer.city.holds
+    rows = np.flatnonzero(~inside(*layer.points))
     if not len(rows):
         return
-    turned = layer.city.holds(y[rows], x[rows])
+    x, y = _delivered(layer, rows)
+    turned = inside(*to_cgcs2000(y, x, layer.system))
     hints = np.where(turned, "swapped", "")
-    for system in _others(layer):
-        inside = layer.city.holds(*to_cgcs2000(*_delivered(layer, rows), system))
-        hints = np.where((hints == "") & inside, system, hints)
+    for system in _others(layer, (*MISTAKEN, *PLANE)):
+        fits = inside(*to_cgcs2000(x, y, system))
+        hints = np.where((hints == "") & fits, system, hints)
     yield Finding("swapped_coordinates", [_SWAPPED] * int(turned.sum()), rows[turned].tolist())
-    reasons = [_outside(str(hint)) for hint in hints[~turned]]
+    reasons = [_outside(hint) for hint in hints[~turned].tolist()]
     yield Finding("outside_city", reasons, rows[~turned].tolist())
+
+
+def _in_china(x: Degrees, y: Degrees) -> npt.NDArray[np.bool_]:
+    """What is known of borders before there are borders."""
+    west, south, east, north = CHINA
+    return (x >= west) & (x <= east) & (y >= south) & (y <= north)
 
 
 _SWAPPED = Title(
@@ -243,7 +308,7 @@ _SWAPPED = Title(
 )
 
 
-def _outside(system: str) -> Title:
+def _outside(system: System | Literal[""]) -> Title:
     if not system:
         return Title(zh="位置在本市范围之外，请核对坐标", en="outside the city: check the coordinates")
     name = SYSTEM_NAMES[system]
@@ -258,10 +323,13 @@ def wrong_division(layer: Layer) -> Iterator[Finding]:
     if "division_code" not in layer.rows.columns:
         return
     claimed = _claimed(layer)
-    there = layer.city.at(*layer.points)
-    compared = pl.DataFrame({"claimed": claimed, "there": there}).with_row_index("row")
+    x, y = layer.points
+    compared = pl.DataFrame({"claimed": claimed, "there": layer.city.at(x, y), "x": x, "y": y})
     digits = pl.min_horizontal(pl.col("claimed").str.len_bytes(), pl.col("there").str.len_bytes())
-    wrong = compared.filter(pl.col("claimed").str.head(digits) != pl.col("there").str.head(digits))
+    differs = pl.col("claimed").str.head(digits) != pl.col("there").str.head(digits)
+    wrong = compared.with_row_index("row").filter(differs)
+    beside = layer.city.near(wrong["claimed"], wrong["x"].to_numpy(), wrong["y"].to_numpy())
+    wrong = wrong.filter(~pl.Series(beside, dtype=pl.Boolean))
     names = dict(layer.city.divisions.select("code", "name").iter_rows())
     reasons = [
         Title(
@@ -286,36 +354,42 @@ def declared_area(layer: Layer) -> Iterator[Finding]:
     if "geometry" not in layer.rows.columns or "area" not in layer.rows.columns:
         return
     declared = layer.rows["area"].to_numpy().astype(float)
-    measured = np.array([ground_area_km2(shape) * 1e6 for shape in layer.shapes])
+    measured = _ground_m2(layer.shapes)
     with np.errstate(divide="ignore", invalid="ignore"):
         off = np.abs(declared - measured) / measured
-    rows = np.flatnonzero(off > AREA_TOLERANCE)
-    reasons = [
-        Title(
-            zh=f"申报面积 {declared[row]:.1f} 平方米，图形实地面积 {measured[row]:.1f} 平方米，相差 {off[row]:.0%}",
-            en=f"declared {declared[row]:.1f} m², measured {measured[row]:.1f} m²: off by {off[row]:.0%}",
-        )
-        for row in rows
-    ]
+    # what covers nothing is told as such
+    rows = np.flatnonzero((off > AREA_TOLERANCE) & (measured > 0))
+    reasons = [_area_differs(declared[row], measured[row], off[row]) for row in rows]
     yield Finding("area_differs", reasons, rows.tolist(), off[rows].tolist())
+
+
+def _area_differs(declared: float, measured: float, off: float) -> Title:
+    for zh, (en, size) in MEANT_UNITS.items():
+        if abs(declared * size - measured) <= AREA_TOLERANCE * measured:
+            return Title(
+                zh=f"申报面积 {declared:.4g}，图形实地面积 {measured:.1f} 平方米：疑以{zh}填报，应为平方米",
+                en=f"declared {declared:.4g}, measured {measured:.1f} m²: it seems to be in {en}",
+            )
+    return Title(
+        zh=f"申报面积 {declared:.1f} 平方米，图形实地面积 {measured:.1f} 平方米，相差 {off:.0%}",
+        en=f"declared {declared:.1f} m², measured {measured:.1f} m²: off by {off:.0%}",
+    )
 
 
 def overlaps(layer: Layer) -> Iterator[Finding]:
     """Parcels, or divisions of one level, that lie on each other: the later of two in the table's order names the earlier."""
-    if layer.entry.code not in ("land_parcel", "division_boundary"):
+    if layer.entry.code not in ("land_parcel", BORDERS):
         return
-    tree = shapely.STRtree(layer.shapes)
-    one, other = tree.query(layer.shapes, predicate="intersects")
-    pairs = one > other
+    one, other = shapely.STRtree(layer.shapes).query(layer.shapes, predicate="intersects")
+    levels = _levels(layer)
+    pairs = (one > other) & (levels[one] == levels[other])
     one, other = one[pairs], other[pairs]
     shared = shapely.intersection(layer.shapes[one], layer.shapes[other])
-    areas = np.array([ground_area_km2(shape) * 1e6 for shape in shared])
-    smaller = np.array(
-        [
-            min(ground_area_km2(layer.shapes[a]), ground_area_km2(layer.shapes[b])) * 1e6
-            for a, b in zip(one, other, strict=True)
-        ]
-    )
+    # nearly all pairs are neighbours that touch: only what has an area is measured on the ground
+    lie = np.flatnonzero(shapely.area(shared) > 0)
+    one, other = one[lie], other[lie]
+    areas = _ground_m2(shared[lie])
+    smaller = np.minimum(_ground_m2(layer.shapes[one]), _ground_m2(layer.shapes[other]))
     real = (areas > OVERLAP_M2) & (areas > OVERLAP_SHARE * smaller)
     keys = layer.rows.select(pl.concat_str(layer.entry.delivery.key, separator="/")).to_series()
     reasons = [
@@ -325,51 +399,78 @@ def overlaps(layer: Layer) -> Iterator[Finding]:
     yield Finding("overlap", reasons, one[real].tolist(), areas[real].tolist())
 
 
+def _levels(layer: Layer) -> npt.NDArray[np.int64]:
+    """The level of each row's division, as the digits of its code; parcels are all of one."""
+    if layer.entry.code != BORDERS:
+        return np.zeros(layer.rows.height, dtype=np.int64)
+    code = pl.col("code").str.replace("(?:00){1,2}$", "")
+    levels: npt.NDArray[np.int64] = (
+        layer.rows.select(code.str.len_bytes().cast(pl.Int64)).to_series().to_numpy()
+    )
+    return levels
+
+
+def _ground_m2(shapes: Shapes) -> Degrees:
+    return np.array(
+        [np.nan if shape is None else ground_area_km2(shape) * 1e6 for shape in shapes], dtype=float
+    )
+
+
 def border_gaps(layer: Layer) -> Iterator[Finding]:
-    """Land between counties that belongs to none: holes in the whole, and narrow clefts that open to the outside."""
-    if layer.entry.code != "division_boundary":
+    """Land between counties that belongs to none: holes in the whole, narrow clefts that open to the outside, and counties
+    that have no border at all."""
+    if layer.entry.code != BORDERS:
         return
-    land = shapely.unary_union(layer.shapes)
+    unknown = [
+        Title(
+            zh=f"{name}没有界线：在其范围内的位置都会被判为市外",
+            en=f"{name} has no border: whatever lies in it counts as outside the city",
+        )
+        for name in layer.city.unbordered
+    ]
+    yield Finding("border_gap", unknown)
+    counties = np.flatnonzero((_levels(layer) == COUNTY_DIGITS) & _in_china(*layer.points))
+    names = layer.rows["name"].to_list()
+    gaps = [
+        (ground_area_km2(gap), gap.centroid, beside)
+        for gap in _between(layer.shapes[counties])
+        if ground_area_km2(gap) >= GAP_KM2
+        and len(beside := counties[shapely.dwithin(layer.shapes[counties], gap, 1e-6)]) > 1
+    ]
+    reasons = [
+        Title(
+            zh=f"{'、'.join(str(names[row]) for row in beside)}的界线之间有缝隙，面积 {size:.3f} 平方公里，位于 {at.x:.4f}, {at.y:.4f}",
+            en=f"a gap of {size:.3f} km² between borders, at {at.x:.4f}, {at.y:.4f}",
+        )
+        for size, at, beside in gaps
+    ]
+    yield Finding(
+        "border_gap", reasons, [int(beside[0]) for _, _, beside in gaps], [size for size, _, _ in gaps]
+    )
+
+
+def _between(shapes: Shapes) -> Shapes:
+    """The holes in what the shapes cover together, and the clefts in its outline."""
+    land = shapely.unary_union(shapes)
     filled = shapely.union_all(
         [shapely.Polygon(part.exterior) for part in shapely.get_parts(land) if part.geom_type == "Polygon"]
     )
     # widened and narrowed again, a cleft closes; mitred, so that the outside's own corners stay as they are
     closed = filled.buffer(GAP_WIDTH / 2, join_style="mitre").buffer(-GAP_WIDTH / 2, join_style="mitre")
-    missing = shapely.get_parts(shapely.difference(shapely.union(filled, closed), land))
-    gaps = [
-        (gap, beside)
-        for gap in missing
-        if ground_area_km2(gap) >= GAP_KM2 and len(beside := _beside(layer, gap)) > 1
-    ]
-    names = layer.rows["name"].to_list()
-    reasons = [
-        Title(
-            zh=f"{'、'.join(str(names[row]) for row in beside)}的界线之间有缝隙，面积 {ground_area_km2(gap):.3f} 平方公里，位于 {gap.centroid.x:.4f}, {gap.centroid.y:.4f}",
-            en=f"a gap of {ground_area_km2(gap):.3f} km² between borders, at {gap.centroid.x:.4f}, {gap.centroid.y:.4f}",
-        )
-        for gap, beside in gaps
-    ]
-    yield Finding(
-        "border_gap",
-        reasons,
-        [int(beside[0]) for _, beside in gaps],
-        [ground_area_km2(gap) for gap, _ in gaps],
+    return np.asarray(
+        shapely.get_parts(shapely.difference(shapely.union(filled, closed), land)), dtype=object
     )
-
-
-def _beside(layer: Layer, gap: shapely.Geometry) -> npt.NDArray[np.int64]:
-    return np.flatnonzero(shapely.dwithin(layer.shapes, gap, 1e-6))
 
 
 def another_system(layer: Layer) -> Iterator[Finding]:
     """A resource that fits its parcels or divisions under another coordinate system than the one it states.
 
     Only rows count that tell the two apart: those that fit under one and not under the other."""
-    if layer.system not in SYSTEM_NAMES:
+    if layer.system in PLANE:
         return
     stated = _fits(layer, layer.system)
     best: tuple[float, int, System] | None = None
-    for system in _others(layer):
+    for system in _others(layer, MISTAKEN):
         other = _fits(layer, system)
         telling = int((stated != other).sum())
         share = float((other & ~stated).sum() / telling) if telling else 0.0
@@ -389,14 +490,13 @@ def another_system(layer: Layer) -> Iterator[Finding]:
         yield Finding("another_coordinate_system", [reason], None, [share])
 
 
-def _others(layer: Layer) -> tuple[System, ...]:
-    same = {"wgs84": "cgcs2000"}
-    stated = same.get(layer.system, layer.system)
-    return tuple(system for system in MISTAKEN if system != stated) if stated in MISTAKEN else ()
+def _others(layer: Layer, among: Sequence[System]) -> tuple[System, ...]:
+    stated = "cgcs2000" if layer.system == "wgs84" else layer.system
+    return tuple(system for system in among if system != stated)
 
 
 def _delivered(layer: Layer, rows: npt.NDArray[np.int64] | slice = slice(None)) -> tuple[Degrees, Degrees]:
-    at = shapely.point_on_surface(shapely.make_valid(layer.raw[rows]))
+    at = shapely.point_on_surface(repaired(layer.raw[rows], "cgcs2000"))
     return shapely.get_x(at), shapely.get_y(at)
 
 

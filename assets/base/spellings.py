@@ -79,6 +79,29 @@ def folded(raw: pl.Expr) -> pl.Expr:
     return _rewritten(text, _simplified)
 
 
+def simplified(text: pl.Expr) -> pl.Expr:
+    """Traditional characters as simplified ones, and no other: what GB 2312 has (乾, 於, 著) is written so on purpose."""
+
+    def apply(cells: pl.Series) -> pl.Series:
+        text = cells.drop_nulls().str.join("").item() or ""
+        if _in_gb2312(text):
+            return cells
+        found = sorted(one for one in set(text) if not _in_gb2312(one))
+        meant = dict(zip(found, _simplified(found), strict=True)) if found else {}
+        turned = {one: plain for one, plain in meant.items() if one != plain}
+        return cells.str.replace_many(list(turned), list(turned.values())) if turned else cells
+
+    return text.map_batches(apply, return_dtype=pl.String, is_elementwise=True)
+
+
+def _in_gb2312(text: str) -> bool:
+    try:
+        text.encode("gb2312")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def sound(text: pl.Expr) -> pl.Expr:
     """Pinyin without tones of folded text, a blank behind each syllable; other letters stay."""
     return _rewritten(text, _pinyin).str.strip_chars()

@@ -30,7 +30,7 @@ MAX_CELL = 128 * 1024**2
 #: A quoted cell that runs over more lines than this was never meant to: its quote is stray.
 MAX_CELL_LINES = 200
 TAIL_BYTES = 1 << 16
-BATCH = 100_000
+BATCH = 200_000
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _END = "\x1aend"
 

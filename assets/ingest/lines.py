@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -16,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 BLANK = " \t\r\n\u3000\ufeff\x1a"
-#: What is asked of a block's bytes stays in the processor's cache, and in memory that the next block takes over: of
-#: blocks four times this size each fetches memory anew from the system, which takes as long again.
-BLOCK = 1 << 18
+#: Large enough that threads are seldom in each other's way, small enough for the processor's cache.
+BLOCK = 1 << 21
 #: A file with a longer line is read row by row.
 MAX_LINE = 16 << 20
 #: Lines with quotes, up to so many characters of a block, wait to be judged with those of all blocks: making the pattern
@@ -47,6 +48,8 @@ class Lines:
         return Lines(self.regular and other.regular, self.quoted or other.quoted, self.blank or other.blank)
 
 
+_Places = npt.NDArray[np.intp]
+_Codes = npt.NDArray[np.uint8]
 #: What the lines of a block are, save for some with quotes, which have yet to be judged.
 _Look = tuple[Lines, list[str]]
 
@@ -67,15 +70,53 @@ def look_at_lines(path: Path, header_lines: int, delimiter: str, width: int) -> 
     return lines | Lines(regular=not unsure or bool(_quoted_rows(unsure, delimiter, width).all()))
 
 
+class _Memory(threading.local):
+    """A block's bytes and marks on them, in memory that a thread keeps: to fetch it anew from the system for each block
+    takes longer than the looking."""
+
+    def __init__(self) -> None:
+        self._hold(2 * BLOCK)
+
+    def _hold(self, size: int) -> None:
+        self.bytes = bytearray(size)
+        self.codes = np.frombuffer(self.bytes, dtype=np.uint8)
+        self._marks = np.empty(size, dtype=bool)
+
+    def read(self, file: int, place: int, size: int) -> int:
+        """Take up so many bytes of the file; returns how many there are."""
+        return os.preadv(file, [memoryview(self.bytes)[:size]], place)
+
+    def append(self, more: bytes, end: int) -> int:
+        """Take up more bytes behind ``end``; returns where they end."""
+        if end + len(more) > len(self.bytes):
+            held = bytes(self.codes[:end])
+            self._hold(2 * (end + len(more)))
+            self.bytes[:end] = held
+        self.bytes[end : end + len(more)] = more
+        return end + len(more)
+
+    def marked(self, first: int, end: int, byte: int) -> npt.NDArray[np.bool_]:
+        """Which of the bytes from ``first`` to ``end`` are this one. The answer stands until the thread asks again."""
+        return np.equal(self.codes[first:end], byte, out=self._marks[first:end])
+
+    def has(self, first: int, end: int, byte: bytes) -> bool:
+        """Whether one of these bytes is this one."""
+        return self.bytes.find(byte, first, end) >= 0
+
+
+_MEMORY = _Memory()
+
+
 def _look_at_block(file: int, delimiter: str, width: int, start: int, place: int) -> _Look:
     """The lines that begin in the block at ``place``."""
     before = int(place > start)  # where the byte before is a newline, a line begins right here
-    block = os.pread(file, BLOCK + before, place - before)
-    first = block.find(b"\n") + 1 if before else 0
+    end = _MEMORY.read(file, place - before, BLOCK + before)
+    first = _MEMORY.bytes.find(b"\n", 0, end) + 1 if before else 0
     if before and not first:
         return Lines(), []
-    rest = _to_newline(file, place - before + len(block)) if not block.endswith(b"\n") else b""
-    return _look_at(block[first:] + rest, delimiter, width) if first < len(block) else (Lines(), [])
+    if _MEMORY.codes[end - 1] != _NEWLINE:
+        end = _MEMORY.append(_to_newline(file, place - before + end), end)
+    return _look_at(first, end, delimiter, width) if first < end else (Lines(), [])
 
 
 def _to_newline(file: int, place: int) -> bytes:
@@ -90,22 +131,25 @@ def _to_newline(file: int, place: int) -> bytes:
     raise NotUtf8Error
 
 
-def _look_at(block: bytes, delimiter: str, width: int) -> _Look:
-    """The lines of a block that begins and ends with whole ones."""
-    try:
-        pl.Series([block], dtype=pl.Binary).cast(pl.String)
-    except pl.exceptions.ComputeError as error:
-        raise NotUtf8Error from error
-    if b"\0" in block or b"\x1a" in block or (b"\r" in block and _LONE_RETURN.search(block)):
+def _look_at(first: int, end: int, delimiter: str, width: int) -> _Look:
+    """The lines in memory from ``first`` to ``end``, which are whole ones."""
+    _require_utf8(first, end)
+    if any(_MEMORY.has(first, end, byte) for byte in (b"\0", b"\x1a")) or (
+        _MEMORY.has(first, end, b"\r") and _LONE_RETURN.search(_MEMORY.bytes, first, end)
+    ):
         return Lines(regular=False), []
-    codes = np.frombuffer(block if block.endswith(b"\n") else block + b"\n", dtype=np.uint8)
-    ends = np.flatnonzero(codes == _NEWLINE)
-    fits = _of_width(codes == ord(delimiter), ends, width)
-    quoted = np.unique(np.searchsorted(ends, np.flatnonzero(codes == _QUOTE))) if b'"' in block else ends[:0]
+    if _MEMORY.codes[end - 1] != _NEWLINE:
+        end = _MEMORY.append(b"\n", end)
+    block = _MEMORY.codes[first:end]
+    ends = np.flatnonzero(_MEMORY.marked(first, end, _NEWLINE))
+    fits = _of_width(_MEMORY.marked(first, end, ord(delimiter)), ends, width)
+    quoted = ends[:0]
+    if _MEMORY.has(first, end, b'"'):
+        quoted = np.unique(np.searchsorted(ends, np.flatnonzero(_MEMORY.marked(first, end, _QUOTE))))
     unsure = _texts(block, ends, quoted)
     few = sum(map(len, unsure)) <= FEW
     fits[quoted] = few or _quoted_rows(unsure, delimiter, width)
-    blank = _may_be_blank(codes, ends, delimiter)
+    blank = _may_be_blank(block, ends, delimiter)
     lines = Lines(
         regular=bool(fits.all()),
         quoted=bool(len(quoted)),
@@ -114,7 +158,15 @@ def _look_at(block: bytes, delimiter: str, width: int) -> _Look:
     return lines, unsure if few else []
 
 
-_Places = npt.NDArray[np.intp]
+def _require_utf8(first: int, end: int) -> None:
+    """Polars looks at the bytes where they are. Raises :class:`NotUtf8Error`."""
+    places = np.array([first, end], dtype=np.int64)
+    buffers = [None, pa.py_buffer(places), pa.py_buffer(_MEMORY.bytes)]
+    cells = pl.from_arrow(pa.Array.from_buffers(pa.large_binary(), 1, buffers))
+    try:
+        cells.cast(pl.String)
+    except pl.exceptions.ComputeError as error:
+        raise NotUtf8Error from error
 
 
 def _of_width(delimiters: npt.NDArray[np.bool_], ends: _Places, width: int) -> npt.NDArray[np.bool_]:
@@ -129,11 +181,11 @@ def _of_width(delimiters: npt.NDArray[np.bool_], ends: _Places, width: int) -> n
     return fits
 
 
-def _texts(block: bytes, ends: _Places, lines: _Places) -> list[str]:
+def _texts(block: _Codes, ends: _Places, lines: _Places) -> list[str]:
     """These lines as text."""
     begins = np.where(lines > 0, ends[lines - 1] + 1, 0)
     spans = zip(begins.tolist(), ends[lines].tolist(), strict=True)
-    return [block[begin:end].decode() for begin, end in spans]
+    return [block[begin:end].tobytes().decode() for begin, end in spans]
 
 
 def _quoted_rows(lines: list[str], delimiter: str, width: int) -> npt.NDArray[np.bool_]:
@@ -146,7 +198,7 @@ def _quoted_rows(lines: list[str], delimiter: str, width: int) -> npt.NDArray[np
     return (text.str.contains(f"^{cell}(?:{mark}{cell})*\r?$") & (separators == width - 1)).to_numpy()
 
 
-def _may_be_blank(codes: npt.NDArray[np.uint8], ends: _Places, delimiter: str) -> _Places:
+def _may_be_blank(codes: _Codes, ends: _Places, delimiter: str) -> _Places:
     """The lines that begin and end like one without content: nearly always none."""
     marks = [character.encode() for character in {*BLANK, delimiter}]
     begins, finishes = np.zeros((2, 256), dtype=bool)

@@ -25,15 +25,15 @@ from assets.ingest.table import Table, text_table
 
 #: A file whose features are not read by then never will be.
 PATIENCE_SECONDS = 900
-#: EPSG codes under which files of an entry's coordinate system come. GCJ-02 and BD-09 are in no registry, and their
-#: files say WGS 84.
+#: EPSG codes under which files of an entry's coordinate system come; plane ones with and without the number of the
+#: zone in the easting. GCJ-02 and BD-09 are in no registry, and their files say WGS 84.
 _EPSG: Mapping[str, frozenset[int]] = {
     "cgcs2000": frozenset({4490, 4326}),
     "wgs84": frozenset({4326, 4490}),
     "gcj02": frozenset({4326, 4490}),
     "bd09": frozenset({4326, 4490}),
-    "gk114": frozenset({4547}),
-    "gk111": frozenset({4546}),
+    "gk114": frozenset({4547, 4526}),
+    "gk111": frozenset({4546, 4525}),
 }
 _LANGUAGES = {0x4D: "gb18030", 0x4F: "big5"}
 _CODE_PAGES = {

@@ -26,12 +26,12 @@ with titled as (
   group by parcel_no, use
 ),
 units as (
-  -- co-owners have a row each, and the building one address
+  -- co-owners have a row each, and the building one address: of two, the same one each time
   select
     unit_no,
-    any_value(parcel_no) as parcel_no,
-    any_value(address) as address,
-    any_value(division_code) as division_code,
+    min(parcel_no) as parcel_no,
+    min(address) as address,
+    min(division_code) as division_code,
     max(area) as area,
     max(registered_on) as registered_on
   from standard.real_estate_title

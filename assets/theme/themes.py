@@ -6,7 +6,7 @@ Here belongs what all themes share. Which columns of the result who may see is d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -19,16 +19,16 @@ import yaml
 from pydantic import Field, StringConstraints
 from sqlglot import exp
 
-from assets.base.changes import note, noted, taken
-from assets.base.golden import golden_schema
+from assets.base.changes import Note, moved, note, noted, rows_in_question, same, taken
 from assets.build import Build, Built, Context, TableName
-from assets.standard import SYSTEM_SCHEMA
-from catalog.base_model import load_bases
+from assets.theme.increment import WHOLE, narrow, reached, tied_columns
+from assets.theme.locality import Local, NotLocalError, find_local
 from catalog.load import Catalogue, CatalogueError, Fault, Place, validate
 from catalog.model import Code, Declaration, Frequency, Text, Title
 from lake.locks import writing
 from lake.parts import Part, new_part, settle_part, write_part
 from lake.quoting import sql_name, sql_text
+from lake.tables import Commit
 from masking.columns import declared_tables
 from masking.groups import SOURCE, UngroupedError, loosened_columns, read_groups
 from masking.lineage import Tables
@@ -36,7 +36,6 @@ from masking.policy import load_policy
 from masking.suppression import suppress
 from masking.unnamed import UntraceableError
 from quality.clock import today
-from quality.plan import content_schema
 
 #: Where the shipped themes stand.
 FOLDER = Path(str(files("assets.theme")))
@@ -45,6 +44,13 @@ READABLE_LAYERS = ("base", "standard")
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {"threads": 2, "memory_limit": "4GB"}
 #: Another number where this code makes other rows of the same SQL: all are run again.
 RECIPE = 1
+#: Where more than this share of a theme's rows is in question, making all is as fast.
+_MOST = 0.25
+#: Where rows lie in files that came or went that are this share of all that it reads, comparing them takes as long as making all.
+_COMPARED = 0.7
+#: From fewer rows DuckDB makes any theme whole in the time in which changes are found, led to their keys and exchanged.
+_QUICK = 5_000_000
+_OF_GROUPS = "which groups may be seen follows from all of them"
 #: What a theme was made from, by its code.
 _NOTE = "theme.{}"
 #: By which SQL asks for the day.
@@ -197,18 +203,144 @@ def _build(theme: Theme) -> Build:
 
 def build(context: Context, theme: Theme) -> Built:
     """Run the theme's SQL and its tests, and make its table equal the result; nothing is run where nothing has changed
-    that it is made from. A table of groups is always run: what is left in it follows from the catalogue's types, too."""
+    that it is made from, and of a query that is local by a key (``locality``) only what changed rows lead to.
+
+    A table of groups is always run whole: what is left in it follows from the catalogue's types, too."""
     table, name = ("theme", theme.header.code), _NOTE.format(theme.header.code)
-    now = taken(context, _digest(theme), theme.reads)
-    as_noted = noted(context, name) == now.with_made(context, [table])
-    if as_noted and context.lake.exists(*table) and not theme.header.subject:
+    now, then = taken(context, _digest(theme), theme.reads), noted(context, name)
+    standing = context.lake.exists(*table) and then is not None and then == now.with_made(context, [table])
+    if standing and not theme.header.subject:
         commit = context.lake.unchanged(*table)
         return Built({table: commit}, {"rows": commit.rows})
+    try:
+        commit, notes = _exchanged(context, theme, then, now)
+    except _WholeError as error:
+        commit, notes = _made_whole(context, theme)
+        notes = {**notes, "made whole": str(error)}
+    note(context, name, now.with_made(context, [table]))
+    return Built({table: commit}, {"rows": commit.rows, **notes})
+
+
+class _WholeError(Exception):
+    """Why the theme is made whole this time."""
+
+
+_Notes = dict[str, int | float | str]
+
+
+def _made_whole(context: Context, theme: Theme) -> tuple[Commit, _Notes]:
+    table = ("theme", theme.header.code)
     part, notes = _written(context, theme)
     with writing(context.home, ".".join(table)):
         commit = context.lake.publish_parts(*table, [part], pl.Schema(pl.read_parquet_schema(part.path)))
-    note(context, name, now.with_made(context, [table]))
-    return Built({table: commit}, {"rows": commit.rows, **notes})
+    return commit, notes
+
+
+def _exchanged(context: Context, theme: Theme, then: Note | None, now: Note) -> tuple[Commit, _Notes]:
+    """Make anew only the rows that rest on what has changed, once the theme's tests hold for all of them; raises
+    :class:`_WholeError` where that is not known."""
+    table = ("theme", theme.header.code)
+    if theme.header.subject:
+        raise _WholeError(_OF_GROUPS)
+    if then is None or then.declared != now.declared:
+        msg = "it, or the day it asks for, is another than last time" if then else "for the first time"
+        raise _WholeError(msg)
+    _refuse_other(context, table, then, now)
+    _refuse_long(context, theme, then, now)
+    local = _local(context, theme)
+    with writing(context.home, ".".join(table)), _connection(context) as connection:
+        _refuse_other(context, table, then, now)
+        changed = _changed(context, local, then, now)
+        expose(connection, context, theme.reads, under=WHOLE)
+        keys = narrow(connection, local, changed)
+        whose = keys.drop_nulls()
+        leaving = pl.col(local.key).is_in(whose.implode())
+        if keys.null_count():
+            leaving |= pl.col(local.key).is_null()
+        leaving = leaving.fill_null(value=False)
+        held = context.lake.scan(*table)
+        if (
+            held.select(leaving.sum()).collect(engine="streaming").item()
+            > _MOST * context.lake.rows(*table) + 1
+        ):
+            msg = "most of it is to be made anew"
+            raise _WholeError(msg)
+        part = _copied(connection, theme, new_part(context.lake.path(*table)), f"WHERE {reached(local)}")
+        try:
+            coming = pl.read_parquet(part.path)
+            if coming.schema != held.collect_schema():
+                msg = "its columns are others"
+                raise _WholeError(msg)
+            files = ", ".join(map(sql_text, context.lake.files(*table)))
+            kept = (
+                f"FROM read_parquet([{files}]) WHERE NOT coalesce({reached(local)}, false)" if files else ""
+            )
+            _hold_tests(connection, theme, " UNION ALL ".join(filter(None, [kept, _file(part.path)])))
+        finally:
+            part.path.unlink()
+        also = pl.col(local.key).is_null() if keys.null_count() else None
+        commit = context.lake.exchange(
+            *table, coming, whose=whose, also=also, key=local.key, sort=theme.header.key
+        )
+    return commit, {"made anew by": local.key, "keys": len(keys)}
+
+
+def _refuse_other(context: Context, table: TableName, then: Note, now: Note) -> None:
+    if not same(then, now.with_made(context, [table]), table):
+        msg = "its table is not as it was left"
+        raise _WholeError(msg)
+
+
+def _refuse_long(context: Context, theme: Theme, then: Note, now: Note) -> None:
+    """Finding what has changed takes longer than making all where little is read, or where most of it lies in files written
+    since: rows of a few, and beside them all that only came along."""
+    every = sum(context.lake.rows(*table) for table in theme.reads)
+    if every < _QUICK:
+        msg = f"from {every} rows all is made as quickly"
+        raise _WholeError(msg)
+    found = 0
+    for table in theme.reads:
+        rows = 0 if same(then, now, table) else rows_in_question(context.lake, then, table)
+        if rows is None:
+            msg = f"it is not known what has changed in {'.'.join(table)}"
+            raise _WholeError(msg)
+        found += rows
+    if found > _COMPARED * every:
+        msg = f"{found} rows would have to be compared to find what has changed"
+        raise _WholeError(msg)
+
+
+def _local(context: Context, theme: Theme) -> Local:
+    """By which key the theme's rows can be made anew alone."""
+    try:
+        return theme_locality(theme, declared_tables(context.catalogue))
+    except NotLocalError as error:
+        raise _WholeError(str(error)) from error
+
+
+def theme_locality(theme: Theme, tables: Tables) -> Local:
+    """By which key the theme's rows can be made anew alone; raises :class:`NotLocalError` with the reason why by none."""
+    if theme.header.subject:
+        raise NotLocalError(_OF_GROUPS)
+    return find_local(theme.sql, inputs_of(theme, tables), theme.header.key)
+
+
+def _changed(context: Context, local: Local, then: Note, now: Note) -> dict[TableName, pl.DataFrame]:
+    """Of each table that changed, the tied columns of the rows that came or went."""
+    found = {}
+    for table, read in local.reads.items():
+        if same(then, now, table):
+            continue
+        if table in local.whole:
+            msg = f"{'.'.join(table)} has changed, of which any row may decide about any"
+            raise _WholeError(msg)
+        tied = tied_columns(local, table)
+        rows = moved(context.lake, then, table, [pl.col(column) for column in tied], [*{*read, *tied}])
+        if rows is None:
+            msg = f"much of {'.'.join(table)} has changed"
+            raise _WholeError(msg)
+        found[table] = rows
+    return found
 
 
 def _digest(theme: Theme) -> str:
@@ -219,13 +351,11 @@ def _digest(theme: Theme) -> str:
     return hashlib.sha256("\0".join(text).encode()).hexdigest()
 
 
-def _written(context: Context, theme: Theme) -> tuple[Part, dict[str, int | float | str]]:
+def _written(context: Context, theme: Theme) -> tuple[Part, _Notes]:
     """The theme's rows in order, as a part of its table that is not committed yet, once its tests hold."""
-    notes: dict[str, int | float | str] = {}
+    notes: _Notes = {}
     folder = context.lake.path("theme", theme.header.code)
-    settings = {**SETTINGS, "temp_directory": str(context.home.work / "duckdb")}
-    with duckdb.connect(config=settings) as connection:
-        _set_date(connection)
+    with _connection(context) as connection:
         expose(connection, context, theme.reads)
         if theme.header.subject:
             large, notes = _only_large(connection, context, theme, theme.header.subject)
@@ -233,17 +363,29 @@ def _written(context: Context, theme: Theme) -> tuple[Part, dict[str, int | floa
         else:
             part = _copied(connection, theme, new_part(folder))
         try:
-            _hold_tests(connection, theme, part.path)
+            _hold_tests(connection, theme, _file(part.path))
         except BaseException:
             part.path.unlink()
             raise
     return part, notes
 
 
-def _copied(connection: duckdb.DuckDBPyConnection, theme: Theme, path: Path) -> Part:
+def _connection(context: Context) -> duckdb.DuckDBPyConnection:
+    """DuckDB with its share of the machine, and the city's date."""
+    settings = {**SETTINGS, "temp_directory": str(context.home.work / "duckdb")}
+    connection = duckdb.connect(config=settings)
+    _set_date(connection)
+    return connection
+
+
+def _file(path: Path) -> str:
+    return f"FROM read_parquet({sql_text(path)})"
+
+
+def _copied(connection: duckdb.DuckDBPyConnection, theme: Theme, path: Path, chosen: str = "") -> Part:
     """The rows straight into the table's folder: they are in memory only as far as sorting them asks for it."""
     connection.execute(
-        f"COPY (SELECT {_storable(connection, theme.sql)} FROM ({theme.sql}) ORDER BY {_listed(theme.header.key)}) "  # noqa: S608 - a theme's own
+        f"COPY (SELECT {_storable(connection, theme.sql)} FROM ({theme.sql}) {chosen} ORDER BY {_listed(theme.header.key)}) "  # noqa: S608 - a theme's own
         f"TO {sql_text(path)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
     )
     return settle_part(path)
@@ -258,9 +400,9 @@ def _storable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     )
 
 
-def _hold_tests(connection: duckdb.DuckDBPyConnection, theme: Theme, path: Path) -> None:
-    """Raise :class:`ThemeTestError` for the first test that rows of the file fail."""
-    connection.execute(f"CREATE VIEW this AS FROM read_parquet({sql_text(path)})")
+def _hold_tests(connection: duckdb.DuckDBPyConnection, theme: Theme, rows: str) -> None:
+    """Raise :class:`ThemeTestError` for the first test that the rows of a query fail."""
+    connection.execute(f"CREATE VIEW this AS {rows}")
     for test in theme.header.tests:
         failing = len(connection.execute(test.sql).fetchall())
         if failing:
@@ -280,10 +422,11 @@ def _only_large(
     if groups.source:
         connection.execute(f"CREATE TEMP TABLE {SOURCE} AS {groups.source}")
     result = connection.execute(groups.result).pl()
-    lifted = loosened_columns(theme.sql, subject, result.schema, inputs, theme.header.columns, policy)
+    lifted = loosened_columns(theme.sql, subject, result.schema, inputs, theme.header.columns, policy, groups)
     notes: dict[str, int | float | str] = {}
     if lifted.lines:
-        sizes = connection.execute(groups.sizes).pl()
+        once = connection.execute(groups.once).fetchone()
+        sizes = connection.execute(groups.sizes_once if once and once[0] else groups.sizes).pl()
         left = suppress(result, groups, sizes, lifted.k, lifted.largest_share)
         notes = {
             "k": lifted.k,
@@ -301,38 +444,35 @@ def _set_date(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"CREATE MACRO {name}() AS DATE '{today().isoformat()}'")
 
 
-def expose(connection: duckdb.DuckDBPyConnection, context: Context, tables: Iterable[TableName]) -> None:
-    """Give the connection a view for each table; one without rows is an empty table of its shape, as it is or is declared."""
+def expose(
+    connection: duckdb.DuckDBPyConnection, context: Context, tables: Iterable[TableName], under: str = ""
+) -> None:
+    """Give the connection a view for each table; one without rows is an empty table of its shape, as it is or is declared.
+
+    Their schemas are the layers, with ``under`` before them."""
     for layer, name in tables:
         held = context.lake.files(layer, name) if context.lake.exists(layer, name) else []
-        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
+        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{under}{layer}"')
         if held:
             files = ", ".join(map(sql_text, held))
-            connection.execute(f'CREATE VIEW "{layer}"."{name}" AS FROM read_parquet([{files}])')
+            connection.execute(f'CREATE VIEW "{under}{layer}"."{name}" AS FROM read_parquet([{files}])')
         else:
-            _expose_empty(connection, context, (layer, name))
+            _expose_empty(connection, context, (layer, name), under)
 
 
-def _expose_empty(connection: duckdb.DuckDBPyConnection, context: Context, table: TableName) -> None:
+def _expose_empty(
+    connection: duckdb.DuckDBPyConnection, context: Context, table: TableName, under: str
+) -> None:
     layer, name = table
     if context.lake.exists(*table):
         shape = context.lake.scan(*table).collect_schema()
     else:
-        shape = _declared_schemas(context.catalogue)[table]
+        declared = declared_tables(context.catalogue)[table]
+        shape = pl.Schema({column: of.dtype for column, of in declared.items()})
     connection.register("empty", shape.to_frame().to_arrow(compat_level=pl.CompatLevel.oldest()))
-    connection.execute(f'CREATE TABLE "{layer}"."{name}" AS FROM empty')
+    connection.execute(f'CREATE TABLE "{under}{layer}"."{name}" AS FROM empty')
     connection.unregister("empty")
 
 
 def _listed(columns: Iterable[str]) -> str:
     return ", ".join(map(sql_name, columns))
-
-
-def _declared_schemas(catalogue: Catalogue) -> Mapping[TableName, pl.Schema]:
-    schemas: dict[TableName, pl.Schema] = {
-        ("standard", entry.code): pl.Schema({**content_schema(entry), **SYSTEM_SCHEMA})
-        for entry in catalogue.entries.values()
-    }
-    for base in load_bases(catalogue).values():
-        schemas["base", base.code] = pl.Schema(golden_schema(catalogue, base))
-    return schemas

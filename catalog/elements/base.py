@@ -69,7 +69,9 @@ class Companion:
 
 @dataclass(frozen=True)
 class Element:
-    """A kind of value (数据元). ``standardise`` takes raw text to ``dtype``: null where it cannot be read."""
+    """A kind of value (数据元). ``standardise`` takes raw text to ``dtype``: null where it cannot be read.
+
+    ``nothing`` are words that say, of this kind of value only, that there is none: a validity without an end."""
 
     code: str
     title: Title
@@ -79,6 +81,7 @@ class Element:
     standardise: Expression
     checks: tuple[Check, ...] = ()
     companions: tuple[Companion, ...] = ()
+    nothing: tuple[str, ...] = ()
 
 
 def tidy(raw: pl.Expr) -> pl.Expr:
@@ -103,9 +106,14 @@ def squeeze(raw: pl.Expr) -> pl.Expr:
     return clean(unspaced(raw))
 
 
-def already(pattern: str) -> Expression:
+@dataclass(frozen=True)
+class Already:
     """The value itself where it matches ``pattern``, else null: text that :class:`Shortcut` need not touch."""
-    return lambda raw: pl.when(raw.str.contains(pattern)).then(raw)
+
+    pattern: str
+
+    def __call__(self, raw: pl.Expr) -> pl.Expr:
+        return pl.when(raw.str.contains(self.pattern)).then(raw)
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,14 @@ class Shortcut:
         return raw.map_batches(self._apply, return_dtype=self.dtype, is_elementwise=True)
 
     def _apply(self, cells: pl.Series) -> pl.Series:
+        if isinstance(self.known, Already):
+            # the cells that are left as they are need not be copied first
+            left = (~cells.str.contains(self.known.pattern)).arg_true()
+            return (
+                cells.clone().scatter(left, self._by_distinct_value(cells.gather(left)))
+                if len(left)
+                else cells
+            )
         values = self._computed(self.known, cells)
         if values.null_count() == cells.null_count():
             return values

@@ -51,10 +51,17 @@ def organisation_check(texts: pl.Series) -> pl.Series:
 
 
 def passes_resident(texts: pl.Series) -> pl.Series:
-    """Whether each whole text is 17 digits and their check character (GB 11643, ISO 7064 MOD 11-2)."""
-    places = positions(texts, 18, RESIDENT_ALPHABET)
-    digits = _known(places) & (places[:17] < 10).all(axis=0)
-    return pl.Series(digits & (places[17] == _resident_check(places[:17])))
+    """Whether each whole text is 17 digits and their check character (GB 11643, ISO 7064 MOD 11-2).
+
+    In bytes less that of 0, and not in places of the alphabet: two thirds of the time for what every row is asked."""
+    places = _bytes(texts.fill_null("?"), 18) - np.uint8(ord("0"))
+    ten = places[17] == ord("X") - ord("0")
+    last = np.where(ten, np.uint16(10), places[17])
+    known = (np.maximum.reduce(places[:17], axis=0) < 10) & (ten | (last < 10))
+    total = last
+    for row, weight in zip(places[:17], RESIDENT_WEIGHTS, strict=True):
+        total = total + row * np.uint16(weight)
+    return pl.Series(known & (total % np.uint16(11) == 1))
 
 
 def passes_credit(texts: pl.Series) -> pl.Series:

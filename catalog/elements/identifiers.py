@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from catalog.elements import check_digits
-from catalog.elements.base import Check, Element, Mask, Shortcut, already, clean, squeeze, tidy, unspaced
+from catalog.elements.base import Already, Check, Element, Mask, Shortcut, clean, squeeze, tidy, unspaced
 from catalog.model import Dimension, Grade, Severity, Title
 
 LICENCE_ROOT = "1.2.156.3005.2."
@@ -113,7 +113,7 @@ RESIDENT_ID = Element(
     pl.String(),
     Grade.HIGHLY_SENSITIVE,
     Mask("partial", {"left": 4, "right": 4}),
-    Shortcut(already(RESIDENT_SHAPE), standard_resident_id, pl.String()),
+    Shortcut(Already(RESIDENT_SHAPE), standard_resident_id, pl.String()),
     (
         NOT_A_FLOAT,
         Check(
@@ -153,7 +153,7 @@ CREDIT_CODE = Element(
     pl.String(),
     Grade.PUBLIC,
     Mask("keep"),
-    Shortcut(already(PLAIN_CODE), upper_code, pl.String()),
+    Shortcut(Already(PLAIN_CODE), upper_code, pl.String()),
     (
         NOT_A_FLOAT,
         Check(
@@ -183,7 +183,7 @@ ORGANISATION_CODE = Element(
     pl.String(),
     Grade.PUBLIC,
     Mask("keep"),
-    Shortcut(already(PLAIN_CODE), without_hyphens, pl.String()),
+    Shortcut(Already(PLAIN_CODE), without_hyphens, pl.String()),
     (
         NOT_A_FLOAT,
         Check(
@@ -203,7 +203,7 @@ REGISTRATION_NO = Element(
     pl.String(),
     Grade.PUBLIC,
     Mask("keep"),
-    Shortcut(already(PLAIN_CODE), upper_code, pl.String()),
+    Shortcut(Already(PLAIN_CODE), upper_code, pl.String()),
     (
         NOT_A_FLOAT,
         Check(
@@ -222,7 +222,7 @@ SUBJECT_CODE = Element(
     pl.String(),
     Grade.HIGHLY_SENSITIVE,
     Mask("partial", {"left": 4, "right": 4}),
-    Shortcut(already(f"{RESIDENT_SHAPE}|{CREDIT_SHAPE}"), standard_resident_id, pl.String()),
+    Shortcut(Already(f"{RESIDENT_SHAPE}|{CREDIT_SHAPE}"), standard_resident_id, pl.String()),
     (
         NOT_A_FLOAT,
         Check(
@@ -249,7 +249,7 @@ LICENCE_ID = Element(
     pl.String(),
     Grade.LOW,
     Mask("pseudonym"),
-    Shortcut(already(r"^1\.2\.[0-9A-Z.]+$"), upper_code, pl.String()),
+    Shortcut(Already(r"^1\.2\.[0-9A-Z.]+$"), upper_code, pl.String()),
     (
         Check(
             "shape",
@@ -275,7 +275,7 @@ TRAVEL_DOCUMENT = Element(
     pl.String(),
     Grade.HIGHLY_SENSITIVE,
     Mask("pseudonym"),
-    Shortcut(already(PLAIN_CODE), without_hyphens, pl.String()),
+    Shortcut(Already(PLAIN_CODE), without_hyphens, pl.String()),
     (
         NOT_A_FLOAT,
         Check(
@@ -296,7 +296,7 @@ LICENCE_TYPE_CODE = Element(
     pl.String(),
     Grade.PUBLIC,
     Mask("keep"),
-    Shortcut(already(PLAIN_CODE), upper_code, pl.String()),
+    Shortcut(Already(PLAIN_CODE), upper_code, pl.String()),
     (
         Check(
             "shape",
@@ -316,7 +316,7 @@ DIVISION_CODE = Element(
     Grade.PUBLIC,
     Mask("generalise_division", {"to": "county"}),
     Shortcut(
-        already("^([0-9]{6}|[0-9]{9}([0-9][0-9][1-9]|[0-9][1-9][0-9]|[1-9][0-9][0-9])?)$"),
+        Already("^([0-9]{6}|[0-9]{9}([0-9][0-9][1-9]|[0-9][1-9][0-9]|[1-9][0-9][0-9])?)$"),
         standard_division_code,
         pl.String(),
     ),
@@ -345,7 +345,7 @@ IDENTIFIER = Element(
     pl.String(),
     Grade.LOW,
     Mask("pseudonym"),
-    Shortcut(already(PLAIN_CODE), squeeze, pl.String()),
+    Shortcut(Already(PLAIN_CODE), squeeze, pl.String()),
     (
         NOT_A_FLOAT,
         Check(
@@ -362,7 +362,7 @@ BANK_ACCOUNT = Element(
     pl.String(),
     Grade.HIGHLY_SENSITIVE,
     Mask("redact"),
-    Shortcut(already(r"^[0-9]+$"), without_hyphens, pl.String()),
+    Shortcut(Already(r"^[0-9]+$"), without_hyphens, pl.String()),
     (
         NOT_A_FLOAT,
         Check(
@@ -393,7 +393,7 @@ MOBILE = Element(
     pl.String(),
     Grade.SENSITIVE,
     Mask("partial", {"left": 3, "right": 4}),
-    Shortcut(already(r"^1[0-9]{10}$"), standard_mobile, pl.String()),
+    Shortcut(Already(r"^1[0-9]{10}$"), standard_mobile, pl.String()),
     (
         Check(
             "shape",
@@ -418,7 +418,7 @@ PHONE = Element(
     Grade.SENSITIVE,
     Mask("partial", {"left": 3, "right": 2}),
     Shortcut(
-        already(r"^(1[3-9][0-9]{9}|0(10|2[0-9]|[3-9][0-9]{2})-?[2-9][0-9]{6,7})$"),
+        Already(r"^(1[3-9][0-9]{9}|0(10|2[0-9]|[3-9][0-9]{2})-?[2-9][0-9]{6,7})$"),
         standard_phone,
         pl.String(),
     ),

@@ -14,13 +14,13 @@ import shapely
 from shapely.errors import ShapelyError
 
 from catalog.elements.base import (
+    Already,
     Check,
     Companion,
     Element,
     Expression,
     Mask,
     Shortcut,
-    already,
     clean,
     squeeze,
 )
@@ -118,6 +118,12 @@ SEXES = {
     **{code: code for code in "0129"},
     **{f"0{code}": code for code in "0129"},
 }
+#: What is written for a day that never comes: a licence or a card without an end.
+WITHOUT_END = ("长期", "长期有效", "永久", "永久有效", "无固定期限", "无期限")
+#: Square metres in a unit of land; fifteen 亩 are a hectare by law.
+AREA_UNITS = {"亩": 10_000 / 15, "公顷": 10_000.0, "平方公里": 1e6, "平方千米": 1e6}
+#: No coordinate of ours is larger: a plane one with the number of its zone has eight digits.
+LARGEST_COORDINATE = 1e8
 #: Chinese characters that no normalisation changes.
 HAN = "[\u4e00-\u9fa5]"
 #: What cleaning leaves as it is: a second character is asked for, so that 无 and 空 are not among them.
@@ -258,8 +264,26 @@ def _whole(text: pl.Expr) -> pl.Expr:
 
 
 def area(raw: pl.Expr) -> pl.Expr:
-    """Square metres, whose sign may stand behind; an area in another unit is not readable."""
-    return measure(squeeze(raw).str.replace(r"(平方米|m2|M2)$", ""))
+    """Square metres, whose sign may stand behind; of a unit of land that is named, in square metres."""
+    text = squeeze(raw).str.replace(r"市亩$", "亩").str.replace(r"(?i)(?:hm2|ha)$", "公顷")
+    text = text.str.replace(r"(?i)km2$", "平方公里")
+    unit = text.str.extract(f"({'|'.join(AREA_UNITS)})$")
+    size = unit.replace_strict(AREA_UNITS, default=None, return_dtype=pl.Float64)
+    bare = text.str.replace(f"({'|'.join(AREA_UNITS)}|平方米|m2|M2)$", "")
+    return measure(bare) * size.fill_null(1.0)
+
+
+def degrees(raw: pl.Expr) -> pl.Expr:
+    """Decimal degrees, from those, from 113.05° or E113.05, and from degrees, minutes and seconds (113°03′00″, 113度3分)."""
+    text = squeeze(raw).str.replace(r"^(?:东经|北纬|[ENen]):?", "").str.replace(r"[ENen]$", "")
+    text = text.str.replace_all(r"[°度]", "d").str.replace_all("′′|''", "s")
+    text = text.str.replace_all("[′'’分]", "m").str.replace_all('[″"”秒]', "s")
+    parts = text.str.extract_groups(
+        r"^([0-9]{1,3}(?:\.[0-9]+)?)d(?:([0-5]?[0-9](?:\.[0-9]+)?)m)?(?:([0-5]?[0-9](?:\.[0-9]+)?)s)?$"
+    )
+    whole, minutes, seconds = (_finite(parts.struct.field(str(part))) for part in (1, 2, 3))
+    sexagesimal = whole + minutes.fill_null(0) / 60 + seconds.fill_null(0) / 3600
+    return pl.coalesce(_finite(text), sexagesimal)
 
 
 def capital_amount(raw: pl.Expr) -> pl.Expr:
@@ -308,7 +332,7 @@ def standard_ethnicity(raw: pl.Expr) -> pl.Expr:
 
 
 def to_wkb(texts: pl.Series) -> pl.Series:
-    """GeoJSON geometry or WKT → WKB, two-dimensional; null where it is neither."""
+    """GeoJSON geometry or WKT → WKB, two-dimensional; null where it is neither, or has arcs, or a corner out of this world."""
     return pl.Series([_wkb(text) for text in texts], dtype=pl.Binary)
 
 
@@ -317,9 +341,14 @@ def _wkb(text: str | None) -> bytes | None:
         return None
     try:
         shape = shapely.from_geojson(text) if text.lstrip().startswith("{") else shapely.from_wkt(text)
-    except (ShapelyError, json.JSONDecodeError, ValueError, TypeError):
+    except (ShapelyError, json.JSONDecodeError, ValueError, TypeError, NotImplementedError):
         return None
-    return None if shape is None or shape.is_empty else bytes(shapely.to_wkb(shapely.force_2d(shape)))
+    if shape is None or shape.is_empty:
+        return None
+    # one infinite corner would stop every computation with the shape, and with it the table
+    if not all(abs(side) < LARGEST_COORDINATE for side in shape.bounds):
+        return None
+    return bytes(shapely.to_wkb(shapely.force_2d(shape)))
 
 
 def _geometry_valid(values: pl.Series) -> pl.Series:
@@ -342,7 +371,7 @@ def _element(
 
 
 def _text(pattern: str, thorough: Expression) -> Expression:
-    return Shortcut(already(pattern), thorough, pl.String())
+    return Shortcut(Already(pattern), thorough, pl.String())
 
 
 def _length(limit: int) -> Check:
@@ -397,6 +426,7 @@ VALUES = (
             Title(zh="日期不在1850年至2199年之间", en="before 1850 or after 2199"),
             dimension=Dimension.ACCURACY,
         ),
+        nothing=WITHOUT_END,
     ),
     _element("datetime", "日期时间", "instant", pl.Datetime("us", "UTC"), LOW, Mask("generalise_date", {"to": "month"}), Shortcut(_iso_datetime, standard_datetime, pl.Datetime("us", "UTC"))),
     _element("month", "年月", "month", pl.String(), LOW, Mask("generalise_date", {"to": "year"}), _text(r"^[12][0-9]{3}-(0[1-9]|1[0-2])$", standard_month)),
@@ -437,12 +467,12 @@ VALUES = (
     ),
     _element(
         "longitude", "经度", "longitude in degrees", pl.Float64(), PUBLIC, Mask("grid", {"degrees": 0.01}),
-        lambda raw: _finite(clean(raw)),
+        Shortcut(_finite, degrees, pl.Float64()),
         _within("range", 73, 136, "经度不在中国范围内，请检查经纬度是否颠倒", "outside China: are longitude and latitude swapped?"),
     ),
     _element(
         "latitude", "纬度", "latitude in degrees", pl.Float64(), PUBLIC, Mask("grid", {"degrees": 0.01}),
-        lambda raw: _finite(clean(raw)),
+        Shortcut(_finite, degrees, pl.Float64()),
         _within("range", 3, 54, "纬度不在中国范围内，请检查经纬度是否颠倒", "outside China: are longitude and latitude swapped?"),
     ),
     _element(

@@ -11,6 +11,10 @@ from demo import licences
 from demo.city import City
 from demo.exports.drawing import days_ago, on_some
 from demo.exports.sending import by_api, by_table, in_file
+from demo.successions import ABSORBED, SPLIT_OFF
+
+#: Words that no enterprise's name has today.
+_FORMER_WORDS = ("宏图", "永盛", "顺景", "联丰")
 
 
 def _represented(city: City, kind: str) -> pl.DataFrame:
@@ -23,8 +27,8 @@ def _represented(city: City, kind: str) -> pl.DataFrame:
 
 
 def business_registration(city: City) -> pl.DataFrame:
-    """All enterprises, with capital written as registers write it."""
-    firms = _represented(city, "企业")
+    """All enterprises, with capital written as registers write it. Of some that were absorbed the cancellation is still missing."""
+    firms = _cancelled(city, _represented(city, "企业"))
     shapes = ("{}(万元人民币)", "{}万人民币", "{}(万美元)", "{}万港元", "{}")
     shape = city.rng("capital").choice(len(shapes), len(firms), p=[0.8, 0.12, 0.03, 0.03, 0.02])
     capital = [
@@ -51,7 +55,74 @@ def business_registration(city: City) -> pl.DataFrame:
         .otherwise(pl.lit("存续"))
         .alias("status"),
         "cancelled_on",
+        "cancelled_for",
     )
+
+
+def _cancelled(city: City, firms: pl.DataFrame) -> pl.DataFrame:
+    """The enterprises with why they were cancelled; every tenth that was absorbed is not cancelled yet."""
+    went = city.successions.filter(pl.col("kind") != SPLIT_OFF)
+    why = went.select(organisation="predecessor", how="kind").unique("organisation")
+    rng = city.rng("cancellations")
+    forgotten = (pl.col("how") == ABSORBED) & pl.Series(rng.random(len(firms)) < 0.1)
+    other = pl.Series(rng.choice(["决议解散", "营业期限届满", "其他"], len(firms), p=[0.85, 0.1, 0.05]))
+    known = firms.join(why, on="organisation", how="left", maintain_order="left").with_columns(
+        pl.when(~forgotten.fill_null(value=False)).then("cancelled_on").alias("cancelled_on")
+    )
+    reason = pl.when(pl.col("how").is_not_null()).then(pl.lit("合并或者分立")).otherwise(other)
+    return known.with_columns(
+        pl.when(pl.col("cancelled_on").is_not_null()).then(reason).alias("cancelled_for")
+    )
+
+
+def merger_division(city: City) -> pl.DataFrame:
+    """Who took over from whom, registered after the 45 days that it has to be announced."""
+    bodies = city.organisations.select("organisation", "credit_code", "name")
+    days = pl.Series(city.rng("mergers").integers(46, 90, len(city.successions)))
+    rows = city.successions
+    for end in ("predecessor", "successor"):
+        named = bodies.rename({"organisation": end, "credit_code": f"{end}_code", "name": f"{end}_name"})
+        rows = rows.join(named, on=end, how="left", maintain_order="left")
+    return rows.select(
+        "predecessor_code",
+        "predecessor_name",
+        "successor_code",
+        "successor_name",
+        "kind",
+        "registered_on",
+        (pl.col("registered_on") - pl.duration(days=pl.lit(days))).alias("announced_on"),
+    )
+
+
+def registration_change(city: City) -> pl.DataFrame:
+    """A few enterprises had another name, address, representative, capital or scope before."""
+    firms = _represented(city, "企业")
+    rng = city.rng("changes")
+    former = pl.Series(rng.choice(_FORMER_WORDS, len(firms)))
+    others = city.people["name"][rng.integers(0, len(city.people), len(firms)).tolist()]
+    capital = pl.format("{}万元人民币", "capital")
+    was: dict[str, tuple[float, pl.Expr, pl.Expr]] = {
+        "名称": (0.03, pl.lit("清远市") + former + pl.col("name").str.slice(5), pl.col("name")),
+        "住所": (0.05, pl.col("address").str.replace(r"(\d+)号", "9${1}号"), pl.col("address")),
+        "法定代表人": (0.04, pl.lit(others), pl.col("legal_representative")),
+        "注册资本": (0.02, pl.format("{}万元人民币", pl.col("capital") * 2), capital),
+        "经营范围": (0.02, pl.format("{}销售", "trade"), pl.format("{}销售、加工", "trade")),
+    }
+    lasted = pl.col("cancelled_on").fill_null(city.today) - pl.col("established_on")
+    rows = [
+        firms.select(
+            "credit_code",
+            pl.col("name").alias("org_name"),
+            pl.lit(item).alias("item"),
+            before.alias("before"),
+            after.alias("after"),
+            (pl.col("established_on") + lasted * pl.Series(rng.random(len(firms))))
+            .cast(pl.Date)
+            .alias("changed_on"),
+        ).filter(pl.Series(rng.random(len(firms)) < share))
+        for item, (share, before, after) in was.items()
+    ]
+    return pl.concat(rows)
 
 
 def shareholder(city: City) -> pl.DataFrame:
@@ -231,6 +302,8 @@ def electronic_licence(city: City) -> pl.DataFrame:
 
 SENT = (
     in_file(business_registration, "（GB18030）.csv"),
+    in_file(merger_division, ".xlsx"),
+    by_api(registration_change),
     in_file(shareholder, ".csv"),
     by_table(tax_registration),
     in_file(nonprofit_organisation, ".xlsx"),

@@ -15,13 +15,16 @@ from demo import places
 from demo.city import City
 from demo.exports.drawing import account, alive, between, days_ago, on_some, other_mobile, sex_word
 from demo.exports.sending import by_api, by_table, in_file
+from demo.moves import IN, OUT
 
+#: From when on the register holds moves: older ones show in the day of registration alone.
+FIRST_MOVE = date(2005, 1, 1)
 #: Given names of people from abroad.
 _LATIN = ("ANNE", "JOHN", "MARIE", "PETER", "LAURA", "DAVID")
 
 
 def household_register(city: City) -> pl.DataFrame:
-    """Everybody; of the dead a tenth is still listed as alive: nobody told the police."""
+    """Everybody, also who has moved away; of the dead a tenth is still listed as alive: nobody told the police."""
     told = pl.Series(city.rng("told").random(len(city.people)) < 0.9)
     relation = (
         pl.when(pl.col("role") == "子女")
@@ -30,7 +33,12 @@ def household_register(city: City) -> pl.DataFrame:
         .then(pl.when(pl.col("sex") == "1").then(pl.lit("父亲")).otherwise(pl.lit("母亲")))
         .otherwise("role")
     )
-    return city.people.select(
+    last = city.moves.unique("person", keep="last", maintain_order=True)
+    everybody = city.people.join(
+        last.select("person", "moved_on", last="kind"), on="person", how="left", maintain_order="left"
+    )
+    begun = pl.when(pl.col("last") == IN).then("moved_on").otherwise(pl.lit(date(1985, 1, 1)))
+    return everybody.select(
         "resident_id",
         "name",
         sex_word().alias("sex"),
@@ -42,10 +50,33 @@ def household_register(city: City) -> pl.DataFrame:
         "address",
         pl.when(pl.col("death_date").is_not_null() & told)
         .then(pl.lit("注销"))
+        .when(pl.col("last") == OUT)
+        .then(pl.lit("迁出"))
         .otherwise(pl.lit("正常"))
         .alias("status"),
-        pl.max_horizontal("birth_date", pl.lit(date(1985, 1, 1))).alias("registered_on"),
+        pl.max_horizontal("birth_date", begun).alias("registered_on"),
+        pl.when(pl.col("death_date").is_not_null() & told)
+        .then(pl.col("death_date").dt.offset_by("20d"))
+        .when(pl.col("last") == OUT)
+        .then("moved_on")
+        .alias("left_on"),
         pl.lit(f"{city.today} 03:00:00").alias("updated_at"),
+    )
+
+
+def household_move(city: City) -> pl.DataFrame:
+    """Moves in and out since there is a computer that counts them."""
+    nth = pl.int_range(pl.len()).over("person")
+    moves = city.moves.with_columns(nth.alias("nth")).filter(pl.col("moved_on") >= FIRST_MOVE)
+    return moves.join(city.people, on="person", maintain_order="left").select(
+        pl.format("QY4418{}{}", pl.col("person").cast(pl.String).str.zfill(9), "nth").alias("move_no"),
+        "resident_id",
+        "name",
+        "birth_date",
+        "kind",
+        "moved_on",
+        "from_division",
+        "to_division",
     )
 
 
@@ -425,6 +456,7 @@ def medical_insurance(city: City) -> pl.DataFrame:
 
 SENT = (
     by_table(household_register),
+    by_table(household_move),
     by_table(identity_card),
     by_table(residence_permit),
     by_table(overseas_resident),

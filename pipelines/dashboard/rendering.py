@@ -19,6 +19,7 @@ from fastapi.responses import HTMLResponse
 
 from catalog.load import Catalogue
 from catalog.model import Title
+from lake.answers import MAX_REASON
 from pipelines.dashboard import charts, words
 from pipelines.dashboard.lineage import drawing
 from pipelines.dashboard.visits import CSRF_FIELD, LANGUAGE_COOKIE, LANGUAGES, Visit, language_of, site_of
@@ -113,7 +114,12 @@ def _environment() -> jinja2.Environment:
         "clock": clock,
         "size": size,
     }
-    environment.globals |= {"charts": charts, "asset": asset, "rows_address": rows_address}
+    environment.globals |= {
+        "charts": charts,
+        "asset": asset,
+        "rows_address": rows_address,
+        "reason_length": MAX_REASON,
+    }
     return environment
 
 

@@ -13,7 +13,7 @@ from datetime import date
 
 import polars as pl
 
-from assets.base import history, spatial_findings
+from assets.base import history, spatial_findings, states
 from assets.build import TableName
 from catalog.base_model import Base, load_bases
 from catalog.load import Catalogue
@@ -46,8 +46,8 @@ OWN: Mapping[str, Title] = {
     "source_row": Title(zh="行号", en="row"),
     "_row": Title(zh="行号", en="row"),
     "_data_date": Title(zh="数据日期", en="data date"),
-    history.FROM: Title(zh="录入时间", en="recorded from"),
-    history.TO: Title(zh="被取代时间", en="recorded to"),
+    states.FROM: Title(zh="录入时间", en="recorded from"),
+    states.TO: Title(zh="被取代时间", en="recorded to"),
 }
 PUSHES = ("source_push", "_push")
 
@@ -116,12 +116,12 @@ class Declared:
 
     def of(self, table: TableName) -> Mapping[str, SourceColumn]:
         """The declared columns of a table; a history has those of its table."""
-        return self.columns.get((table[0], table[1].removesuffix(history.SUFFIX)), {})
+        return self.columns.get((table[0], table[1].removesuffix(states.SUFFIX)), {})
 
     def handles(self, table: TableName) -> frozenset[str]:
         """The columns by which a base row is named: ids of entities, and the key of the table or of what it tells of."""
         name = table[1]
-        for suffix in (history.SUFFIX, _FINDING, _EVENT):
+        for suffix in (states.SUFFIX, _FINDING, _EVENT):
             name = name.removesuffix(suffix)
         keys = ("record",) if table[1] == spatial_findings.TABLE else self.keys.get(name, ())
         keys = keys if table[0] == "base" else ()
@@ -227,9 +227,9 @@ def first_known(lake: Lake, declared: Declared, name: str) -> pl.LazyFrame | Non
     if base and lake.exists("base", f"{name}_crosswalk"):
         dates = lake.scan("base", f"{name}_crosswalk").group_by(base.id_column)
         return dates.agg(pl.col("_data_date").min().alias(FIRST))
-    if key and lake.exists("base", name + history.SUFFIX):
-        recorded = pl.col(history.FROM).min().dt.convert_time_zone(str(CITY_TIME)).dt.date()
-        return lake.scan("base", name + history.SUFFIX).group_by(key).agg(recorded.alias(FIRST))
+    if key and lake.exists("base", name + states.SUFFIX):
+        recorded = pl.col(states.FROM).min().dt.convert_time_zone(str(CITY_TIME)).dt.date()
+        return lake.scan("base", name + states.SUFFIX).group_by(key).agg(recorded.alias(FIRST))
     return None
 
 

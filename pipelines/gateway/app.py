@@ -19,6 +19,7 @@ from assets.replay import WithdrawalError, take_back
 from catalog.load import Catalogue, UnknownResourceError, load
 from catalog.model import Entry, Title, Way
 from lake import tokens
+from lake.answers import MAX_REASON
 from lake.home import Home
 from lake.landing import receive, sweep
 from lake.ledger import Push, UnknownPushError, open_ledger
@@ -60,7 +61,7 @@ class Withdrawal(BaseModel):
     model_config = ConfigDict(extra="forbid")
     reason: Annotated[
         str,
-        StringConstraints(strip_whitespace=True, min_length=2, max_length=500),
+        StringConstraints(strip_whitespace=True, min_length=2, max_length=MAX_REASON),
         Field(description="撤回理由，永久留存 why; kept for ever"),
     ]
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 
+from assets.base import life
 from assets.base.inputs import SYSTEM_SCHEMA
 from assets.build import Build, Built, Context
+from catalog.base_model import load_bases
 from catalog.elements.check_digits import resident_check
 from catalog.load import Catalogue
 from lake.home import Home
@@ -62,3 +65,22 @@ def one(context: Context, layer: str, name: str, **where: Any) -> dict[str, Any]
     """The only row of a table with these values."""
     rows = context.lake.scan(layer, name).filter(**where).collect()
     return rows.row(0, named=True) if rows.height == 1 else {"rows": rows.height}
+
+
+def asking(context: Context, code: str) -> Callable[[str, date], set[str]]:
+    """What asks a base database that is built who was in a state on a day: ``ask("alive", day)`` gives identifiers."""
+    base = load_bases(context.catalogue)[code]
+    connection = duckdb.connect()
+    connection.execute("CREATE SCHEMA base")
+    for name in (code, life.event_name(base)):
+        connection.register("rows", context.lake.scan("base", name).collect().to_arrow())
+        connection.execute(f"CREATE TABLE base.{name} AS FROM rows")
+    for macro in life.macros(context):
+        if macro.startswith(f"CREATE MACRO base.{code}_"):
+            connection.execute(macro)
+
+    def ask(state: str, day: date) -> set[str]:
+        asked = f"SELECT {base.identifier} FROM base.{code}_{state}_on(?::DATE)"
+        return {found for (found,) in connection.execute(asked, [day]).fetchall()}
+
+    return ask

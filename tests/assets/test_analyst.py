@@ -23,6 +23,7 @@ from catalog.model import Title
 from lake.home import Home
 from lake.tables import Lake
 from masking.columns import declared_tables
+from quality import clock
 from tests.assets.city_of_canaries import SUBJECTS
 from tests.assets.published import ask, copied, publish
 
@@ -67,6 +68,14 @@ def test_every_view_answers_without_an_extension(city: Context) -> None:
         for schema, name in names:
             connection.execute(f'FROM "{schema}"."{name}"').fetchall()
     assert ask(city.home.analyst, "SELECT count(*) FROM base.person") == [(SUBJECTS,)]
+
+
+def test_the_current_date_is_the_citys(city: Context) -> None:
+    """DuckDB's own is UTC's, which is yesterday until eight in the morning."""
+    for file in (city.home.analyst, city.home.bureau):
+        before = clock.today()
+        [(said, also)] = ask(file, "SELECT current_date, today()")
+        assert before <= said == also <= clock.today()
 
 
 def test_views_reach_only_what_the_role_may_read(city: Context) -> None:
@@ -346,7 +355,7 @@ def test_another_user_reads_the_roles_tables_and_no_full_one(city: Context, reci
 def test_the_documented_questions_can_be_asked_of_any_city(city: Context) -> None:
     document = Path(__file__).parents[2] / "docs" / "analyst.md"
     questions = re.findall(r"```sql\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(questions) == 11
+    assert len(questions) == 12
     for question in questions:
         if "st_" not in question:
             ask(city.home.analyst, question)

@@ -9,8 +9,10 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.as_of import SINCE, UNTIL, masked_states
-from assets.base.history import FROM, INSTANT, TO, as_of
+from assets.as_of import SINCE, UNTIL, masked_periods, masked_states
+from assets.base.history import as_of
+from assets.base.states import DAYS, FROM, INSTANT, SAID, SILENT, TO
+from catalog.base_model import load_bases
 from catalog.elements.base import Mask
 from catalog.load import load
 from catalog.model import SharingType
@@ -93,3 +95,41 @@ def test_every_days_end_shows_what_the_full_history_shows_under_the_masks(
             "name"
         ].to_list()
         assert told == [f"{name[0]}{'*' * (len(name) - 1)}" for name in then]
+
+
+REGISTER, PERMIT = "household_register", "residence_permit"
+
+
+def test_what_held_when_is_told_by_the_days_of_pushes_and_what_is_hidden_leaves_no_trace() -> None:
+    """Neither the day of a death, nor that a telephone number changed, is told beside the name."""
+    event = date(2026, 1, 17)
+    days = [{"resource": REGISTER, "day": date(2026, month, 1), "event": event} for month in (1, 2, 3)]
+    mobile = {"resource": PERMIT, "day": date(2026, 2, 15), "event": event}
+    states = [
+        ("P1", "张三", None, None, NOON, NOON + DAY, [days[0]]),
+        ("P1", "李四", "1", None, NOON + DAY, NOON + 2 * DAY, [days[1], mobile]),
+        ("P1", "李四", "2", date(2026, 2, 20), NOON + 2 * DAY, NOON + 3 * DAY, [days[1], mobile]),
+        ("P1", "王五", "2", date(2026, 2, 20), NOON + 3 * DAY, None, [days[2], mobile]),
+        ("P2", "赵六", None, date(2020, 1, 1), NOON, None, [days[0]]),
+    ]
+    schema = {
+        "person_id": pl.String,
+        "name": pl.String,
+        "mobile": pl.String,
+        "death_date": pl.Date,
+        FROM: INSTANT,
+        TO: INSTANT,
+        SAID: DAYS,
+    }
+    frame = pl.DataFrame(states, schema=schema, orient="row").with_columns(
+        pl.lit(None, DAYS).alias(SILENT),
+        *(pl.lit(REGISTER).alias(f"{field}_source") for field in ("name", "death_date")),
+        pl.lit(PERMIT).alias("mobile_source"),
+    )
+    rows = masked_periods(frame.lazy(), load_bases(load())["person"], shown(), KEY)
+    assert rows.collect().sort("name").rows() == [
+        ("张*", None, date(2026, 2, 1)),
+        ("李*", date(2026, 2, 1), date(2026, 3, 1)),
+        ("王*", date(2026, 3, 1), None),
+        ("赵*", None, None),
+    ]

@@ -7,17 +7,21 @@ counted against what the city's maker wrote down.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from assets import base, theme
+from assets.base.licence_verification import file_digest, verify
 from benchmarks.truth import Told, crosswalk_by_method, deliver, golden_by_field
 from catalog.base_model import load_bases
-from demo import exports
+from demo import exports, licences
+from demo.exports import people
 from lake.ledger import PushState, open_ledger
-from tests.assets.small_lake import build_all
+from tests.assets.small_lake import asking, build_all
 
 TODAY = date(2026, 11, 23)
 PEOPLE = 2_000
@@ -95,6 +99,94 @@ def test_every_registered_organisation_is_a_legal_entity_and_nothing_else(told: 
     assert told.context.lake.rows("theme", "enterprise_360") == len(named)
 
 
+def test_who_holds_shares_of_what_is_true(told: Told) -> None:
+    """Each usable row whose two ends are known, and nothing else; persons and organisations apart."""
+    rows = told.usable("shareholder").select(
+        "credit_code", "holder_code", "holder_kind", "subscribed_on", "left_on"
+    )
+    firms = told.table("base", "legal_entity_ids").select("legal_entity_id", credit_code="identifier")
+    people = told.table("base", "person_ids").select("person_id", holder_code="identifier")
+    holders = firms.select(holder_id="legal_entity_id", holder_code="credit_code")
+    for table, known in (("shareholder", people), ("corporate_shareholder", holders)):
+        true = (
+            rows.join(firms, on="credit_code")
+            .join(known, on="holder_code")
+            .drop("credit_code", "holder_code")
+        )
+        held = told.table("base", table).rename(
+            {"kind": "holder_kind", "valid_from": "subscribed_on", "valid_to": "left_on"}
+        )
+        assert_frame_equal(
+            held.select(true.columns),
+            true,
+            check_row_order=False,
+            check_dtypes=False,
+            check_column_order=False,
+        )
+        assert held.height > 30
+
+
+def test_who_took_over_from_whom_is_true_and_who_went_is_active_no_more(told: Told) -> None:
+    """Also of those whom the register forgot to cancel."""
+    codes = dict(told.truth.organisations.select("organisation", "credit_code").iter_rows())
+    ids = dict(told.table("base", "legal_entity_ids").select("legal_entity_id", "identifier").iter_rows())
+    usable = told.usable("merger_division").select(
+        "predecessor_code", "successor_code", "kind", "registered_on"
+    )
+    registered = set(ids.values())
+    true = {row for row in usable.iter_rows() if {row[0], row[1]} <= registered}
+    found = told.table("base", "successor").select("predecessor_id", "successor_id", "kind", "valid_from")
+    assert {(ids[one], ids[other], *rest) for one, other, *rest in found.iter_rows()} == true
+    assert {kind for *_, kind, _ in true} == {"吸收合并", "新设合并", "存续分立", "解散分立"}
+    ask = asking(told.context, "legal_entity")
+    firms = told.truth.organisations.join(
+        told.usable("business_registration").select("credit_code"), on="credit_code"
+    )
+    for one, kind, day in told.truth.successions.select("predecessor", "kind", "registered_on").iter_rows():
+        if codes[one] in set(usable["predecessor_code"]) & set(firms["credit_code"]):
+            assert codes[one] in ask("active", day - timedelta(days=1))
+            assert (codes[one] in ask("active", day)) == (kind == "存续分立")
+    gone = firms.filter(pl.col("cancelled_on") <= TODAY)["credit_code"]
+    assert set(gone) & ask("active", TODAY) <= set(codes.values()) - set(usable["predecessor_code"])
+
+
+def in_the_register(told: Told, day: date) -> set[str]:
+    """Whom the truth holds to be registered on a day, of all people."""
+    moves = told.truth.moves.join(told.truth.people.select("person", "resident_id"), on="person")
+    before = moves.filter(pl.col("moved_on") <= day).unique("person", keep="last", maintain_order=True)
+    after = moves.filter(pl.col("moved_on") > day).unique("person", keep="first", maintain_order=True)
+    away = {*before.filter(kind="迁出")["person"], *after.filter(kind="迁入")["person"]}
+    away -= set(before.filter(kind="迁入")["person"])
+    here = told.truth.people.filter(
+        pl.col("birth_date") <= day, ~(pl.col("death_date") <= day).fill_null(value=False)
+    )
+    return set(here.filter(~pl.col("person").is_in(list(away)))["resident_id"])
+
+
+def test_who_was_resident_on_a_day_is_true_before_and_after_moves(told: Told) -> None:
+    """Of those whose rows are all usable, whose death, if they are dead, somebody reported, and who have no permit."""
+    usable = {
+        name: told.usable(name)["resident_id"].to_list()
+        for name in (
+            "household_register",
+            "household_move",
+            "death_certificate",
+            "cremation",
+            "residence_permit",
+        )
+    }
+    moved = people.household_move(told.truth)["resident_id"].to_list()
+    judged = set(usable["household_register"]) - set(usable["residence_permit"])
+    judged -= {number for number in moved if moved.count(number) != usable["household_move"].count(number)}
+    dead = set(told.truth.people.filter(pl.col("death_date").is_not_null())["resident_id"])
+    judged -= dead - {*usable["death_certificate"], *usable["cremation"]}
+    ask = asking(told.context, "person")
+    for day in (TODAY, date(2024, 2, 29), date(2020, 7, 1), date(2012, 1, 1), date(1995, 6, 1)):
+        assert ask("resident", day) & judged == in_the_register(told, day) & judged, day
+    assert len(judged) > 0.8 * PEOPLE
+    assert len(set(moved) & judged) > 50
+
+
 def paid_wrongly(told: Told) -> Mapping[str, str]:
     """Payment number → finding, reckoned from the truth: of usable payments to those whose death somebody reported."""
     reported = {
@@ -163,6 +255,20 @@ def test_licences_are_the_citys_with_their_chains(told: Told) -> None:
     assert held["chain_id"].n_unique() == truth["chain"].n_unique()
     newest = truth.group_by("chain").agg(pl.col("licence_id").sort_by("version").last())
     assert set(current["licence_id"]) == set(newest["licence_id"])
+
+
+def test_a_licence_is_verified_by_its_file(told: Told, tmp_path: Path) -> None:
+    """The files that the demo leaves to try: one that is good, the same with a byte changed, and a revoked one."""
+    licences.write_samples(told.usable("electronic_licence"), tmp_path, TODAY)
+    genuine, altered, revoked = (
+        verify(told.context, TODAY, digest=file_digest(tmp_path / f"{name}.txt"))
+        for name in ("genuine", "altered", "revoked")
+    )
+    assert (genuine.good, altered.good, revoked.good) == (True, False, False)
+    assert (altered.licence, revoked.reason.en) == ({}, "revoked")
+    held = told.table("base", "licence")
+    assert held["file_digest"].null_count() == 0
+    assert held["file_digest"].is_unique().all()
 
 
 def test_every_row_is_given_to_whom_it_is_of(told: Told) -> None:

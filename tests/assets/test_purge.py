@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from assets import purge
-from assets.base import history
+from assets.base.states import TO
 from assets.build import Context
 from assets.ingest import deliveries, exchange
 from assets.ingest.decoding import scratch_folder, sweep_scratch
@@ -272,7 +272,7 @@ def test_no_byte_of_it_is_left_under_the_home(tmp_path: Path, shipped: Catalogue
     people = context.lake.scan("base", "person").collect()
     states = context.lake.scan("base", "person_history").collect()
     assert sorted(people["resident_id"]) == sorted(shared + mine)
-    assert states.filter(pl.col(history.TO).is_null()).height == people.height
+    assert states.filter(pl.col(TO).is_null()).height == people.height
     assert stays.id in pushes_named_in(context, "standard")
     assert goes.id not in pushes_named_in(context, "standard")
 

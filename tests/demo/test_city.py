@@ -22,6 +22,8 @@ def test_equal_arguments_give_equal_cities(small_city: City) -> None:
     assert_frame_equal(again.people, small_city.people)
     assert_frame_equal(again.organisations, small_city.organisations)
     assert_frame_equal(again.licences, small_city.licences)
+    assert_frame_equal(again.moves, small_city.moves)
+    assert_frame_equal(again.successions, small_city.successions)
     assert_frame_equal(again.land.parcels, small_city.land.parcels)
 
 
@@ -89,6 +91,45 @@ def test_representatives_are_living_adults(small_city: City) -> None:
     assert led["birth"].is_not_null().all()
     assert led["death"].is_null().all()
     assert (led["birth"] < date(TODAY.year - 18, 1, 1)).all()
+
+
+def test_mergers_and_divisions_begin_and_end_organisations_on_their_day(small_city: City) -> None:
+    """Who is dissolved goes, who is founded comes, who absorbs was there before, and all of them are enterprises."""
+    bodies, pairs = small_city.organisations, small_city.successions
+    assert set(pairs["kind"]) == {"吸收合并", "新设合并", "存续分立", "解散分立"}
+    for end in ("predecessor", "successor"):
+        named = {name: f"{end}_{name}" for name in ("kind", "established_on", "cancelled_on")}
+        pairs = pairs.join(bodies.select(pl.col("organisation").alias(end), *named).rename(named), on=end)
+    assert pairs.height == small_city.successions.height
+    assert set(pairs["predecessor_kind"]) == set(pairs["successor_kind"]) == {"企业"}
+    on = pl.col("registered_on")
+    assert pairs.select((pl.col("predecessor_established_on") <= on).all()).item()
+    assert (
+        pairs.filter(kind="存续分立")["predecessor_cancelled_on"].null_count()
+        == pairs.filter(kind="存续分立").height
+    )
+    dissolved, founded = pl.col("kind") != "存续分立", pl.col("kind") != "吸收合并"
+    assert pairs.filter(dissolved).select((pl.col("predecessor_cancelled_on") == on).all()).item()
+    assert pairs.filter(founded).select((pl.col("successor_established_on") == on).all()).item()
+    assert pairs.filter(~founded).select((pl.col("successor_established_on") < on).all()).item()
+    several = pairs.filter(pl.col("kind").is_in(["新设合并", "解散分立"]))
+    for kind, one in (("新设合并", "successor"), ("解散分立", "predecessor")):
+        assert set(several.filter(kind=kind).group_by(one).len()["len"]) == {2}
+
+
+def test_who_moves_was_on_the_other_side_before(small_city: City) -> None:
+    """In and out by turns, within one's life; and from or to this city."""
+    moves = small_city.moves.join(
+        small_city.people.select("person", "birth_date", "death_date"), on="person", maintain_order="left"
+    )
+    assert (moves["moved_on"] > moves["birth_date"]).all()
+    assert not (moves["moved_on"] > moves["death_date"].fill_null(TODAY)).any()
+    before = moves.select(pl.col("kind").shift().over("person"), now="kind").drop_nulls()
+    assert before.height > 5
+    assert (before["kind"] != before["now"]).all()
+    here = pl.col("to_division").str.starts_with("4418")
+    assert moves.select((here == (pl.col("kind") == "迁入")).all()).item()
+    assert {"迁入", "迁出"} == set(moves["kind"])
 
 
 def test_licence_identifiers_check_out(small_city: City) -> None:

@@ -375,6 +375,22 @@ def test_any_delta_reader_opens_a_table_that_was_changed(lake: Lake, reader: str
     assert_frame_equal(readers()[reader](lake.path(*NAME)).sort("k"), expected)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "bound"),
+    [
+        (pl.Datetime("us", "UTC"), "0999-12-31T23:59:59.000000Z"),
+        (pl.Datetime("ms", "UTC"), "0999-12-31T23:59:59.000000Z"),
+        (pl.Datetime("us"), None),
+    ],
+)
+def test_moments_have_bounds_where_they_have_a_zone(
+    tmp_path: Path, dtype: pl.Datetime, bound: str | None
+) -> None:
+    at = pl.Series("at", [datetime(999, 12, 31, 23, 59, 59)], pl.Datetime("us")).cast(dtype)  # noqa: DTZ001
+    stats = json.loads(parts.write_part(at.to_frame().lazy(), tmp_path).stats)
+    assert stats["minValues"].get("at") == stats["maxValues"].get("at") == bound
+
+
 class Footer:
     """A Parquet footer of one column, whose row groups have these bounds: (minimum, maximum, values, nulls)."""
 
@@ -387,7 +403,12 @@ class Footer:
     def row_group(self, index: int) -> SimpleNamespace:
         low, high, values, nulls = self._groups[index]
         bounds = SimpleNamespace(
-            min=low, max=high, has_min_max=low is not None, num_values=values, null_count=nulls
+            min=low,
+            max=high,
+            has_min_max=low is not None,
+            num_values=values,
+            null_count=nulls,
+            logical_type=SimpleNamespace(type="STRING"),
         )
         return SimpleNamespace(column=lambda _: SimpleNamespace(statistics=bounds))
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
+from sqlglot import ParseError
 
 from assets.theme.themes import Theme, read_themes
 from assets.theme.types import column_types, grouped_columns
@@ -16,6 +18,7 @@ from masking.groups import UngroupedError, loosened_columns, read_groups
 from masking.lineage import Tables
 from masking.policy import Policy, load_policy
 from masking.product import load_masking
+from masking.unnamed import UntraceableError
 from tests.masking.conftest import Declarations
 
 POLICY = "masking/policy.yaml"
@@ -238,6 +241,35 @@ def test_a_sum_is_lifted_by_a_line_of_its_own(shipped: Catalogue, tables: Tables
             ),
             "only rows may be chosen",
         ),
+        # three of the values say that somebody has the third
+        ("select division, count(distinct status) as n from base.legal_entity group by 1", "a rare one"),
+        (
+            "select division, count(distinct case when address = 'X' then 1 else 2 end) as n from base.legal_entity group by 1",
+            "a rare one",
+        ),
+        (
+            (
+                "with e as (select *, 1 + cast(annual_tax > 9 as int) * 0.001 as v from base.legal_entity) "
+                "select division, sum(v) as n from e group by 1"
+            ),
+            "a stored column",
+        ),
+        # all who are not at X have one neighbour fewer than there are in the division, if one is
+        (
+            (
+                "with e as (select division, legal_entity_id, count(*) over (partition by division) - "
+                "count(*) over (partition by division, address = 'X') as others from base.legal_entity) "
+                "select division, count(*) filter (where others = 1) as n from e group by 1"
+            ),
+            "open to all alone",
+        ),
+        (
+            (
+                "with e as (select *, count(*) over w as v from base.legal_entity window w as (partition by address)) "
+                "select division, count(*) as n from e where v = 1 group by 1"
+            ),
+            "only rows may be chosen",
+        ),
         ("select division, count(*) as n from base.person, unnest([1, 2]) group by 1", "lateral"),
     ],
 )
@@ -250,6 +282,36 @@ def test_what_tells_a_large_group_of_one_subject_is_refused(tables: Tables, sql:
 def test_the_subject_is_an_id(tables: Tables, subject: str) -> None:
     with pytest.raises(UngroupedError, match="subject"):
         read_groups(COUNT, subject, tables)
+
+
+def test_different_subjects_and_stored_columns_may_be_counted_and_summed(tables: Tables) -> None:
+    sql = """with e as (select legal_entity_id, division, annual_tax from base.legal_entity)
+    select division, count(distinct legal_entity_id) as n, avg(annual_tax) as t from e group by division"""
+    assert [number.function for number in read_groups(sql, "legal_entity_id", tables).numbers] == [
+        "count",
+        "avg",
+    ]
+
+
+def test_no_other_aggregate_of_duckdb_is_looser_than_what_it_is_of(
+    shipped: Catalogue, tables: Tables
+) -> None:
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            "select distinct function_name from duckdb_functions() where function_type = 'aggregate'"
+        ).fetchall()
+    names = sorted(name for (name,) in found if name.isidentifier())
+    assert len(names) > 60
+    for name in names:
+        sql = f"select division, {name}(address) as v from base.legal_entity group by division"
+        shape = pl.Schema({"division": pl.String(), "v": pl.Int64()})
+        try:
+            read_groups(sql, "legal_entity_id", tables)
+        except (UngroupedError, UntraceableError, ParseError):
+            continue
+        types = loosened_columns(sql, "legal_entity_id", shape, tables, {}, policy_of(shipped)).columns
+        if "v" in types and types["v"].opening.value != "none":
+            assert name in {"count", "count_if", "countif"}, name
 
 
 def test_an_id_that_is_computed_is_none(tables: Tables) -> None:

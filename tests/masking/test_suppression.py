@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from itertools import combinations
+from itertools import combinations, product
 
 import duckdb
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from catalog.load import load
 from masking.columns import declared_tables
@@ -49,7 +51,21 @@ def run(rows: list[Row], sql: str = SQL, share: float = 1.0) -> tuple[Suppressed
         if rows:
             connection.executemany("insert into base.legal_entity values (?, ?, ?, ?, ?)", rows)
         result, sizes = connection.execute(sql).pl(), connection.execute(groups.sizes).pl()
+        assert connection.execute(groups.once).fetchall() == [(_each_once(rows),)]
+        if _each_once(rows):
+            by = list(groups.keys)
+            once = connection.execute(groups.sizes_once).pl()
+            assert_frame_equal(_in_order(sizes, by), _in_order(once, by))
     return suppress(result, groups, sizes, K, share), result
+
+
+def _in_order(sizes: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    return sizes.sort(by).with_columns(pl.col("_alike").list.sort())
+
+
+def _each_once(rows: list[Row]) -> bool:
+    known = [row[0] for row in rows if row[0] is not None]
+    return len(known) == len(set(known))
 
 
 def some(count: int, division: str = "A", kind: str = "x", status: str = "open", first: int = 0) -> list[Row]:
@@ -93,6 +109,31 @@ def test_numbers_a_hair_apart_tell_who_is_between() -> None:
     left, _ = run(rows)
     # nine are open and eight of them large: the ninth would be known
     assert left.rows.select("n", "still_open", "large").rows() == [(18, 9, None)]
+
+
+PARTS = """
+select division, count(*) as n, count(*) filter (where status = 'open') as still_open,
+  count(*) filter (where status = 'shut') as shut, count(*) filter (where status = 'paused') as paused
+from base.legal_entity group by division
+"""
+
+
+def test_the_whole_less_its_parts_tells_who_is_in_none() -> None:
+    parts = [*some(5), *some(6, status="shut"), *some(4, status="paused")]
+    assert run(parts, PARTS)[0].rows.rows() == [("A", 15, 5, 6, 4)]
+    # two more are of no known status: 17 - 5 - 6 - 4 would tell of them
+    left = run([*parts, *some(2, status="?")], PARTS)[0].rows.rows()
+    assert left == [("A", 17, 5, 6, None)]
+
+
+def test_numbers_of_nearly_the_same_people_tell_how_the_others_differ() -> None:
+    sql = """select division, sum(capital) filter (where kind <> 'y') as one, sum(capital) filter (where kind <> 'z') as other
+    from base.legal_entity group by division"""
+    rows = [*some(9), *some(1, kind="y"), *some(1, kind="z"), *(("n", "A", "w", "open", 0),) * 1]
+    left = run([*rows, *[(f"o{n}", "A", "w", "open", 0) for n in range(9)]], sql)[0].rows
+    assert left.row(0).count(None) == 1, (
+        "their difference would be that of one subject's capital and another's"
+    )
 
 
 def test_a_sum_that_is_one_subjects_is_left_out() -> None:
@@ -155,3 +196,23 @@ def test_no_total_less_what_is_seen_is_a_small_group(rows: list[Row]) -> None:
             )
             few = hidden.filter(pl.col("hidden").is_between(1, K - 1), "any")
             assert few.is_empty(), (column, kept, few)
+
+
+@settings(max_examples=25, deadline=None)
+@given(CITY)
+def test_no_sum_of_what_is_seen_of_a_group_tells_of_few(rows: list[Row]) -> None:
+    """All ways to add and subtract the group's counts, each against who is left of it then."""
+    who: dict[str, Callable[[Row], bool]] = {
+        "n": lambda row: True,
+        "still_open": lambda row: row[3] == "open",
+        "large": lambda row: row[3] == "open" and row[4] > 1,
+    }
+    known = list({row[0]: row for row in rows}.values())
+    for group in run(known)[0].rows.iter_rows(named=True):
+        members = [row for row in known if row[1:3] == (group["division"], group["kind"])]
+        seen = [name for name in who if group[name] is not None]
+        for signs in product((-1, 0, 1), repeat=len(seen)):
+            weights = [
+                sum(sign * who[name](row) for sign, name in zip(signs, seen, strict=True)) for row in members
+            ]
+            assert not 0 < sum(weight != 0 for weight in weights) < K, (signs, seen)

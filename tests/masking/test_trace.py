@@ -288,6 +288,10 @@ def test_each_construct_is_traced(sql: str, values: str, rows: str) -> None:
         "with t as (select x, y from standard.a) select x as p from t as s(z, x)",
         "select z as p from standard.a, (select a.x + u as z from standard.b) as t",
         "select x.greatest(y) as p from standard.a",
+        "select (select a.y) as p from standard.a",
+        "select (select sum(a.y + b.u) from standard.b) as p from standard.a",
+        "select (select (select a.y) from standard.b limit 1) as p from standard.a",
+        "select (select u from standard.b union all select a.y limit 1) as p from standard.a",
         "select x as p, y as q from standard.a union all by name select u as q, v as p from standard.b",
     ],
 )

@@ -58,3 +58,5 @@ def test_a_table_without_places_and_one_that_is_not_there_are_told(file: Path, t
         write_geoparquet(file, "base.nowhere", tmp_path / "out.parquet")
     with pytest.raises(QueryError, match="has not been built"):
         write_geoparquet(tmp_path / "none.duckdb", "base.zone", tmp_path / "out.parquet")
+    with pytest.raises(QueryError, match="cannot be written"):
+        write_geoparquet(file, "base.zone", tmp_path / "no" / "such" / "folder.parquet")

@@ -55,7 +55,7 @@ def test_sex_disagrees_only_where_it_is_stated(number: str, sex: str | None, fai
     assert failing("expect_column_to_match_resident_id", arguments, columns, sex=pl.String) == [fails]
 
 
-@pytest.mark.parametrize("raw", ["", " ", "无", "NULL", "\u3000", None])
+@pytest.mark.parametrize("raw", ["", " ", "无", "NULL", "\u3000", " 长期 ", None])
 def test_a_cell_that_says_nothing_is_not_unreadable(raw: str | None) -> None:
     columns = {"day": [None], "raw:day": [raw]}
     arguments = {"column": "day", "element": "date"}

@@ -15,6 +15,7 @@ from tests.quality.conftest import MAN, WOMAN, raw
 CATALOGUE = load()
 EARLY, LATE = "2020-01-01", "2021-01-01"
 LICENCE = "1.2.156.3005.2.11100000000013338W009.11330105002500287C.2025052201.002.0"
+ENTERPRISE = "91441800MA4UX0LE4T"
 BORN = {"resident_id": WOMAN, "birth_date": "1949-12-31"}
 
 #: Resource, rule, a row that breaks the rule, and what puts it right.
@@ -22,6 +23,10 @@ CASES: list[tuple[str, str, dict[str, str], dict[str, str]]] = [
     ("household_register", "birth_date.born_as_in_id", BORN | {"birth_date": "1950-01-01"}, BORN),
     ("household_register", "sex.sex_as_in_id", {"resident_id": WOMAN, "sex": "1"}, {"sex": "2"}),
     ("household_register", "registered_on.registered_after_birth", {"registered_on": EARLY, "birth_date": LATE}, {"registered_on": LATE}),
+    ("household_register", "left_on.in_register_not_left", {"status": "正常", "left_on": LATE}, {"status": "迁出"}),
+    ("household_move", "birth_date.born_as_in_id", BORN | {"birth_date": "1950-01-01"}, BORN),
+    ("household_move", "moved_on.moved_after_birth", {"moved_on": EARLY, "birth_date": LATE}, {"moved_on": LATE}),
+    ("household_move", "row.moved_somewhere_else", {"from_division": "441802", "to_division": "441802"}, {"to_division": "440103"}),
     ("identity_card", "birth_date.born_as_in_id", BORN | {"birth_date": "1950-01-01"}, BORN),
     ("identity_card", "sex.sex_as_in_id", {"resident_id": MAN, "sex": "2"}, {"sex": "1"}),
     ("identity_card", "valid_to.ends_after_it_begins", {"valid_from": EARLY, "valid_to": EARLY}, {"valid_to": LATE}),
@@ -53,6 +58,13 @@ CASES: list[tuple[str, str, dict[str, str], dict[str, str]]] = [
     ("business_registration", "capital.capital_of_a_thousand", {"capital": "0.03万人民币"}, {"capital": "0.1万人民币"}),
     ("business_registration", "address.address_in_the_province", {"address": "江苏省苏州市朱家湾街8号"}, {"address": "英德市江苏省路8号"}),
     ("business_registration", "cancelled_on.in_existence_not_cancelled", {"status": "存续", "cancelled_on": LATE}, {"status": "吊销"}),
+    ("business_registration", "cancelled_for.no_reason_without_cancellation", {"status": "存续", "cancelled_for": "破产"}, {"status": "注销"}),
+    ("merger_division", "row.two_enterprises", {"predecessor_code": ENTERPRISE, "successor_code": ENTERPRISE}, {"successor_code": "91441802617971616D"}),
+    ("merger_division", "registered_on.registered_after_announcement", {"registered_on": EARLY, "announced_on": LATE}, {"registered_on": LATE}),
+    ("merger_division", "predecessor_code.predecessor_registered", {"predecessor_code": "91441802617971616D"}, {"predecessor_code": ENTERPRISE}),
+    ("merger_division", "successor_code.successor_registered", {"successor_code": "91441802617971616D"}, {"successor_code": ENTERPRISE}),
+    ("registration_change", "row.something_changed", {"before": "甲", "after": "甲"}, {"before": "乙"}),
+    ("registration_change", "credit_code.enterprise_registered", {"credit_code": "91441802617971616D"}, {"credit_code": ENTERPRISE}),
     ("shareholder", "subscribed.subscribed_not_negative", {"subscribed": "-1"}, {"subscribed": "0"}),
     ("tax_registration", "employees.employees_not_negative", {"employees": "-1"}, {"employees": "0"}),
     ("administrative_licence", "valid_to.ends_after_it_begins", {"valid_from": LATE, "valid_to": EARLY}, {"valid_to": LATE}),
@@ -76,7 +88,7 @@ TABLES = {
     "licence_type": pl.LazyFrame({"type_code": ["11100000000013338W009"]}),
     **{name: pl.LazyFrame({"resident_id": [MAN]}) for name in ("household_register", "residence_permit")},
     **{
-        name: pl.LazyFrame({"credit_code": ["91441800MA4UX0LE4T"]})
+        name: pl.LazyFrame({"credit_code": [ENTERPRISE]})
         for name in ("business_registration", "nonprofit_organisation", "public_institution")
     },
 }

@@ -13,7 +13,6 @@ from fastapi.responses import RedirectResponse, Response
 
 from assets.operations import record_periods
 from catalog.model import Title
-from lake.answers import MAX_REASON
 from lake.promises import ExcuseError, excuse_of, open_promises
 from pipelines.dashboard.accounts import Act
 from pipelines.dashboard.rendering import page
@@ -45,7 +44,6 @@ def excuses(visit: Visitor, code: str) -> Response:
         excuses=said,
         owing=_owing(visit, code, lapses),
         may_excuse=visit.department == code,
-        most=MAX_REASON,
     )
 
 

@@ -16,7 +16,6 @@ from fastapi.responses import Response
 from assets.operations import ResourceState
 from catalog.elements import ELEMENTS
 from catalog.model import Entry, Title
-from lake.answers import MAX_REASON
 from lake.ledger import Push, PushState
 from masking.product import Masking
 from pipelines.dashboard.charts import Bar, Point
@@ -107,7 +106,6 @@ def resource(visit: Visitor, code: str) -> Response:
         may_push=may_push(visit, entry),
         objections=objections_to(visit, entry),
         may_contest=visit.department is not None,
-        most=MAX_REASON,
         **(_operation(visit, entry) if operated else {}),
     )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 import pytest
 
 from assets.base import address, geospatial
+from assets.base.address_reading import Gazetteer
 from assets.build import Context
 from tests.assets.small_lake import build_all, one, put, resident
 
@@ -109,6 +111,56 @@ def test_a_second_build_changes_nothing_and_no_id(city: Context) -> None:
     assert built.notes["share_city"] == pytest.approx(4 / 6, abs=1e-3), (
         "not Changsha's, nor one of a road alone"
     )
+
+
+def test_an_address_that_is_read_better_keeps_its_id(city: Context) -> None:
+    before = of(city, "清城区凤城街道某处")
+    assert before["division_code"] == "441802006"
+    put(city, "division", {"code": "441802006011", "name": "某处村委会", "level": "village"}, push="p2")
+    build_all(city, [*geospatial.builds(), *address.builds(city.catalogue)], "division", "address")
+    after = of(city, "清城区凤城街道某处")
+    assert after["address"] == "广东省清远市清城区凤城街道某处村委会"
+    assert after["address_id"] == before["address_id"]
+
+
+def test_of_addresses_told_apart_the_most_mentioned_keeps_the_id(
+    city: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two spellings that were one address are read as two, then as one again, then the other way round."""
+    one_way, other = "广东省清远市清城区凤城街道人民路8号2栋301房", "清城区凤城街办人民路８号2栋301房（出租）"
+    given = of(city, one_way)["address_id"]
+    right = address.read
+
+    def built_with(*renamed: str) -> tuple[str, str]:
+        def read(written: pl.Series, places: Gazetteer) -> pl.DataFrame:
+            otherwise = (
+                pl.when(pl.col("written").is_in(renamed)).then(pl.col("room") + "室").otherwise("room")
+            )
+            return right(written, places).with_columns(otherwise.alias("room"))
+
+        monkeypatch.setattr(address, "read", read)
+        address.build(city)
+        return of(city, one_way)["address_id"], of(city, other)["address_id"]
+
+    kept, new = built_with(other)
+    assert (kept, new != given) == (given, True), "the old text still has its id"
+    assert built_with() == (given, given), "and both have it when they are one again"
+    assert built_with(one_way, other) == (new, new), "a text has the id it had before"
+    assert built_with() == (given, given)
+    assert built_with(one_way) == (new, given)
+    assert (
+        city.lake.scan("base", "address").select(pl.col("address_id").is_duplicated().any()).collect().item()
+        is False
+    )
+
+
+def test_a_text_whose_id_went_on_to_another_gets_one_of_its_own(city: Context) -> None:
+    texts = pl.DataFrame({"address": ["甲"]})
+    nobodys = pl.DataFrame(schema=address._IDS)
+    first = address._minted(city, texts, nobodys)
+    assert first.equals(address._minted(city, texts, nobodys)), "the same key gives the same id"
+    passed_on = first.with_columns(address=pl.lit("乙"), given_at=pl.lit(None, address._IDS["given_at"]))
+    assert address._minted(city, texts, passed_on)["address_id"].item() != first["address_id"].item()
 
 
 def test_a_city_without_addresses_has_empty_tables(empty_lake: Context) -> None:

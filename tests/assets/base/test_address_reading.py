@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.base.address_reading import DETAILS, Gazetteer, gazetteer, read
+from assets.base.address_reading import (
+    DETAILS,
+    Gazetteer,
+    gazetteer,
+    knowing_its_city,
+    plain,
+    plain_text,
+    read,
+)
 
 ROWS = [
     ("441800", "清远市", "city"),
@@ -105,28 +113,104 @@ def test_another_city_is_said_to_be_outside(text: str) -> None:
     [
         ("清城区先锋西路西湖小区A3号", "先锋西路", {"building": "西湖小区", "room": "A3号"}),
         ("清城区清和大道西56号", "清和大道西", {"number": "56号"}),
-        ("清城区商业大道北侧", "商业大道", {"detail": "北侧"}),
+        ("清城区商业大道北侧", "商业大道", {"beside": "北侧"}),
         ("清城区环城东路62号商铺", "环城东路", {"number": "62号", "room": "商铺"}),
-        ("清城区106国道旁", "106国道", {"detail": "旁"}),
-        ("清城区清和大道与清新大道交汇处", "清和大道与清新大道", {"detail": "交汇处"}),
+        ("清城区106国道旁", "106国道", {"beside": "旁"}),
+        ("清城区清和大道与清新大道交汇处", "清和大道与清新大道", {"beside": "交汇处"}),
+        (
+            "清城区106国道边农副产品市场公寓楼2层",
+            "106国道",
+            {"beside": "边", "building": "农副产品市场公寓楼", "room": "2层"},
+        ),
+        ("清城区龙国道路口大丰豪庭", "龙国道路", {"beside": "口", "building": "大丰豪庭"}),
+        ("清城区太秦路南边2号首层", "太秦路", {"beside": "南边", "number": "2号", "room": "1层"}),
+        ("清城区人民路口腔医院", "人民路", {"beside": None, "detail": "口腔医院"}),
+        ("清城区火车站广场63号", "火车站广场", {"number": "63号"}),
+        ("清城区人民广场2号楼", None, {"building": "人民广场2号楼"}),
+        ("清城区连江路16号区", "连江路", {"number": None, "building": "16号区"}),
+        ("清城区人民路123-2#", "人民路", {"number": "123-2号"}),
+        ("清城区人民路3号2梯1003", "人民路", {"number": "3号", "room": "2梯1003"}),
         ("清城区石角镇石角圩康寿街75号", "康寿街", {"locality": "石角圩", "number": "75号"}),
         ("清城区东社区阳山大道389号", "阳山大道", {"locality": "东社区", "number": "389号"}),
         ("清城区人民路文明街5号、7号商铺", "人民路文明街", {"number": "5号、7号", "room": "商铺"}),
     ],
 )
-def test_roads_numbers_and_what_follows(text: str, road: str, rest: dict[str, str]) -> None:
+def test_roads_numbers_and_what_follows(text: str, road: str | None, rest: dict[str, str | None]) -> None:
     found = parts(text)
-    assert found["road"] == road
+    assert found.get("road") == road
     assert {name: found.get(name) for name in rest} == rest
 
 
-def test_spellings_of_one_place_are_one_address() -> None:
-    texts = [
-        "英德市英城峰光路29号",
-        "清远市英德市英城街道办峰光路２９号",
-        "广东省英德市英城镇 峰光路二十九号（一址多照）",
+@pytest.mark.parametrize(
+    "texts",
+    [
+        (
+            "英德市英城峰光路29号",
+            "清远市英德市英城街道办峰光路２９号",
+            "广东省英德市英城镇 峰光路二十九号（一址多照）",
+            "清遠市英德市英城街道辦峰光路29號",
+            "广东省清远市广东省清远市英德市英城街道峰光路29号",
+            "清远市英德市清远市英德市英城街道峰光路29号",
+            "英德市英德市英城街道峰光路29#",
+        ),
+        ("英德市人民路12-16号", "英德市人民路１２～１６号", "英德市人民路12号至16号", "英德市人民路12至16号"),
+        ("英德市人民路12号之一", "英德市人民路12号之1", "英德市人民路12号之一号"),
+        ("英德市人民路105号", "英德市人民路一百零五号", "英德市人民路一〇五号"),
+        ("英德市人民路5号2、3楼", "英德市人民路五号二、三楼"),
+    ],
+)
+def test_spellings_of_one_place_are_one_address(texts: tuple[str, ...]) -> None:
+    assert read(pl.Series(texts), PLACES)["address"].unique().to_list() == [
+        read(pl.Series(texts[:1]), PLACES)["address"].item()
     ]
-    assert read(pl.Series(texts), PLACES)["address"].n_unique() == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("二十三号", "23号"),
+        ("一百二十栋", "120栋"),
+        ("九百九十九室", "999室"),
+        ("二〇三房", "203房"),
+        ("十层", "10层"),
+        ("一至三层", "1-3层"),
+        ("五一楼", "五一楼"),
+        ("人民二路", "人民二路"),
+        ("百二号", "百二号"),
+        ("十十号", "十十号"),
+        ("乾坤路", "乾坤路"),
+        ("鎮遠樓", "镇远楼"),
+        ("之101号", "之101号"),
+    ],
+)
+def test_one_spelling_of_characters_and_numbers(text: str, meant: str) -> None:
+    assert plain_text(text) == meant
+    beside = pl.select(plain(pl.lit(pl.Series([text, "一楼、二号、三房"])))).to_series()
+    assert beside[0] == meant, "whatever stands in other rows"
+
+
+def test_a_schools_village_is_part_of_its_name() -> None:
+    assert parts("清城区石角镇原三村小学")["building"] == "原三村小学"
+    assert parts("清城区石角镇石板村小学") | {"building": "小学"} == parts("清城区石角镇石板村小学")
+
+
+@pytest.mark.parametrize("text", ["新城市花园3栋", "超市旁边", "城市广场"])
+def test_what_only_sounds_like_another_city_is_none(text: str) -> None:
+    assert not parts(text)["outside"]
+
+
+TEXTS = ("广东省清远市清城区凤城街道某处", "清远市英德市某处", "韶关市英德市某处", "广州市越秀区某处")
+
+
+def test_a_table_without_its_citys_row_learns_the_citys_name_from_the_addresses() -> None:
+    without = gazetteer(pl.DataFrame(ROWS[1:], schema=["code", "name", "level"], orient="row"))
+    assert read(pl.Series(TEXTS[:2]), without)["outside"].all(), "as nobody knows which city that is"
+    found = read(pl.Series(TEXTS), knowing_its_city(without, pl.Series(TEXTS)))
+    assert found["outside"].to_list() == [False, False, True, True]
+    assert found["city"].to_list()[:2] == ["清远市", "清远市"]
+    assert knowing_its_city(PLACES, pl.Series(TEXTS)) is PLACES
+    assert knowing_its_city(without, pl.Series(TEXTS[2:])) is without, "one says nothing"
+    assert knowing_its_city(without, pl.Series([], dtype=pl.String)) is without
 
 
 @settings(deadline=None, max_examples=60)

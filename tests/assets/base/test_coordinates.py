@@ -15,6 +15,7 @@ from assets.base.coordinates import (
     gcj02_to_wgs84,
     geometry_to_cgcs2000,
     ground_area_km2,
+    repaired,
     to_cgcs2000,
     wgs84_to_gcj02,
 )
@@ -60,6 +61,36 @@ def test_plane_coordinates_are_those_of_the_registry(system: System, code: str) 
     assert np.min(metres) > 100_000, "easting and northing in metres"
     found = to_cgcs2000(np.asarray(metres[0]), np.asarray(metres[1]), system)
     assert np.abs(np.array(found) - start).max() < MILLIMETRE
+
+
+@pytest.mark.parametrize(("system", "code"), [("gk114", "EPSG:4526"), ("gk111", "EPSG:4525")])
+def test_an_easting_may_begin_with_the_number_of_its_zone(system: System, code: str) -> None:
+    """The registry has the same zones twice: with the number before the easting, and without."""
+    start = arrays((113.05, 23.68), (112.37, 24.78))
+    metres = Transformer.from_crs("EPSG:4490", code, always_xy=True).transform(*start)
+    assert np.min(metres[0]) > 37e6
+    found = to_cgcs2000(np.asarray(metres[0]), np.asarray(metres[1]), system)
+    assert np.abs(np.array(found) - start).max() < MILLIMETRE
+    other = to_cgcs2000(
+        np.asarray(metres[0]), np.asarray(metres[1]), "gk111" if system == "gk114" else "gk114"
+    )
+    assert not (np.abs(other[0] - start[0]) < 1).any(), "another zone's number is no mistake to pass over"
+
+
+def test_a_repair_keeps_all_that_was_covered_and_leaves_no_spike() -> None:
+    two = shapely.MultiPolygon([shapely.box(113.0, 23.0, 113.2, 23.2), shapely.box(113.1, 23.1, 113.3, 23.3)])
+    spiked = shapely.Polygon([(113, 23), (113.1, 23), (113.2, 23), (113.1, 23), (113.1, 23.1), (113, 23.1)])
+    flat = shapely.Polygon([(113.0, 23.0), (113.1, 23.0), (113.05, 23.0)])
+    fine, infinite = shapely.box(113.0, 23.0, 113.1, 23.1), shapely.box(113, 23, np.inf, 24)
+    given = np.array([two, spiked, flat, fine, infinite, shapely.Polygon(), None], dtype=object)
+    made = repaired(given, "cgcs2000")
+    assert shapely.is_valid(made[:4]).all()
+    assert made[0].area == pytest.approx(0.07), "what both parts cover is no hole"
+    assert (made[1].geom_type, made[1].area) == ("Polygon", pytest.approx(0.01))
+    assert made[2].geom_type == "MultiLineString", "without an area, but with a place"
+    assert made[3] is fine
+    assert made[4:].tolist() == [None, None, None]
+    assert np.isinf(given[4].bounds[2]), "what was given is as it was"
 
 
 def test_wgs84_counts_as_cgcs2000() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 import shapely
 
@@ -122,6 +123,44 @@ def test_a_reader_of_a_small_box_skips_the_files_of_the_rest_of_the_city(
     build(empty_lake, "building")
     assert empty_lake.lake.version("base", "building") == 1, "the same again is no new version"
     assert empty_lake.lake.rows("base", "building") == 400
+
+
+def test_one_stray_place_does_not_spoil_the_order_of_all_others(
+    empty_lake: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(geospatial, "GROUP_ROWS", 50)
+    grid = [(113 + east / 100, 23 + north / 100) for east in range(20) for north in range(20)]
+    rows = [{"building_no": str(n), "longitude": x, "latitude": y} for n, (x, y) in enumerate(grid)]
+    put(empty_lake, "building", *rows, {"building_no": "stray", "longitude": 73.5, "latitude": 53.5})
+    build(empty_lake, "building")
+    (path,) = empty_lake.lake.path("base", "building").glob("*.parquet")
+    footer = pq.ParquetFile(path).metadata
+    at = [footer.schema.column(index).path for index in range(footer.num_columns)]
+    near = 0
+    for group in range(footer.num_row_groups):
+        x, y = (
+            footer.row_group(group).column(at.index(name)).statistics for name in ("longitude", "latitude")
+        )
+        near += x.min < 113.045 and x.max > 113.005 and y.min < 23.045 and y.max > 23.005
+    assert (footer.num_row_groups, near) == (9, 1)
+
+
+def test_what_has_no_number_is_null_and_not_nan(empty_lake: Context) -> None:
+    swapped = shapely.box(23.0, 113.0, 23.1, 113.1)
+    put(
+        empty_lake,
+        "land_parcel",
+        {"parcel_no": "1", "area": 1.0, "geometry": shapely.to_wkb(swapped)},
+        {"parcel_no": "2", "area": 1.0, "geometry": shapely.to_wkb(BOX)},
+        {"parcel_no": "3"},
+    )
+    put(empty_lake, "building", {"building_no": "1"}, push="p2")
+    build(empty_lake, "parcel", "building")
+    parcels = empty_lake.lake.scan("base", "parcel").sort("parcel_no").collect()
+    assert parcels["measured_area"].is_null().to_list() == [True, False, True]
+    assert parcels["measured_area"].sum() > 1e6, "the sum of all others is a sum"
+    assert parcels["west"].to_list() == [23.0, 113.0, None]
+    assert one(empty_lake, "base", "building")["longitude"] is None
 
 
 def test_a_city_without_any_of_it_has_empty_tables(empty_lake: Context) -> None:

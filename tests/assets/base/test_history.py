@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from assets import base
 from assets.analyst import builds as analyst_builds
 from assets.base.erasure import erase
-from assets.base.history import FROM, TO, as_of, keyed_tables, record
+from assets.base.history import as_of, keyed_tables, record
+from assets.base.states import FROM, TO
 from assets.build import Context
 from catalog.load import Catalogue
 from catalog.model import Way
@@ -88,26 +89,48 @@ def test_who_comes_back_has_two_states(empty_lake: Context) -> None:
 
 def test_the_bureau_asks_a_day_in_one_line_and_a_role_knows_days_and_no_instant(empty_lake: Context) -> None:
     catalogue = empty_lake.catalogue
-    put(empty_lake, "household_register", {"resident_id": resident(1), "name": "试一"}, on=date(2026, 1, 1))
+    born = date(1987, 6, 15)
+    rows = (
+        {"resident_id": resident(1), "name": "试一", "birth_date": born},
+        {"resident_id": resident(2), "name": "试二"},
+    )
+    put(empty_lake, "household_register", *rows, on=date(2026, 1, 1))
     for build in [*base.builds(catalogue), *analyst_builds(catalogue)]:
         build.run(empty_lake)
     with duckdb.connect(str(empty_lake.home.bureau), read_only=True) as connection:
-        today = "select name from base.person_as_of(current_date + 1)"
-        assert connection.sql(today).fetchall() == [("试一",)]
+        today = "select name from base.person_as_of(current_date + 1) order by name"
+        assert connection.sql(today).fetchall() == [("试一",), ("试二",)]
         columns = connection.sql("from base.person_as_of(current_date)").columns
         assert columns == connection.sql("from base.person").columns
         assert connection.sql("from base.person_as_of('2020-01-01')").fetchall() == []
+        for day, there in (("1987-06-14", []), ("1987-06-15", ["试一"]), ("2026-01-01", ["试一", "试二"])):
+            held = connection.sql(f"from base.person_on('{day}') order by name")
+            assert held.columns == columns
+            assert [row[0] for row in held.select("name").fetchall()] == there, (
+                "the other's birth is not known"
+            )
+        whose = connection.sql("from base.person_crosswalk_as_of(current_date + 1)")
+        assert [*whose.columns, FROM] == connection.sql("from base.person_crosswalk").columns
+        assert len(whose.fetchall()) == 2
+        assert connection.sql("from base.person_crosswalk_as_of('2020-01-01')").fetchall() == []
+        titled = "select comment from duckdb_columns() where table_name = 'person_timeline' and column_name = 'valid_to'"
+        assert connection.sql(titled).fetchall() == [
+            ("至该日（不含）为止；空为至今 · held no more from this day on; null: still holds",)
+        ]
         for table in keyed_tables(catalogue):
             then = connection.sql(f"from base.{table}_as_of(current_date + 1)")
             assert then.columns == connection.sql(f"from base.{table}").columns, table
     with duckdb.connect(str(empty_lake.home.analyst), read_only=True) as connection:
-        (known,) = connection.sql("select name from base.person_as_of(current_date + 1)").fetchall()
-        assert known == ("试*",)
+        for asked in ("as_of(current_date + 1)", "on('2026-01-01')"):
+            assert connection.sql(f"select name from base.person_{asked}").fetchall() == [("试*",), ("试*",)]
         columns = connection.sql("from base.person_as_of(current_date)").columns
         assert columns == connection.sql("from base.person").columns
         assert connection.sql("from base.person_as_of('2020-01-01')").fetchall() == []
         own = set(connection.sql("from base.person_history").columns) - set(columns)
         assert own == {"known_since", "known_until"}
+        assert connection.sql("from base.person_on(current_date)").columns == columns
+        days = connection.sql("select distinct valid_from, valid_to from base.person_timeline").fetchall()
+        assert days == [(None, None)], "a role is not told when somebody was born"
 
 
 def test_a_purged_boundary_leaves_the_history_of_divisions(empty_lake: Context) -> None:

@@ -104,7 +104,8 @@ def test_the_state_on_a_day_is_that_of_the_version_then_in_force(
     rows = pl.DataFrame(
         [RENEWED[0] | {"state_since": None}, RENEWED[1] | {"state": "暂停", "state_since": date(2026, 3, 1)}]
     )
-    then = licences_on(rows.lazy().with_columns(chain_id=pl.lit("c")), day).collect()
+    spans = with_spans(rows.lazy().with_columns(chain_id=pl.lit("c")), date(2026, 6, 1))
+    then = licences_on(spans, day).collect()
     assert then.select("version", "state_on").rows() == ([(version, state)] if version else [])
 
 
@@ -140,29 +141,138 @@ def test_a_suspended_licence_of_a_dead_holder_is_no_fault(empty_lake: Context) -
     assert told["happened_on"].to_list() == [date(2024, 2, 1)]
 
 
-DAYS = st.dates(date(2020, 1, 1), date(2026, 1, 1))
+TODAY = date(2024, 1, 1)
+DAYS = st.dates(TODAY - timedelta(30), TODAY + timedelta(10))
+CHAIN = st.lists(
+    st.fixed_dictionaries(
+        {
+            "issued_on": DAYS,
+            "valid_from": st.none() | DAYS,
+            "valid_to": st.none() | DAYS,
+            "state": st.sampled_from(["有效", "有效", "失效", "暂停", "撤销", "注销"]),
+            "state_since": st.none() | DAYS,
+        }
+    ),
+    min_size=1,
+    max_size=4,
+)
 
 
-@given(st.lists(st.tuples(DAYS, st.none() | st.integers(0, 900)), min_size=1, max_size=5), DAYS)
-def test_on_any_day_at_most_one_version_of_a_chain_is_in_force(
-    spans: list[tuple[date, int | None]], day: date
-) -> None:
-    begun = sorted({start for start, _ in spans})
+def chain(versions: list[dict[str, Any]]) -> pl.LazyFrame:
     rows = [
-        licence("1", number, start, start + timedelta(days=length) if length is not None else None)
-        | {"state_since": None, "chain_id": "c", "person_id": None, "legal_entity_id": None}
-        for number, (start, (_, length)) in enumerate(zip(begun, spans, strict=False), start=1)
+        licence("1", number, version["issued_on"])
+        | version
+        | {"chain_id": "c", "person_id": None, "legal_entity_id": None}
+        for number, version in enumerate(versions, start=1)
     ]
-    frame = pl.DataFrame(
-        rows, infer_schema_length=None, schema_overrides={"valid_to": pl.Date, "state_since": pl.Date}
+    days = dict.fromkeys(("valid_from", "valid_to", "state_since"), pl.Date)
+    frame = pl.DataFrame(rows, infer_schema_length=None, schema_overrides=days)
+    return frame.lazy().with_columns(source=pl.lit("s"), source_push=pl.lit("p"), source_row=pl.lit(1))
+
+
+def by_events(happened: pl.DataFrame, day: date) -> list[int]:
+    """The versions in force on a day, as somebody would reckon who sees only the events: the newest that has begun
+    drives out the others, unless it was halted before."""
+    begun: dict[int, date] = {}
+    ended: dict[int, date] = {}
+    halted: dict[int, date] = {}
+    for version, event, on in happened.select("version", "event", "happened_on").iter_rows():
+        if event in ("核发", "换发", "生效"):
+            begun[version] = max(begun.get(version, on), on)
+        elif event != "恢复":
+            ended[version] = min(ended.get(version, date.max), on or date.min)
+            if event in ("暂停", "撤销", "注销") and on:
+                halted[version] = on
+    took = {version: on for version, on in begun.items() if halted.get(version, date.max) >= on}
+    return [
+        version
+        for version, on in begun.items()
+        if on <= day < ended.get(version, date.max)
+        and not any(other > version and start <= day for other, start in took.items())
+    ]
+
+
+@given(CHAIN)
+def test_on_every_day_the_spans_say_what_the_events_tell(versions: list[dict[str, Any]]) -> None:
+    rows = chain(versions)
+    spans = with_spans(rows, TODAY).collect()
+    happened = events(rows, TODAY).collect()
+    assert happened.filter(pl.col("event") == "核发").height == 1
+    for offset in range(-35, 1):
+        day = TODAY + timedelta(offset)
+        ends = pl.col("in_force_to").is_null() | (pl.col("in_force_to") >= day)
+        inside = spans.filter((pl.col("in_force_from") <= day) & ends)["version"].to_list()
+        assert inside == by_events(happened, day), day
+        assert len(inside) <= 1
+        speaks = licences_on(spans.lazy(), day).collect()
+        assert speaks.filter(state_on="有效")["version"].to_list() == inside, day
+        assert speaks.height <= 1
+
+
+@pytest.mark.parametrize(
+    ("versions", "spans"),
+    [
+        # a version that begins before the one that it follows ends both
+        ([("2020-01-01",), ("2023-01-01",), ("2022-01-01",)], ["2021-12-31", "2021-12-31", None]),
+        # a halt, or an end, on a day that is not told: never relied upon
+        ([("2020-01-01", None, "暂停")], ["2019-12-31"]),
+        ([("2020-01-01", None, "失效")], ["2019-12-31"]),
+        ([("2020-01-01", "2099-01-01", "失效")], ["2019-12-31"]),
+        ([("2020-01-01", "2021-01-01", "失效")], ["2021-01-01"]),
+        ([("2020-01-01", None, "失效", "2022-01-01")], ["2021-12-31"]),
+        # a renewal that was revoked before it began has not taken over
+        ([("2020-01-01",), ("2022-01-01", None, "撤销", "2021-06-01")], [None, "2021-05-31"]),
+        # a late renewal, and one of the same day
+        ([("2020-01-01", "2020-12-31", "失效"), ("2021-03-01",)], ["2020-12-31", None]),
+        ([("2020-01-01",), ("2020-01-01",)], ["2019-12-31", None]),
+    ],
+)
+def test_the_last_day_of_each_version(versions: list[tuple[Any, ...]], spans: list[str | None]) -> None:
+    def day(text: str | None) -> date | None:
+        return date.fromisoformat(text) if text else None
+
+    rows = [
+        {
+            "issued_on": day(begins),
+            "valid_from": None,
+            "valid_to": day(more[0] if more else None),
+            "state": more[1] if len(more) > 1 else "有效",
+            "state_since": day(more[2] if len(more) > 2 else None),
+        }
+        for begins, *more in versions
+    ]
+    made = with_spans(chain(rows), TODAY).collect()
+    assert made["in_force_to"].to_list() == [day(text) for text in spans]
+
+
+def test_a_resumed_licence_says_so() -> None:
+    rows = {"issued_on": date(2020, 1, 1), "valid_from": None, "valid_to": None, "state": "有效"}
+    told = events(chain([rows | {"state_since": date(2021, 1, 1)}]), TODAY).collect()
+    assert told.select("event", "happened_on").rows() == [
+        ("核发", date(2020, 1, 1)),
+        ("恢复", date(2021, 1, 1)),
+    ]
+
+
+def test_what_begins_tomorrow_or_follows_a_halt_is_in_order_and_a_wrong_version_is_not(
+    empty_lake: Context,
+) -> None:
+    start, later = date(2020, 1, 1), date(2021, 2, 1)
+    city = built(
+        empty_lake,
+        licence("1", 1, start, date(2099, 12, 30)),
+        licence("1", 2, date(2099, 12, 31)),
+        licence("2", 1, start, date(2020, 12, 31), state="注销", state_since=date(2020, 6, 1)),
+        licence("2", 2, later),
+        licence("3", 1, later, state="失效", state_since=later),
+        licence("3", 2, start),
+        licence("4", 1, start) | {"version": 2},
     )
-    inside = with_spans(frame.lazy()).filter(
-        pl.col("in_force_from") <= day, pl.col("in_force_to").is_null() | (pl.col("in_force_to") >= day)
-    )
-    assert inside.collect().height <= 1
-    assert licences_on(frame.lazy(), day).collect().height <= 1
-    wide = frame.lazy().with_columns(source=pl.lit("s"), source_push=pl.lit("p"), source_row=pl.lit(1))
-    assert events(wide, day).filter(pl.col("event") == "核发").collect().height == 1
+    assert found(city) == {
+        ("versions_disordered", identifier("3", 2)),
+        ("version_differs", identifier("4", 1)),
+        ("version_missing", identifier("4", 1)),
+    }
 
 
 def test_a_licence_is_verified_by_identifier_and_by_file(empty_lake: Context, tmp_path: Path) -> None:

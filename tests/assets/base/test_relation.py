@@ -36,7 +36,7 @@ def city(empty_lake: Context) -> Context:
         "household_register",
         person(MAN, "李雷", "H1", "户主", date(1987, 6, 15), "1"),
         person(WOMAN, "韩梅", "H1", "配偶", date(1987, 6, 15), "2"),
-        person(CHILD, "李小", "H1", "女", BORN, "2"),
+        person(CHILD, "李小", "H1", "女", BORN, "2") | {"status": "迁出", "left_on": date(2025, 3, 1)},
         person(OTHER, "李小", "H2", "户主", BORN, "2"),
     )
     born = {"child_name": "李小", "sex": "2", "birth_date": BORN, "mother_id": WOMAN, "father_id": MAN}
@@ -110,8 +110,9 @@ def test_a_divorce_of_which_nobody_told_the_wedding_is_kept(city: Context) -> No
 
 
 def test_members_of_a_household_stand_beside_its_head(city: Context) -> None:
-    members = {(member, head, kind) for member, head, kind, *_ in told(city, "household")}
-    assert members == {(WOMAN, MAN, "配偶"), (CHILD, MAN, "女")}
+    """Until death, or until they left the register."""
+    members = {(member, head, kind, until) for member, head, kind, _, until in told(city, "household")}
+    assert members == {(WOMAN, MAN, "配偶", date(2024, 1, 1)), (CHILD, MAN, "女", date(2025, 3, 1))}
 
 
 def test_organisations_have_representatives_and_branches(city: Context) -> None:
@@ -136,7 +137,7 @@ def test_who_is_alive_resident_or_active_on_a_day_is_one_line(city: Context) -> 
         found = {question: len(connection.sql(f"FROM base.{question}").fetchall()) for question in asked}
         events = connection.sql("SELECT event, count(*) FROM base.person_event GROUP BY 1").fetchall()
     assert found == asked
-    assert dict(events) == {"born": 4, "registered": 4, "married_or_divorced": 6, "died": 1}
+    assert dict(events) == {"born": 4, "registered": 4, "struck_off": 1, "married_or_divorced": 6, "died": 1}
 
 
 def test_a_relation_of_nothing_is_refused_with_its_place(shipped: Catalogue) -> None:

@@ -86,6 +86,15 @@ def test_a_line_too_long_to_be_looked_at_is_left_to_the_slow_way(
         look_at_lines(path, 1, ",", 3)
 
 
+def test_a_line_of_more_than_a_block_and_the_lines_around_it_are_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "file.csv"
+    long = b"1," + b"x" * (2 * lines.BLOCK + 1) + b",2\n"
+    path.write_bytes(HEADER + b"1,2,3\n" + long + b"1,2,3\n")
+    assert look_at_lines(path, 1, ",", 3) == Lines()
+    path.write_bytes(HEADER + b"1,2,3\n" + long + b"1,2,3,4\n")
+    assert look_at_lines(path, 1, ",", 3) == Lines(regular=False)
+
+
 @pytest.mark.parametrize("width", [3, 256, 257, 300])
 @pytest.mark.parametrize("further", [-1, 0, 1, 256])
 def test_cells_are_counted_exactly_however_many(tmp_path: Path, width: int, further: int) -> None:

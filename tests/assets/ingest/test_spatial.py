@@ -160,6 +160,8 @@ def test_points_give_coordinates_where_the_entry_asks_for_them(
         ("cgcs2000", "EPSG:4490", True),
         ("gcj02", "EPSG:4326", True),
         ("gk114", "EPSG:4547", True),
+        ("gk114", "EPSG:4526", True),
+        ("gk111", "EPSG:4525", True),
         ("gk114", "EPSG:4546", False),
         ("gk114", "EPSG:4490", False),
         ("cgcs2000", "EPSG:4547", False),

@@ -84,7 +84,9 @@ def test_a_looser_number_names_the_line_of_the_policy_that_says_so(context: Cont
     console = Console(width=200, record=True)
     console.print(as_tree(lineage, "active"))
     console.print(as_table(lineage))
-    assert console.export_text().count("masking/policy.yaml:") == 4
+    text = console.export_text()
+    assert text.count("masking/policy.yaml:") == 4
+    assert "always made whole: which groups may be seen follows from all of them" in text
     assert not lineage_of(context, ("theme", "enterprise_360")).columns["licences"].loosened_by
 
 
@@ -120,4 +122,5 @@ def test_the_command_prints_the_table(monkeypatch: pytest.MonkeyPatch, tmp_path:
     result = CliRunner().invoke(app, ["lineage", "theme.enterprise_360"], catch_exceptions=False)
     assert result.exit_code == 0
     assert "established_on" in result.output
+    assert "made anew by: legal_entity_id" in result.output
     assert "有条件共享" in result.output

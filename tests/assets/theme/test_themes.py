@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from assets import base, theme
+from assets.base.changes import forget
 from assets.build import Context
 from assets.theme import themes
 from assets.theme.themes import Theme, ThemeTestError, build, read_themes, tables_read
 from catalog.load import Catalogue
 from demo.places import divisions
 from quality.clock import today
-from tests.assets.small_lake import build_all, one, put, resident
+from tests.assets.small_lake import Row, build_all, one, put, resident
 
 COMPANY, OTHER = "91441802617971616D", "91441821MA4UTK9K5C"
 
@@ -173,9 +177,11 @@ def test_a_theme_is_run_again_only_where_something_it_is_made_from_has_changed(
         return len(ran) - before
 
     ran: list[Theme] = []
-    run = themes._written
+    run = themes._hold_tests
     monkeypatch.setattr(
-        themes, "_written", lambda context, theme: (ran.append(theme), run(context, theme))[1]
+        themes,
+        "_hold_tests",
+        lambda connection, theme, rows: (ran.append(theme), run(connection, theme, rows))[1],
     )
     put(empty_lake, "division", {"code": "441802"})
     assert [runs(HEADER + SQL), runs(HEADER + SQL)] == [1, 0]
@@ -197,6 +203,187 @@ def test_a_theme_is_run_again_only_where_something_it_is_made_from_has_changed(
     build(empty_lake, groups)
     assert len(ran) - before == 2, (
         "a type in the catalogue, which no table knows of, decides which groups are left"
+    )
+
+
+PAID = (
+    HEADER.replace("[code]", "[payment_no]")
+    .replace("{code: 代码}", "{payment_no: 流水号, town: 住地, times: 次数}")
+    .replace("select code from this where code = '4418'", "select 1 from this where times > 3")
+    + """
+with paid as (select *, count(*) over (partition by resident_id) as times from standard.pension_payment)
+select payment_no, division_code as town, times from paid where amount > 0
+"""
+)
+
+
+@pytest.fixture
+def piecemeal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows are not made whole because that is as quick."""
+    monkeypatch.setattr(themes, "_QUICK", 0)
+    monkeypatch.setattr(themes, "_COMPARED", 9.0)
+
+
+@pytest.mark.usefixtures("piecemeal")
+def test_only_what_changed_rows_lead_to_is_made_anew(
+    empty_lake: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def payment(number: int, to: int | None, town: str = "441802") -> Row:
+        who = None if to is None else resident(to)
+        return {"payment_no": f"{number:03}", "resident_id": who, "division_code": town, "amount": Decimal(1)}
+
+    def rows() -> list[tuple[object, ...]]:
+        return empty_lake.lake.scan("theme", "trial").collect().rows()
+
+    (trial,), faults = read_themes(empty_lake.catalogue, written(tmp_path, PAID))
+    assert faults == []
+    many = [payment(100 + number, 100 + number // 2) for number in range(100)]
+    put(empty_lake, "pension_payment", payment(1, 1), payment(2, 2), payment(3, None), *many)
+    assert build(empty_lake, trial).notes["made whole"] == "for the first time"
+    # a second payment counts in the first one's row too; so do those of nobody known
+    put(empty_lake, "pension_payment", payment(4, 1), payment(5, None), payment(0, 9), push="p2")
+    built = build(empty_lake, trial)
+    assert (built.notes["made anew by"], built.notes["keys"]) == ("payment_no", 5)
+    commit = built.commits["theme", "trial"]
+    assert (commit.inserted, commit.deleted) == (5, 2), "only these were exchanged"
+    exchanged = rows()
+    assert exchanged[:6] == [
+        ("000", "441802", 1),
+        ("001", "441802", 2),
+        ("002", "441802", 1),
+        ("003", "441802", 2),
+        ("004", "441802", 2),
+        ("005", "441802", 2),
+    ]
+    forget(empty_lake, "theme.trial")
+    build(empty_lake, trial)
+    assert rows() == exchanged, "in the order of the key, too"
+    # what the query does not read may change, and the table has no new version
+    put(empty_lake, "division", {"code": "441802"})
+    assert not build(empty_lake, trial).commits["theme", "trial"].changed
+    # the tests hold for all rows together, of which most stand in the table
+    put(empty_lake, "pension_payment", payment(6, 1), payment(7, 1), push="p3")
+    with pytest.raises(ThemeTestError, match="4 rows fail"):
+        build(empty_lake, trial)
+    assert rows() == exchanged
+    assert len(list(empty_lake.lake.path("theme", "trial").glob("*.parquet"))) <= 2, "nothing is left behind"
+    # where finding out takes longer, all is made anew
+    put(empty_lake, "pension_payment", payment(8, 1, "441803"), push="p4")
+    monkeypatch.setattr(themes, "_COMPARED", 0.0)
+    with pytest.raises(ThemeTestError, match="5 rows fail"):
+        build(empty_lake, trial)
+    monkeypatch.setattr(themes, "_QUICK", 10_000)
+    (mended,), _ = read_themes(
+        empty_lake.catalogue, written(tmp_path, PAID.replace("times > 3", "times > 9"))
+    )
+    build(empty_lake, mended)
+    put(empty_lake, "pension_payment", payment(9, 1), push="p5")
+    assert build(empty_lake, mended).notes["made whole"] == "from 110 rows all is made as quickly"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("piecemeal")
+def test_every_shipped_theme_made_anew_piece_by_piece_is_what_it_would_be_whole(empty_lake: Context) -> None:
+    """After a push here and there each theme is exchanged, and equal to one built from nothing."""
+    databases = ("person", "legal_entity", "building")
+    demo_rows(empty_lake, "p1", 1, 40)
+    build_all(empty_lake, base.builds(empty_lake.catalogue), *databases)
+    every = theme.builds(empty_lake.catalogue)
+    build_all(empty_lake, every)
+    demo_rows(empty_lake, "p2", 41, 44)
+    build_all(empty_lake, base.builds(empty_lake.catalogue), *databases)
+    built = build_all(empty_lake, every)
+    exchanged = {name for (_, name), made in built.items() if "made anew by" in made.notes}
+    whole = {
+        name: made.notes["made whole"] for (_, name), made in built.items() if "made whole" in made.notes
+    }
+    untouched = {name for (_, name), made in built.items() if list(made.notes) == ["rows"]}
+    assert untouched == {"licence_expiry"}
+    assert set(whole) == {"business_environment", "school_place_demand"} - exchanged
+    for name in exchanged:
+        found = empty_lake.lake.scan("theme", name).collect()
+        assert found.height or name == "school_place_demand", name
+        shutil.rmtree(empty_lake.lake.path("theme", name))
+        build_all(empty_lake, every, name)
+        assert_frame_equal(found, empty_lake.lake.scan("theme", name).collect(), check_row_order=False)
+
+
+def demo_rows(context: Context, push: str, first: int, last: int) -> None:
+    """A few rows of people and organisations with these numbers in every resource that themes read."""
+    numbers = range(first, last + 1)
+    company = {number: f"9144180261797{number:04d}X" for number in numbers}
+    old = date(1940, 1, 1)
+    put(
+        context,
+        "household_register",
+        *(
+            {"resident_id": resident(n), "name": f"人{n}", "birth_date": old, "household_no": f"H{n % 30}", "status": "正常"}
+            for n in numbers
+        ),
+        push=push,
+        hour=int(push[1:]),
+    )  # fmt: skip
+    put(
+        context,
+        "business_registration",
+        *(
+            {"credit_code": company[n], "org_name": f"公司{n}", "status": "存续", "legal_representative_id": resident(n)}
+            for n in numbers
+        ),
+        push=push,
+        hour=int(push[1:]),
+    )  # fmt: skip
+    put(
+        context,
+        "tax_registration",
+        *({"credit_code": company[n], "tax_status": "非正常户"} for n in numbers),
+        push=push,
+    )
+    put(
+        context,
+        "administrative_penalty",
+        *(
+            {
+                "decision_no": f"{push}{n}",
+                "party_code": company[n],
+                "decided_on": today(),
+                "amount": Decimal(9),
+            }
+            for n in numbers
+        ),
+        push=push,
+    )
+    put(
+        context,
+        "pension_payment",
+        *(
+            {"payment_no": f"{push}{n}{m}", "resident_id": resident(n), "pay_month": "2026-01", "amount": Decimal(5)}
+            for n in numbers
+            for m in "ab"
+        ),
+        push=push,
+    )  # fmt: skip
+    title = {"status": "现势", "use": "住宅", "parcel_no": "P0"}
+    put(
+        context,
+        "real_estate_title",
+        *(
+            title
+            | {
+                "title_no": f"{push}{n}",
+                "unit_no": f"U{n}",
+                "owner_code": resident(n),
+                "address": f"人民路{n}号",
+            }
+            for n in numbers
+        ),
+        push=push,
+    )
+    put(
+        context,
+        "building",
+        *({"building_no": f"B{n}", "parcel_no": f"P{n}", "use": "住宅"} for n in numbers),
+        push=push,
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from catalog.elements import ELEMENTS, Element
-from catalog.elements.base import NULL_WORDS, Shortcut, already, clean
+from catalog.elements.base import NULL_WORDS, Already, Shortcut, clean
 from tests.catalog.elements.rows import AWKWARD, standardised
 
 EVERY = pytest.mark.parametrize("element", ELEMENTS.values(), ids=ELEMENTS)
@@ -87,7 +87,7 @@ def test_the_thorough_way_is_taken_for_what_is_not_known_and_for_nothing_else() 
             lambda cells: (seen.extend(cells), cells.clear(len(cells)))[1], return_dtype=pl.String
         )
 
-    watched = Shortcut(already("^1$"), thorough, pl.String())
+    watched = Shortcut(Already("^1$"), thorough, pl.String())
     frame = pl.DataFrame({"cell": ["1", "2", None, "1", "2", "3"]})
     assert frame.select(watched(pl.col("cell"))).to_series().to_list() == ["1", None, None, "1", None, None]
     assert sorted(seen) == ["2", "2", "3"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -136,18 +137,30 @@ def plan_exchange(
     placed = fresh.join(home, on=order, how="left", maintain_order="left").with_columns(
         pl.col(_GROUP).fill_null(groups[-1] if groups else -1)
     )
-    parts, removed, inserted, deleted = [], [], 0, 0
-    for group in groups or [-1]:
+
+    def rewritten(group: int) -> tuple[Part, int, int] | None:
         new, old = placed.filter(pl.col(_GROUP) == group).drop(_GROUP), olds.get(group, fresh.clear())
         arriving = new.join(old, on=new.columns, how="anti", nulls_equal=True).height
         departing = old.join(new, on=new.columns, how="anti", nulls_equal=True).height
-        if arriving or departing:
-            kept = scan_files(table, folder, paths.get(group, [])).filter(~leaving).collect()
-            every = pl.concat([kept, new]).lazy()
-            parts.append(write_part(every.sort(sort, nulls_last=True) if sort else every, folder))
-            mine = files.filter(pl.col(_GROUP) == group).select("path", "size_bytes")
-            removed += [_removed(*file) for file in mine.iter_rows()]
-            inserted, deleted = inserted + arriving, deleted + departing
+        if not (arriving or departing):
+            return None
+        kept = scan_files(table, folder, paths.get(group, [])).filter(~leaving)
+        every = pl.concat([kept, new.lazy()])
+        return (
+            write_part(every.sort(sort, nulls_last=True) if sort else every, folder),
+            arriving,
+            departing,
+        )
+
+    parts, removed, inserted, deleted = [], [], 0, 0
+    # while one file waits for the disk another is written
+    with ThreadPoolExecutor(2) as pool:
+        for group, made in zip(groups or [-1], pool.map(rewritten, groups or [-1]), strict=True):
+            if made:
+                parts.append(made[0])
+                mine = files.filter(pl.col(_GROUP) == group).select("path", "size_bytes")
+                removed += [_removed(*file) for file in mine.iter_rows()]
+                inserted, deleted = inserted + made[1], deleted + made[2]
     for part in parts:
         if not part.rows:
             part.path.unlink()

@@ -140,6 +140,7 @@ def test_licences_are_verified_by_their_files(citylake: Citylake, told: str) -> 
         citylake.run("licence", "verify", "--file", str(altered))
 
 
+@pytest.mark.slow
 def test_a_second_demo_works_and_changes_nothing(citylake: Citylake, told: str) -> None:
     query = "select count(*) as n, sum(hash(person_id)) as ids from base.person"
     before = citylake.sql(query, "--bureau")

@@ -178,8 +178,10 @@ def unknown_columns_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         harmless = (
             replace(next(iter(columns.values())), sharing=SharingType.UNCONDITIONAL) if columns else None
         )
+        # what is nested no mask could take
+        flat = [name for name, dtype in schema.items() if not dtype.is_nested()]
         known = (
-            {name: columns.get(name) or replace(harmless, name=name) for name in schema} if harmless else {}
+            {name: columns.get(name) or replace(harmless, name=name) for name in flat} if harmless else {}
         )
         return original(role, policy, table, known, schema)
 
@@ -220,6 +222,7 @@ BREAKS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BREAKS)
 def test_a_break_is_found(
     context: Context,

@@ -180,9 +180,7 @@ def unknown_columns_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         # what is nested no mask could take
         flat = [name for name, dtype in schema.items() if not dtype.is_nested()]
-        known = (
-            {name: columns.get(name) or replace(harmless, name=name) for name in flat} if harmless else {}
-        )
+        known = {name: columns.get(name) or replace(harmless, name=name) for name in flat} if harmless else {}
         return original(role, policy, table, known, schema)
 
     monkeypatch.setattr(analyst, "role_columns", lenient)

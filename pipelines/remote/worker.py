@@ -86,11 +86,32 @@ def send(result: Any, how: str) -> None:
     import pyarrow as pa
     from pyarrow import csv
 
+    schema = result.schema if how != "csv" else pa.schema([_told_as_text(field) for field in result.schema])
     with pa.PythonFile(sys.stdout.buffer, "w") as out:
         make = csv.CSVWriter if how == "csv" else pa.ipc.new_stream
-        with make(out, result.schema) as writer:
+        with make(out, schema) as writer:
             for batch in result:
-                writer.write_batch(batch)
+                writer.write_batch(batch if schema == result.schema else _flat(batch, schema))
+
+
+def _told_as_text(field: Any) -> Any:
+    """A CSV has no lists and no records: they are told as JSON."""
+    import pyarrow as pa
+
+    return field.with_type(pa.string()) if pa.types.is_nested(field.type) else field
+
+
+def _flat(batch: Any, schema: Any) -> Any:
+    import pyarrow as pa
+
+    def told(value: Any) -> str | None:
+        return None if value is None else json.dumps(value, ensure_ascii=False, default=str)
+
+    columns = [
+        pa.array(map(told, column.to_pylist()), pa.string()) if pa.types.is_nested(column.type) else column
+        for column in batch.columns
+    ]
+    return pa.record_batch(columns, schema=schema)
 
 
 def _quoted(path: str) -> str:

@@ -183,8 +183,8 @@ def test_a_reviewed_line_lets_one_column_differ(city: City, tmp_path: Path, colu
     resource, name = column.split(".")
     value, product, masked = ALLOWED[column]
     context, others = other(city, tmp_path / "home", {resource: [value.alias(name)]})
-    # a table's history says in earlier states what the table says
-    assert differing(city, others) - {f"{product}_history"} == {product}
+    # a table's history says in earlier states what the table says, and its timeline on which days
+    assert differing(city, others) - {f"{product}_history", f"{product}_timeline"} == {product}
     frames = [
         each.lake.scan(*product.split(".")).collect() for each in (at(city.first, city.catalogue), context)
     ]

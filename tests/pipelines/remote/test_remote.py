@@ -95,6 +95,13 @@ def test_a_select_answers_in_arrow(ask: Ask) -> None:
     assert set(rows["name"]) == {"李*"}
 
 
+def test_lists_and_records_come_as_json_in_csv(ask: Ask) -> None:
+    answer = ask(
+        "select [1, null] as many, {'名': date '2026-01-02'} as one, null::int[] as none", format="csv"
+    )
+    assert answer.text.splitlines()[1] == '"[1, null]","{""名"": ""2026-01-02""}",'
+
+
 def test_and_in_csv_with_parameters(ask: Ask) -> None:
     answer = ask("select no, name from base.person where no < ? order by no", parameters=[2], format="csv")
     assert answer.content.decode() == '"no","name"\n0,"李*"\n1,"李*"\n'

@@ -20,7 +20,7 @@ from assets import as_of, base, shared
 from assets.base import history, life
 from assets.base.crosswalk import crosswalk_name, past_name
 from assets.base.states import SUFFIX
-from assets.base.timeline import timeline_name
+from assets.base.timeline import TIMELINE, timeline_name
 from assets.build import Build, Built, Context, TableName
 from assets.shared import key_of, load_lawful
 from assets.snapshots import hold, read_files
@@ -214,10 +214,13 @@ def build_role(
 
 def _past_of(context: Context, table: TableName) -> tuple[str | None, Base | None]:
     """The base table of which this is the history or the timeline, and of a timeline whose; (None, None) of any other."""
-    if table[0] != "base":
+    layer, name = table
+    if layer != "base":
         return None, None
-    whose = as_of.timeline_of(table[1], load_bases(context.catalogue))
-    return (whose.code, whose) if whose else (as_of.table_of(table[1]), None)
+    # asked of every table, thrice: only for what may be a timeline are the base databases read
+    if name.endswith(TIMELINE) and (whose := as_of.timeline_of(name, load_bases(context.catalogue))):
+        return whose.code, whose
+    return as_of.table_of(name), None
 
 
 def known_columns(context: Context, declared: Tables, policy: Policy) -> Tables:

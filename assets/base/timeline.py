@@ -39,9 +39,13 @@ _FIELD, _DAY, _ORDER, _BEGIN, _THERE = "field:", "day:", "order:", "begin:", "th
 _SAID, _SILENT, _CAUSE = "said:", "silent:", "cause:"
 
 
+#: What a base database's code is followed by in the name of its table of periods.
+TIMELINE = "_timeline"
+
+
 def timeline_name(base: Base) -> str:
     """The name of the table of periods."""
-    return f"{base.code}_timeline"
+    return base.code + TIMELINE
 
 
 def telling(base: Base) -> pl.Expr:

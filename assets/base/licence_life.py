@@ -108,8 +108,25 @@ def _later_begins() -> pl.Expr:
     """The day on which the first of the later versions begins; one that was halted before it began never took over."""
     never_began = pl.col("state").is_in(HALTED) & (pl.col("state_since") < pl.col("in_force_from"))
     begins = pl.when(~never_began.fill_null(value=False)).then("in_force_from")
-    # of the versions behind each: from the last one backwards, nulls bridged
-    return begins.cum_min(reverse=True).backward_fill().shift(-1).over("chain_id")
+    # of the versions behind each, from the last one backwards, nulls bridged. With the chain's place in the upper bits, a
+    # day of a later chain is never smaller: the reckoning begins anew at each chain without any group being made
+    chain = pl.col("chain_id").rle_id().cast(pl.Int64)
+    day = begins.to_physical().cast(pl.Int64) + _DAY_ZERO
+    behind = (chain * _CHAIN + day).cum_min(reverse=True).backward_fill().shift(-1)
+    # an integer's floor division and remainder by a power of two, so that nothing is rounded
+    later = (behind % _CHAIN - _DAY_ZERO).cast(pl.Int32).cast(pl.Date)
+    return pl.when(behind // _CHAIN == chain).then(later)
+
+
+#: A chain's place and a day (of 32 bits, from the least one) in one integer.
+_CHAIN, _DAY_ZERO = 1 << 32, 1 << 31
+
+
+def _beside(column: str, places: int) -> pl.Expr:
+    """What the version so many places before (behind, where negative) has, in rows that are whole chains, in order; null
+    beyond the chain's end."""
+    same = pl.col("chain_id") == pl.col("chain_id").shift(places)
+    return pl.when(same).then(pl.col(column).shift(places))
 
 
 def _untold(later: pl.Expr, today: date) -> pl.Expr:
@@ -223,10 +240,9 @@ def findings(
     begins, version = pl.col("in_force_from"), pl.col("version")
     spans = with_spans(licences, today).with_columns(
         state_on(today).alias("state_on"),
-        # in the order of the chain, as the spans are
-        begins.shift(-1).over("chain_id").alias("_next_begins"),
-        begins.shift(1).over("chain_id").alias("_begun_before"),
-        version.shift(1).over("chain_id").alias("_before"),
+        _beside("in_force_from", -1).alias("_next_begins"),
+        _beside("in_force_from", 1).alias("_begun_before"),
+        _beside("version", 1).alias("_before"),
     )
     # reckoned once: each kind of finding reads them
     spans = spans.collect(engine="streaming").lazy()

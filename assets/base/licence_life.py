@@ -21,6 +21,10 @@ HALTED = ("暂停", "撤销", "吊销", "注销")
 OLD = "失效"
 #: The order of chains. Versions with one number are told apart by their identifiers, so that it is always the same.
 IN_ORDER = ("chain_id", "version", "licence_id")
+#: A chain's place and a day (of 32 bits, from the least one) in one integer.
+_CHAIN, _DAY_ZERO = 1 << 32, 1 << 31
+#: How the credit code of an individual's business (个体工商户) begins.
+_INDIVIDUALS = "92"
 
 
 class State(StrEnum):
@@ -70,6 +74,10 @@ FINDINGS = {
     "version_differs": Title(
         zh="所报版本与证照标识中的版本号不一致", en="another version than the identifier has"
     ),
+    "holder_changed": Title(
+        zh="持证主体与本证照上一版本的不是同一主体，也不是其承继者",
+        en="another holder than the version before has, and no successor of that one",
+    ),
     "unknown_issuer": Title(
         zh="颁发机构不在机构登记、证照类型目录和数源部门中",
         en="no register, licence type or department is the issuer",
@@ -113,13 +121,8 @@ def _later_begins() -> pl.Expr:
     chain = pl.col("chain_id").rle_id().cast(pl.Int64)
     day = begins.to_physical().cast(pl.Int64) + _DAY_ZERO
     behind = (chain * _CHAIN + day).cum_min(reverse=True).backward_fill().shift(-1)
-    # an integer's floor division and remainder by a power of two, so that nothing is rounded
     later = (behind % _CHAIN - _DAY_ZERO).cast(pl.Int32).cast(pl.Date)
     return pl.when(behind // _CHAIN == chain).then(later)
-
-
-#: A chain's place and a day (of 32 bits, from the least one) in one integer.
-_CHAIN, _DAY_ZERO = 1 << 32, 1 << 31
 
 
 def _beside(column: str, places: int) -> pl.Expr:
@@ -230,13 +233,15 @@ def findings(
     entities: pl.LazyFrame,
     types: pl.LazyFrame,
     issuers: pl.LazyFrame,
+    successors: pl.LazyFrame,
     today: date,
 ) -> pl.LazyFrame:
     """What cannot be so, one row for each licence and kind of fault; of an issuer or type that nobody knows one row, with the
     first licence of it. ``licences`` says how many it concerns.
 
     ``persons`` have ``person_id`` and ``death_date``; ``entities`` ``legal_entity_id``, ``status`` and ``cancelled_on``;
-    ``types`` ``type_code``; ``issuers`` the ``issuer_code`` of all who are known."""
+    ``types`` ``type_code``; ``issuers`` the ``issuer_code`` of all who are known; ``successors``
+    ``predecessor_id`` and ``successor_id`` of legal entities."""
     begins, version = pl.col("in_force_from"), pl.col("version")
     spans = with_spans(licences, today).with_columns(
         state_on(today).alias("state_on"),
@@ -265,6 +270,7 @@ def findings(
         "versions_disordered": spans.filter(begins < begun_before),
         "version_missing": spans.filter(missing),
         "version_differs": spans.filter(of_identifier != version),
+        "holder_changed": _changed_holders(spans, successors),
         "unknown_issuer": _first_of(
             spans.join(issuers.drop_nulls(), on="issuer_code", how="anti"), "issuer_code"
         ),
@@ -287,6 +293,38 @@ def findings(
         )
         for code, rows in found.items()
     )
+
+
+def _changed_holders(spans: pl.LazyFrame, successors: pl.LazyFrame) -> pl.LazyFrame:
+    """The versions whose holder is another entity than that of the last version before whose holder is known.
+
+    Ids are compared, not names or codes: of a renamed company, and of entities that were found to be one, it is the same.
+    Who took over from the holder before may hold its licences. An individual and an individual's business (个体工商户) are
+    not told apart: the law has one answer for the other, and a register writes now one and now the other."""
+    person, holder = pl.col("person_id").is_not_null(), pl.coalesce("person_id", "legal_entity_id")
+    individual = person | pl.col("holder_code").str.starts_with(_INDIVIDUALS)
+    known = spans.with_columns(_holder=holder, _person=person, _individual=individual)
+    beside = known.filter(pl.col("_holder").is_not_null()).with_columns(
+        _held_before=_beside("_holder", 1),
+        _told_apart=~(pl.col("_individual") & _beside("_individual", 1))
+        | (pl.col("_person") == _beside("_person", 1)),
+    )
+    changed = beside.filter(pl.col("_held_before") != pl.col("_holder"), "_told_apart")
+    took_over = _all_successors(successors).select(_held_before="predecessor_id", _holder="successor_id")
+    return changed.join(took_over.lazy(), on=["_held_before", "_holder"], how="anti")
+
+
+def _all_successors(successors: pl.LazyFrame) -> pl.DataFrame:
+    """Each organisation with its successors, and theirs."""
+    pairs = successors.select("predecessor_id", "successor_id").unique().collect()
+    found, known = pairs, 0
+    while len(found) > known:
+        known = len(found)
+        further = found.join(pairs, left_on="successor_id", right_on="predecessor_id").select(
+            "predecessor_id", successor_id="successor_id_right"
+        )
+        found = pl.concat([found, further]).unique()
+    return found
 
 
 def _first_of(rows: pl.LazyFrame, by: str) -> pl.LazyFrame:

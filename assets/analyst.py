@@ -22,6 +22,7 @@ from assets.base.crosswalk import crosswalk_name, past_name
 from assets.base.states import SUFFIX
 from assets.base.timeline import TIMELINE, timeline_name
 from assets.build import Build, Built, Context, TableName
+from assets.operations import FRESHNESS, ROW_COUNTS, SCORE_ROWS, SHARES
 from assets.shared import key_of, load_lawful
 from assets.snapshots import hold, read_files
 from assets.theme import themes
@@ -31,7 +32,7 @@ from assets.view_file import View, replace_file
 from assets.view_words import VIEWS_SUFFIX, comment, of_column, of_mask, of_ops, of_product
 from catalog.base_model import Base, load_bases
 from catalog.load import Catalogue
-from catalog.model import Dimension, SharingType, Title
+from catalog.model import SharingType, Title
 from lake.home import Home
 from lake.locks import writing
 from lake.tables import Commit, Lake
@@ -46,12 +47,8 @@ from masking.roles import ALL_INSTITUTIONS, Role
 from quality.clock import today
 
 CATALOGUE: TableName = ("ops", "catalogue")
-FRESHNESS: TableName = ("ops", "freshness")
 #: Layers whose tables a role may have a masked copy of.
 ROLE_LAYERS = ("base", "theme")
-#: What ``ops.freshness`` counts.
-ROW_COUNTS = ("rows_standard", "rows_quarantined")
-SHARES = ("quality", *(dimension.value for dimension in Dimension))
 BUREAU_LAYERS = ("standard", "quarantine", "base", "theme", "shared", "open", "ops")
 ROLE_FOLDER_MODE = 0o750
 
@@ -303,7 +300,7 @@ def _described_days(table: TableName, role: Role, days: Mapping[str, Title]) -> 
 
 def _publish_freshness(context: Context, stored: TableName, k: int) -> Commit:
     """How fresh every resource is, with small counts written as such: also of resources that the role may not see."""
-    rows = without_small(context.lake.scan(*FRESHNESS), ROW_COUNTS, SHARES, k)
+    rows = without_small(context.lake.scan(*FRESHNESS), ROW_COUNTS, SHARES, SCORE_ROWS, k)
     with writing(context.home, ".".join(stored).replace("/", ".")):
         return context.lake.publish(*stored, rows, key=["resource"])
 

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 
 from assets.build import Build, Built, Context, TableName
-from assets.push_scores import judged_scores
+from assets.push_scores import judged_pushes
 from catalog.load import Catalogue
 from catalog.model import Dimension, Entry, Title
 from lake.ledger import Push, PushState, open_ledger
@@ -40,6 +40,10 @@ FAILING_BELOW = 0.95
 #: A push counts for the clocks from its receipt, unless it was refused or withdrawn.
 COUNTING = (PushState.APPLIED, PushState.HELD, PushState.RECEIVED)
 FRESHNESS: TableName = ("ops", "freshness")
+#: What it counts, the shares in it, and in how few rows each share lies: by that it is decided who sees a share.
+ROW_COUNTS = ("rows_standard", "rows_quarantined")
+QUALITY, SCORE_ROWS = "quality", "score_rows"
+SHARES = (QUALITY, *(dimension.value for dimension in Dimension))
 #: Every period's outcome, for ever: compliance can be proved years later, whatever the catalogue says then.
 PERIODS: TableName = ("ops", "period")
 PERIOD_SCHEMA = pl.Schema(
@@ -97,6 +101,8 @@ class ResourceState:
     rows_quarantined: int
     quality: float | None
     dimensions: dict[Dimension, float | None]
+    #: The fewest rows that ``quality``, and each dimension's score, tells of; none where it tells of nobody.
+    score_rows: dict[str, float | None]
     #: For how many periods in a row the content has been the same.
     unchanged_periods: int = 0
 
@@ -223,9 +229,9 @@ def freshness_rows(states: list[ResourceState]) -> pl.DataFrame:
         "next_due": pl.Date(),
         **dict.fromkeys(("working_days_late", "data_age_days", "unchanged_periods"), pl.Int64()),
         "calendar_known": pl.Boolean(),
-        **dict.fromkeys(("rows_standard", "rows_quarantined"), pl.Int64()),
-        "quality": pl.Float64(),
-        **{dimension.value: pl.Float64() for dimension in Dimension},
+        **dict.fromkeys(ROW_COUNTS, pl.Int64()),
+        **dict.fromkeys(SHARES, pl.Float64()),
+        SCORE_ROWS: pl.Struct(dict.fromkeys(SHARES, pl.Float64())),
     }
     return pl.DataFrame(plain, schema=schema, orient="row")
 
@@ -249,6 +255,8 @@ def state_of(
     applied = [push for push in pushes if push.state is PushState.APPLIED]
     plan, last = compile_entry(entry), pushes[-1] if pushes else None
     rows = applied[-1].rows or 0 if applied else 0
+    accepted = applied[-1].accepted if applied else None
+    scores, score_rows = newest_scores(plan, applied)
     return ResourceState(
         resource=entry.code,
         title=entry.title.zh,
@@ -264,8 +272,9 @@ def state_of(
         calendar_known=fresh.calendar_known,
         rows_standard=rows_now[0],
         rows_quarantined=rows_now[1],
-        quality=overall(plan, rows, applied[-1].accepted if applied else None),
-        dimensions=newest_scores(plan, applied),
+        quality=overall(plan, rows, accepted),
+        dimensions=scores,
+        score_rows={QUALITY: _fewest(rows, accepted), **score_rows},
         unchanged_periods=unchanged_periods(entry.frequency, received),
     )
 
@@ -288,10 +297,20 @@ def judged_anew(
     )
 
 
-def newest_scores(plan: Plan, applied: Sequence[Push]) -> dict[Dimension, float | None]:
-    """The scores of the newest of these pushes that brought rows."""
-    scored = judged_scores(plan, applied, last=1)
-    return dict(scored[-1][1]) if scored else dict.fromkeys(Dimension)
+def newest_scores(
+    plan: Plan, applied: Sequence[Push]
+) -> tuple[dict[Dimension, float | None], dict[str, float | None]]:
+    """The scores of the newest of these pushes that brought rows, and the fewest rows that each tells of."""
+    judged = judged_pushes(plan, applied, last=1)
+    if not judged:
+        return dict.fromkeys(Dimension), {}
+    fewest = {dimension.value: rows for dimension, rows in judged[-1].fewest_rows.items()}
+    return dict(judged[-1].scores), fewest
+
+
+def _fewest(rows: int, accepted: int | None) -> int | None:
+    """The fewest rows that a push's share of accepted ones tells of."""
+    return min((count for count in (accepted or 0, rows - (accepted or 0)) if count > 0), default=None)
 
 
 def _received(pushes: Sequence[Push]) -> list[Received]:

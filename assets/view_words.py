@@ -48,6 +48,7 @@ _COLUMNS = {
     "next_due": Title(zh="下次应报日", en="next due day"),
     "working_days_late": Title(zh="逾期工作日", en="working days late"),
     "data_age_days": Title(zh="数据距今天数", en="age of the data in days"),
+    "score_rows": Title(zh="各项得分所涉的最少行数", en="the fewest rows that each score tells of"),
     "unchanged_periods": Title(zh="内容连续未变期数", en="periods for which the content has been the same"),
     "calendar_known": Title(zh="放假安排是否已公布", en="whether the calendar is published"),
     "rows_standard": Title(zh="标准区行数", en="rows in standard"),

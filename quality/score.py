@@ -127,6 +127,19 @@ def push_scores(
     return {dimension: mean(values) for dimension, values in by_dimension.items()}
 
 
+def fewest_rows(
+    plan: Plan, counts: Counts, expectation: Mapping[str, float]
+) -> dict[Dimension, float | None]:
+    """Of each dimension the fewest rows that one of its scores tells of: that meet a rule, or that it lacks of what was
+    expected. None where they tell of nobody. Whoever must not learn of so few rows must not see :func:`push_scores`."""
+    told: dict[Dimension, list[float]] = {dimension: [] for dimension in Dimension}
+    for rule in scored_rules(plan):
+        if expected := expectation[rule.code]:
+            met = min(counts.met_of(rule), expected)
+            told[rule.dimension] += [rows for rows in (met, expected - met) if rows > 0]
+    return {dimension: min(rows, default=None) for dimension, rows in told.items()}
+
+
 @dataclass(frozen=True)
 class Slot:
     """A period that is over: whether it was on time, whether it came at all, and the scores of the pushes that speak for

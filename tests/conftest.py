@@ -1,4 +1,5 @@
-"""What all tests share: the count of cases that the tests made up themselves, told at the end of a run; a small disk."""
+"""What all tests share: the shipped catalogue, read once; a small disk; and the count of cases that the tests made up
+themselves, told at the end of a run."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from catalog.load import Catalogue, load
 
 # The same examples on every machine, and no clock: a change passes or fails by itself, not by the day's luck or load.
 # HYPOTHESIS_PROFILE=search looks for new ones.
@@ -36,6 +39,12 @@ def tried(request: pytest.FixtureRequest) -> Tried:
         mine[kind] = mine.get(kind, 0) + number
 
     return count
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    """The shipped catalogue. A test that needs another one makes its own of it."""
+    return load()
 
 
 SMALL_DISK = 4 * 1024**2

@@ -17,6 +17,7 @@ from quality.score import (
     Counts,
     Slot,
     department_scores,
+    fewest_rows,
     needed_columns,
     on_record,
     overall,
@@ -158,8 +159,27 @@ def test_a_dimension_is_the_mean_of_its_rules_over_what_is_on_record() -> None:
     assert found[Dimension.TIMELINESS] is None
 
 
+def test_the_fewest_rows_that_a_score_tells_of_are_those_of_one_rule_met_or_lacking() -> None:
+    """That two rules lack the same row is not told of two."""
+    required = [rule.code for rule in PLAN.rules if rule.dimension is Dimension.COMPLETENESS]
+    before = Counts(100, {})
+
+    def fewest(rows: int, **failures: int) -> float | None:
+        own = Counts(rows, failures)
+        return fewest_rows(PLAN, own, expected(PLAN, [before], own))[Dimension.COMPLETENESS]
+
+    assert len(required) > 1
+    assert fewest(100) == 100, "whole: it tells of all of them"
+    assert fewest(100, **dict.fromkeys(required, 1)) == 1
+    assert fewest(100, **{required[0]: 7}) == 7
+    assert fewest(4) == 4, "that came"
+    assert fewest(98) == 2, "that did not come"
+    assert fewest_rows(PLAN, before, expected(PLAN, [], before))[Dimension.TIMELINESS] is None
+
+
 def test_nothing_on_record_gives_no_score() -> None:
     nothing = Counts(0, {})
+    assert set(fewest_rows(PLAN, nothing, expected(PLAN, [], nothing)).values()) == {None}
     assert set(push_scores(PLAN, nothing, expected(PLAN, [], nothing)).values()) == {None}
     assert total(dict.fromkeys(Dimension)) is None
     assert overall(PLAN, 0, 0) is None

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from assets.build import Context
-from catalog.load import Catalogue, load
+from catalog.load import Catalogue
 from tests.assets.small_lake import open_lake
 
 
 @pytest.fixture(scope="session")
-def shipped() -> Catalogue:
-    return load()
+def shipped(catalogue: Catalogue) -> Catalogue:
+    return catalogue
 
 
 @pytest.fixture

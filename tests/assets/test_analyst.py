@@ -18,7 +18,7 @@ import pytest
 
 from assets import analyst, shared, view_file
 from assets.build import Build, Context
-from catalog.load import Catalogue, load
+from catalog.load import Catalogue
 from catalog.model import Title
 from lake.home import Home
 from lake.tables import Lake
@@ -26,11 +26,6 @@ from masking.columns import declared_tables
 from quality import clock
 from tests.assets.city_of_canaries import SUBJECTS
 from tests.assets.published import ask, copied, publish
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return load()
 
 
 @pytest.fixture(scope="module")

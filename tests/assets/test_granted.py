@@ -9,13 +9,8 @@ from pathlib import Path
 import pytest
 
 from assets.granted import grant_faults
-from catalog.load import Catalogue, default_root, load
+from catalog.load import Catalogue, default_root
 from masking.roles import ROLES_FILE
-
-
-@pytest.fixture(scope="module")
-def shipped() -> Catalogue:
-    return load()
 
 
 def granted(root: Path, shipped: Catalogue, old: str, new: str) -> Catalogue:

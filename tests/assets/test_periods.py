@@ -19,7 +19,7 @@ from assets.operations import (
     resource_states,
 )
 from assets.standard import apply_waiting, make_tables
-from catalog.load import Catalogue, load
+from catalog.load import Catalogue
 from catalog.model import Way
 from lake.home import Home
 from lake.landing import receive
@@ -27,11 +27,7 @@ from lake.ledger import Push, open_ledger
 from lake.promises import OutageError, open_promises
 from lake.tables import Lake
 from quality.freshness import State
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return load()
+from tests.pushes import a_push
 
 
 @pytest.fixture
@@ -64,19 +60,8 @@ def deliver(city: Context) -> Callable[..., Push]:
 
 def received(day: date) -> Push:
     """A daily push as the ledger holds it, received at noon on the day it speaks for."""
-    return Push(
-        id=f"p{day:%Y%m%d}",
-        resource="marriage",
-        department="civil_affairs",
-        way=Way.FILE,
-        filename="a.csv",
-        format="csv",
-        size=1,
-        digest="0" * 64,
-        data_date=day,
-        received_at=datetime(day.year, day.month, day.day, 4, tzinfo=UTC),
-        entry_version=1,
-    )
+    noon = datetime(day.year, day.month, day.day, 4, tzinfo=UTC)
+    return a_push(id=f"p{day:%Y%m%d}", data_date=day, received_at=noon)
 
 
 def test_the_record_of_periods_only_grows(city: Context) -> None:

@@ -17,17 +17,12 @@ from assets import standard
 from assets.quarantine import release
 from assets.replay import REBUILT, WithdrawalError, read_as_current, replay, withdraw
 from assets.standard import apply_waiting, make_tables
-from catalog.load import Catalogue, load
+from catalog.load import Catalogue
 from catalog.model import Entry, Title
 from lake.entries import Entries, EntryGoneError, digest_of
 from lake.ledger import PushState, UnknownPushError
 from lake.tables import SchemaChangeError
 from tests.assets.office import CODE, DELIVERIES, FIRST, Office, Rows, office
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return load()
 
 
 @pytest.mark.parametrize("mode", DELIVERIES)

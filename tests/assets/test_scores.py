@@ -26,7 +26,7 @@ from assets.scores import (
 )
 from assets.standard import apply_waiting, make_tables
 from catalog.base_model import load_bases
-from catalog.load import Catalogue, load
+from catalog.load import Catalogue
 from catalog.model import Dimension, Entry, Way
 from lake.landing import receive
 from lake.ledger import open_ledger
@@ -35,11 +35,6 @@ from tests.assets.office import CODE, office
 from tests.assets.small_lake import open_lake, put, resident
 
 IDS = [resident(serial) for serial in (1, 2, 3)]
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return load()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from assets import analyst, as_of, base, product_risk, releases, shared, theme
 from assets.build import Build, Built, Context
-from catalog.load import Catalogue, load
+from catalog.load import Catalogue
 from catalog.model import SharingType
 from lake import changes
 from lake.home import Home
@@ -31,11 +31,6 @@ from tests.assets.readable import forms, found, readable_bytes
 PUBLIC_FOLDERS = ("open", "shared/subsidy_by_county")
 """What people without a grant for conditional data can read."""
 ROLE_FOLDERS = ("role", "shared", "ops")
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return load()
 
 
 @pytest.fixture(scope="module")

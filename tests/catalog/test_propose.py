@@ -12,16 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.check import check
-from catalog.load import Catalogue, Place, load
+from catalog.load import Catalogue, Place
 from catalog.model import Mode
 from catalog.propose import CONFIRM, Draft, Origin, draft
 
 ORIGIN = Origin("food_licence", "食品经营许可", "spreadsheet")
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return load()
 
 
 def drafted(catalogue: Catalogue, table: dict[str, list[str | None]], origin: Origin = ORIGIN) -> Draft:

@@ -6,17 +6,12 @@ from datetime import date
 
 import pytest
 
-from catalog.load import Catalogue, load
+from catalog.load import Catalogue
 from demo import city, exports
 from demo.city import City
 from demo.exports import Delivery
 
 TODAY = date(2026, 11, 23)
-
-
-@pytest.fixture(scope="session")
-def catalogue() -> Catalogue:
-    return load()
 
 
 @pytest.fixture(scope="session")

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from catalog.model import Way
 from lake.home import Home
-from lake.ledger import Push
 from lake.purges import PurgeError, Purges, Step, is_purged, set_stone
+from tests.pushes import a_push
 
-PUSH = Push(
-    "p1", "sample", "police", Way.FILE, "a.csv", "csv", 9, "ab12", date(2026, 1, 5), datetime.now(UTC), 1
-)
+PUSH = a_push(resource="sample", department="police", size=9, digest="ab12")
 
 
 @pytest.fixture

@@ -42,8 +42,8 @@ class Declarations:
 
 
 @pytest.fixture(scope="session")
-def shipped() -> Catalogue:
-    return load()
+def shipped(catalogue: Catalogue) -> Catalogue:
+    return catalogue
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from assets.build import Context
-from catalog.load import Catalogue, load
+from catalog.load import Catalogue
 from catalog.model import Way
 from lake.home import Home
 from lake.landing import receive
@@ -21,11 +21,6 @@ from tests.quality.conftest import MAN, WOMAN
 
 CODE = "pension_payment"
 HEADER = "payment_no,resident_id,name,pay_month,amount,division_code"
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return load()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from assets.build import Context
-from catalog.load import Catalogue, load
+from catalog.load import Catalogue
 from catalog.model import Title, Way
 from lake.home import Home
 from lake.landing import receive
@@ -19,11 +19,6 @@ from lake.ledger import PushState, open_ledger
 from pipelines.definitions import assemble, open_context
 
 SNAPSHOT = Path(__file__).with_name("asset_keys.txt")
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return load()
 
 
 @pytest.fixture(scope="module")

@@ -20,12 +20,12 @@ import pytest
 
 from assets.build import Context
 from catalog.load import load
-from catalog.model import Way
 from lake.home import Home
-from lake.ledger import Push, open_ledger
+from lake.ledger import open_ledger
 from lake.promises import Step, open_promises
 from lake.tables import Lake
 from pipelines.reminders import Told, overdue_corrections, remind
+from tests.pushes import a_push
 
 WEDNESDAY = datetime(2025, 8, 13, 4, tzinfo=UTC)
 
@@ -43,21 +43,7 @@ def city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
 
 def push(home: Home, at: datetime) -> None:
     day = at.date()
-    open_ledger(home).register(
-        Push(
-            id=f"p{day:%Y%m%d}",
-            resource="marriage",
-            department="civil_affairs",
-            way=Way.FILE,
-            filename="a.csv",
-            format="csv",
-            size=1,
-            digest="0" * 64,
-            data_date=day,
-            received_at=at,
-            entry_version=1,
-        )
-    )
+    open_ledger(home).register(a_push(id=f"p{day:%Y%m%d}", data_date=day, received_at=at))
 
 
 @pytest.fixture

@@ -6,19 +6,12 @@ import json
 import subprocess
 import sys
 
-import pytest
-
-from catalog.load import Catalogue, load
+from catalog.load import Catalogue
 from catalog.model import Severity
 from quality.compile import COMPILERS
 from quality.expectations import META, great_expectations, suite
 from quality.plan import compile_entry
 from tests.quality.conftest import MAN, WOMAN, entry
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return load()
 
 
 def test_every_shipped_entry_makes_a_suite_with_one_expectation_for_each_rule(catalogue: Catalogue) -> None:

@@ -22,10 +22,10 @@ from assets.base.states import FROM, SAID, TO
 from assets.build import Context
 from catalog.base_model import load_bases
 from catalog.load import Catalogue
-from catalog.model import Way
 from lake.keys import master_key
 from lake.ledger import Push
 from tests.assets.base.test_database import BIRTHS, START, entity, number, person_base, push
+from tests.pushes import a_push
 
 DAY = timedelta(days=1)
 WORDS = ("李雷", BIRTHS[0])
@@ -212,16 +212,10 @@ def test_a_purged_push_leaves_nothing_in_what_was_so_once(city: Context) -> None
 
 
 def purged() -> Push:
-    return Push(
+    return a_push(
         id="p2",
         resource="household_register",
         department="police",
-        way=Way.FILE,
-        filename="a.csv",
-        format="csv",
-        size=1,
-        digest="0" * 64,
         data_date=date(2026, 1, 3),
         received_at=START + timedelta(hours=1),
-        entry_version=1,
     )

@@ -17,9 +17,8 @@ from assets.base.history import as_of, keyed_tables, record
 from assets.base.states import FROM, TO
 from assets.build import Context
 from catalog.load import Catalogue
-from catalog.model import Way
-from lake.ledger import Push
 from tests.assets.small_lake import open_lake, put, resident
+from tests.pushes import a_push
 
 START = datetime(2026, 3, 1, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -135,18 +134,11 @@ def test_the_bureau_asks_a_day_in_one_line_and_a_role_knows_days_and_no_instant(
 
 def test_a_purged_boundary_leaves_the_history_of_divisions(empty_lake: Context) -> None:
     """A division's row names the push of its code; its boundary came with another."""
-    purged = Push(
-        id="p1",
+    purged = a_push(
         resource="division_boundary",
-        department="natural_resources",
-        way=Way.FILE,
-        filename="a.geojson",
         format="geojson",
-        size=1,
-        digest="0" * 64,
         data_date=START.date(),
         received_at=START + timedelta(hours=1),
-        entry_version=1,
     )
     for number, shape in enumerate((None, b"shape", b"shape", None)):
         rows = {"code": ["441802"], "name": ["清城区"], "geometry": [shape], "source_push": ["p0"]}

@@ -15,17 +15,11 @@ from assets.base.inputs import standard
 from assets.base.linkage_residue import STEWARD, DecisionError, decide
 from assets.build import Context
 from assets.standard import QUARANTINE_SCHEMA
-from catalog.load import Catalogue, load
-from catalog.model import Way
-from lake.ledger import Push
+from catalog.load import Catalogue
 from tests.assets.small_lake import build_all, open_lake, put, resident
+from tests.pushes import a_push
 
 PEOPLE = 120
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return load()
 
 
 def person(number: int) -> dict[str, object]:
@@ -180,9 +174,7 @@ def test_decisions_on_rows_of_a_purged_push_go_and_those_on_what_another_says_st
     )
     build(city)
     rows = standard(city, "medical_insurance").collect()
-    purged = Push(
-        "q2", "medical_insurance", "-", Way.FILE, "-", "csv", 1, "-", date(2026, 3, 1), datetime.now(UTC), 1
-    )
+    purged = a_push(id="q2", resource="medical_insurance", data_date=date(2026, 3, 1))
     assert erase(city, purged, rows, cells) == 1
     left = city.lake.scan("base", "person_decisions").collect()
     assert left["person_id"].to_list() == [entity(city, 7)], "q1 says the same of the other"

@@ -9,16 +9,11 @@ import pytest
 
 from assets.ingest import deliveries
 from assets.ingest.deliveries import Collected, collect, data_date_of
-from catalog.load import Catalogue, load
+from catalog.load import Catalogue
 from lake.home import Home
 from lake.landing import landed_file
 from lake.ledger import open_ledger
 from quality.clock import today
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return load()
 
 
 @pytest.fixture

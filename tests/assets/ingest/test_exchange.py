@@ -17,7 +17,7 @@ from assets.ingest.databases import Database, ExchangeError, Mark, connected
 from assets.ingest.deliveries import collect
 from assets.ingest.exchange import connect, pull, put
 from assets.ingest.readers import read
-from catalog.load import Catalogue, load
+from catalog.load import Catalogue
 from catalog.model import Entry
 from lake.home import Home
 from lake.landing import landed_file
@@ -25,11 +25,6 @@ from lake.ledger import PushState, open_ledger
 from tests.assets.ingest.change_table import Follower, follow_to_the_last_word
 
 DAY = date(2024, 6, 30)
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return load()
 
 
 @pytest.fixture(scope="module")

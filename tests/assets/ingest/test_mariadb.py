@@ -22,7 +22,7 @@ from assets.ingest.databases import Database, ExchangeError, connected
 from assets.ingest.deliveries import collect
 from assets.ingest.exchange import pull
 from assets.ingest.readers import read
-from catalog.load import Catalogue, load
+from catalog.load import Catalogue
 from catalog.model import Entry
 from lake.home import Home
 from lake.landing import landed_file
@@ -106,11 +106,6 @@ def url(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def database(url: str) -> Iterator[Database]:
     with connected(url) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return load()
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,9 @@ import xlsxwriter
 from assets.ingest.decoding import UnreadableError
 from assets.ingest.proposing import AnyHeader, Proposal, code_of, propose
 from assets.ingest.readers import read
-from catalog.load import Catalogue, load
+from catalog.load import Catalogue
 
 Real = Callable[..., Path]
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return load()
 
 
 @pytest.fixture

@@ -30,11 +30,6 @@ from tests.pipelines.dashboard.town import ACCOUNTS, PASSWORD, token
 Login = Callable[[str], httpx.Client]
 
 
-@pytest.fixture(scope="session")
-def catalogue() -> Catalogue:
-    return load()
-
-
 @pytest.fixture
 def city(tmp_path: Path, catalogue: Catalogue) -> Context:
     home = Home.open(tmp_path)

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from assets.operations import PERIOD_SCHEMA, Duties, ResourceState, state_of
 from assets.recipes import all_builds
 from catalog.load import Catalogue
-from catalog.model import Way
 from lake.ledger import Push, PushState
 from pipelines.dashboard import charts
 from pipelines.dashboard.board import Picture
@@ -25,6 +24,7 @@ from pipelines.dashboard.rendering import number, share, size
 from pipelines.dashboard.timeliness import Record, Tally, by_month, due_in, months_back, record_of
 from pipelines.dashboard.words import short
 from quality.terms import Terms
+from tests.pushes import a_push
 
 OCTOBER = date(2026, 10, 1)
 
@@ -119,10 +119,16 @@ def test_months_go_back_over_the_new_year() -> None:
 
 def applied(resource: str, department: str, rows: int, accepted: int) -> Push:
     received = datetime(2026, 10, 31, 15, 59, tzinfo=UTC)  # a minute before November begins in the city
-    return Push(
-        f"p{resource}", resource, department, Way.FILE, "a", "csv", 1, "0", date(2026, 10, 31), received, 1,
-        state=PushState.APPLIED, rows=rows, accepted=accepted,
-    )  # fmt: skip
+    return a_push(
+        id=f"p{resource}",
+        resource=resource,
+        department=department,
+        data_date=date(2026, 10, 31),
+        received_at=received,
+        state=PushState.APPLIED,
+        rows=rows,
+        accepted=accepted,
+    )
 
 
 def test_equal_departments_have_equal_ranks_and_the_next_is_placed_after_both(catalogue: Catalogue) -> None:

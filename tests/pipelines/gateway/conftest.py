@@ -12,18 +12,13 @@ import httpx
 import pytest
 import uvicorn
 
-from catalog.load import Catalogue, load
+from catalog.load import Catalogue
 from catalog.model import Limits
 from lake import tokens
 from lake.home import Home
 from lake.ledger import Ledger, open_ledger
 from pipelines.gateway.app import create_app
 from pipelines.listening import GuardedProtocol
-
-
-@pytest.fixture(scope="session")
-def catalogue() -> Catalogue:
-    return load()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 import uvicorn
 
-from catalog.load import Catalogue, load
+from catalog.load import Catalogue
 from lake.home import Home
 from pipelines.delivering import new_reader
 from pipelines.listening import ExposedError
@@ -29,11 +29,6 @@ from pipelines.remote.readers import ReaderError, Readers, open_readers
 Ask = Callable[..., httpx.Response]
 ROWS = 20_000
 KEY = "0123456789abcdef" * 4
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return load()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import parse_qsl, urlsplit
 
 import polars as pl
@@ -21,6 +21,7 @@ from fastapi import Depends, Request
 from assets.build import Build, Context, TableName
 from assets.recipes import all_builds
 from assets.shared import load_lawful
+from catalog.errors import MendableError
 from catalog.load import UnknownResourceError
 from catalog.model import Entry, Title
 from lake.ledger import Push, UnknownPushError, open_ledger
@@ -53,6 +54,12 @@ class DeniedError(Exception):
         self.status = status
         self.reason = reason
         super().__init__(reason.en)
+
+    @classmethod
+    def of(cls, status: int, error: MendableError) -> Self:
+        """The same reason as an error's whose message is told in both languages, or in one."""
+        zh, _, en = str(error).partition(" · ")
+        return cls(status, Title(zh=zh, en=en or zh))
 
 
 NOT_FOUND = Title(

@@ -63,7 +63,7 @@ def give(visit: Visitor, code: str, form: Form) -> Response:
     try:
         number = promises.excuse(code, entry.code, first, last, reason=reason, by=visit.account.name)
     except ExcuseError as error:
-        raise DeniedError(422, _in_both(error)) from None
+        raise DeniedError.of(422, error) from None
     visit.site.accounts.record(visit.account.name, Act.EXCUSE, f"{entry.code} #{number}")
     visit.site.board.picture(now=True)
     return RedirectResponse(f"/departments/{code}/excuses", 303)
@@ -88,7 +88,7 @@ def rule(visit: Visitor, number: int, form: Form) -> Response:
             by=visit.account.name,
         )
     except ExcuseError as error:
-        raise DeniedError(409, _in_both(error)) from None
+        raise DeniedError.of(409, error) from None
     visit.site.accounts.record(visit.account.name, Act.RULE_EXCUSE, f"{about.resource} #{number}")
     record_periods(context, resources=[about.resource])
     visit.site.board.picture(now=True)
@@ -105,8 +105,3 @@ def _owing(visit: Visit, code: str, lapses: pl.DataFrame) -> dict[str, tuple[dat
             first, last = owing.get(state.resource, (state.next_due, state.next_due))
             owing[state.resource] = (min(first, state.next_due), max(last, state.next_due))
     return dict(sorted(owing.items()))
-
-
-def _in_both(error: ExcuseError) -> Title:
-    zh, _, en = str(error).partition(" · ")
-    return Title(zh=zh, en=en)

@@ -32,7 +32,7 @@ def contest(visit: Visitor, code: str, form: Form) -> Response:
             entry.code, entry.version, visit.department, reason=form.get("reason", ""), by=by
         )
     except ObjectionError as error:
-        raise DeniedError(422, _in_both(error)) from None
+        raise DeniedError.of(422, error) from None
     visit.site.accounts.record(by, Act.CONTEST, f"{entry.code} #{number}")
     return RedirectResponse(f"/resources/{entry.code}#objection-{number}", 303)
 
@@ -53,7 +53,7 @@ def answer(visit: Visitor, number: int, form: Form) -> Response:
             number, upheld=form["upheld"] == "yes", reason=form.get("reason", ""), by=visit.account.name
         )
     except ObjectionError as error:
-        raise DeniedError(409, _in_both(error)) from None
+        raise DeniedError.of(409, error) from None
     visit.site.accounts.record(visit.account.name, Act.ANSWER_OBJECTION, f"{about.resource} #{number}")
     return RedirectResponse(f"/resources/{about.resource}#objection-{number}", 303)
 
@@ -77,8 +77,3 @@ def _answers(visit: Visit, objection: Objection) -> bool:
     """Whether the entry contested is of a department that this visit oversees."""
     entry = visit.site.context.catalogue.entries.get(objection.resource)
     return visit.sees_city or (entry is not None and entry.department in visit.departments)
-
-
-def _in_both(error: ObjectionError) -> Title:
-    zh, _, en = str(error).partition(" · ")
-    return Title(zh=zh, en=en)

@@ -144,8 +144,7 @@ def _decided(visit: Visit, push_id: str, form: Form, decide: Callable[..., None]
     try:
         decide(push.id, reason=reason, by=visit.account.name)
     except (LedgerError, PurgeError) as error:
-        zh, _, en = str(error).partition(" · ")
-        raise DeniedError(409, Title(zh=zh, en=en)) from None
+        raise DeniedError.of(409, error) from None
     visit.site.accounts.record(visit.account.name, act, push.id)
     visit.site.board.picture(now=True)
     return RedirectResponse(f"/receipts/{push.id}", 303)

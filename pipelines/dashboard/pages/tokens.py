@@ -10,7 +10,6 @@ from datetime import timedelta
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from catalog.model import Title
 from lake import tokens
 from lake.ledger import open_ledger
 from pipelines.dashboard.accounts import Act
@@ -33,7 +32,6 @@ def rotate(visit: Visitor, token_id: str, form: Form) -> Response:
     try:
         fresh = tokens.rotate(ledger, token_id, VALID)
     except tokens.UnknownTokenError as error:
-        zh, _, en = str(error).partition(" · ")
-        raise DeniedError(409, Title(zh=zh, en=en)) from None
+        raise DeniedError.of(409, error) from None
     visit.site.accounts.record(visit.account.name, Act.ROTATE_TOKEN, token_id)
     return page(visit, "token.html", fresh=fresh, grace=tokens.ROTATION_GRACE.days, valid=VALID.days)

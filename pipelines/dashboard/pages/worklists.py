@@ -116,8 +116,7 @@ def _ruled(
     try:
         ruling(visit.site.context, push.id, row, reason=form.get("reason", ""), by=visit.account.name)
     except (RulingError, TableBusyError) as error:
-        zh, _, en = str(error).partition(" · ")
-        raise DeniedError(409, Title(zh=zh, en=en or zh)) from None
+        raise DeniedError.of(409, error) from None
     visit.site.accounts.record(visit.account.name, act, f"{push.id}:{row}")
     return RedirectResponse(f"/departments/{push.department}/worklist", 303)
 

@@ -1,4 +1,4 @@
-"""What the page makes of numbers: shares, axes, ranks, months, shades, lineage."""
+"""What the page makes of numbers and words: shares, axes, ranks, months, shades, lineage, reasons."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from assets.operations import PERIOD_SCHEMA, Duties, ResourceState, state_of
 from assets.recipes import all_builds
+from catalog.errors import MendableError
 from catalog.load import Catalogue
+from catalog.model import Title
 from lake.ledger import Push, PushState
 from pipelines.dashboard import charts
 from pipelines.dashboard.board import Picture
@@ -22,6 +24,7 @@ from pipelines.dashboard.pages.bulletin import ranked
 from pipelines.dashboard.pages.city_map import shades
 from pipelines.dashboard.rendering import number, share, size
 from pipelines.dashboard.timeliness import Record, Tally, by_month, due_in, months_back, record_of
+from pipelines.dashboard.visits import DeniedError
 from pipelines.dashboard.words import short
 from quality.terms import Terms
 from tests.pushes import a_push
@@ -199,3 +202,15 @@ def test_a_department_without_anything_due_or_sent_is_not_ranked(catalogue: Cata
     now = datetime(2026, 11, 5, tzinfo=UTC)
     states = {"marriage": state_of(catalogue.entry("marriage"), [push], (0, 0), now, DUTIES)}
     assert ranked(picture(now, states, {"marriage": [push]}, {}), OCTOBER, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "zh", "en"),
+    [
+        ("已有结论 · it is settled", "已有结论", "it is settled"),
+        ("a table is busy", "a table is busy", "a table is busy"),
+    ],
+)
+def test_an_errors_reason_is_told_in_both_languages(message: str, zh: str, en: str) -> None:
+    denied = DeniedError.of(409, MendableError(message))
+    assert (denied.status, denied.reason) == (409, Title(zh=zh, en=en))

@@ -72,11 +72,10 @@ class Chosen:
 
 def few(context: Context, base: Base, chosen: Chosen) -> Chosen:
     """The rows of a few entities, in memory: they are asked for several times."""
-    rows = {
-        name: chosen.rows(context, base, name).select(needed_columns(base, name)).collect()
-        for name in base.sources
-    }
-    return replace(chosen, held={name: said.lazy() for name, said in rows.items()})
+    asked = [chosen.rows(context, base, name).select(needed_columns(base, name)) for name in base.sources]
+    # side by side: of each source few columns are read, one after another
+    held = zip(base.sources, pl.collect_all(asked), strict=True)
+    return replace(chosen, held={name: said.lazy() for name, said in held})
 
 
 def latest_last(base: Base, name: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from functools import reduce
 
 import polars as pl
 
+from assets.base.other_cities import elsewhere
 from assets.base.spellings import simplified
 from catalog.elements.values import ETHNIC_GROUPS
 
@@ -389,9 +390,11 @@ def _divisions(frame: pl.DataFrame, places: Gazetteer) -> pl.DataFrame:
     )
     frame = _take(frame, places, pl.when(at_home).then(pl.lit("")), "_county", DIGITS["county"])
     rest = pl.col("rest")
-    elsewhere = rest.str.contains(_ELSEWHERE) & ~rest.str.contains(_NO_CITY) & pl.col("_city").is_null()
+    another = rest.str.contains(_ELSEWHERE) & ~rest.str.contains(_NO_CITY)
+    bare = elsewhere(places.cities, places.forms.filter(scope="")["form"].to_list())
+    abroad = (another | rest.str.contains(bare)) & pl.col("_city").is_null()
     frame = frame.with_columns(
-        (~at_home | (elsewhere & pl.col("_county").is_null())).fill_null(False).alias("outside")
+        (~at_home | (abroad & pl.col("_county").is_null())).fill_null(False).alias("outside")
     )
     frame = _take_town(frame, places)
     # a village behind its town; the town itself may have been left out

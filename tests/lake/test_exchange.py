@@ -48,3 +48,31 @@ def test_where_nothing_changes_there_is_no_new_version() -> None:
         version = lake.table(*NAME).version()
         assert not lake.exchange(*NAME, frame([(2, "b")]), whose=pl.Series([2]), key="k").changed
         assert lake.table(*NAME).version() == version
+
+
+def exchanged(lake: Lake, coming: pl.DataFrame, whose: list[int]) -> list[tuple[int | str, ...]]:
+    """The table's rows after the exchange, in the order of its files."""
+    lake.exchange(*NAME, coming, whose=pl.Series(whose), key="k")
+    return lake.scan(*NAME).collect().rows()
+
+
+def test_a_row_comes_into_the_place_of_its_own_and_else_goes_to_the_end(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.append(*NAME, frame([(1, "a"), (2, "b"), (2, "c"), (3, "d")]))
+    assert exchanged(lake, frame([(2, "c"), (2, "e")]), [2]) == [(1, "a"), (2, "e"), (2, "c"), (3, "d")]
+    assert exchanged(lake, frame([(1, "g"), (3, "f")]), [3, 1]) == [(1, "g"), (2, "e"), (2, "c"), (3, "f")]
+    assert exchanged(lake, frame([(1, "h"), (0, "i")]), [1, 0]) == [
+        (2, "e"),
+        (2, "c"),
+        (3, "f"),
+        (1, "h"),
+        (0, "i"),
+    ]
+    assert exchanged(lake, frame([(2, "e")]), [2]) == [(3, "f"), (1, "h"), (0, "i"), (2, "e")]
+
+
+def test_rows_that_are_there_twice_stay_as_many(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.append(*NAME, frame([(1, "a"), (1, "a"), (1, "b"), (1, "c")]))
+    coming = [(1, "a"), (1, "b"), (1, "b"), (1, "d")]
+    assert sorted(exchanged(lake, frame(coming), [1])) == coming

@@ -12,14 +12,14 @@ from catalog.load import Catalogue
 
 
 def builds(catalogue: Catalogue) -> list[Build]:
-    """Every recipe of the layer."""
+    """Every recipe of the layer, each behind those that make what it reads."""
     return [
         *database.builds(catalogue),
         *geospatial.builds(),
         *address.builds(catalogue),
         *spatial_findings.builds(catalogue),
-        *licence.builds(catalogue),
         *life.builds(catalogue),
         *relation.builds(catalogue),
+        *licence.builds(catalogue),
         *history.builds(catalogue),
     ]

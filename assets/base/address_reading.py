@@ -15,6 +15,7 @@ from functools import reduce
 
 import polars as pl
 
+from assets.base.other_cities import elsewhere
 from assets.base.spellings import simplified
 from catalog.elements.values import ETHNIC_GROUPS
 
@@ -92,6 +93,10 @@ _LOCALITY = (
     r"管理区|高新区|新城区|新城|新区|城区|园区|圩镇|墟镇|集镇|镇区|圩|社区|村民小组|村小组|经济合作社|合作社|[一二三四五六七八九十0-9]+[组队]|大队|"
     r"街道办事处|街道办|街道|村委会|居委会|村委|居委|新村|村|寨|围|塱|林场|农场|茶场|城[东西南北]))+)"
 )
+#: A quarter with a word for it, and a road behind it: 阳光小区|康乐路.
+_QUARTER_BEFORE_ROAD = r"^([^路街巷道]{1,7}(?:小区|片区)|[^路街巷道]{1,6}街区).{2,}"
+#: What is left of 人民中路 or 阳光小区中路 behind what is before it is no road.
+NO_ROAD = r"^[东西南北中前后上下左右新老横一二三四五六七八九十]{0,2}(?:大道|大街|[路街巷道])"
 #: What stands here makes a road, a gate or a school of what was taken for a locality: 城北|门路, 环城东|路, 原三村|小学.
 _STILL_ROAD = r"^(?:门|[前中一二三四五六七八九十]?(?:路|街|大道)|小学|中学|学校|幼儿园|卫生院|卫生站)"
 _ROAD = (
@@ -219,7 +224,7 @@ def read(written: pl.Series, places: Gazetteer) -> pl.DataFrame:
     place however it was written. Parts that are not there are null."""
     frame = _without_notes(pl.DataFrame({"written": written}))
     frame = _divisions(_undoubled(frame, places), places)
-    frame = reduce(_next_part, _STEPS, frame).rename({"rest": "detail"})
+    frame = _without_quarter(reduce(_next_part, _STEPS, frame)).rename({"rest": "detail"})
     frame = frame.with_columns(
         (pl.col("_zone") + pl.col("locality")).alias("locality"),
         _nth(pl.col("number")).alias("number"),
@@ -389,9 +394,11 @@ def _divisions(frame: pl.DataFrame, places: Gazetteer) -> pl.DataFrame:
     )
     frame = _take(frame, places, pl.when(at_home).then(pl.lit("")), "_county", DIGITS["county"])
     rest = pl.col("rest")
-    elsewhere = rest.str.contains(_ELSEWHERE) & ~rest.str.contains(_NO_CITY) & pl.col("_city").is_null()
+    another = rest.str.contains(_ELSEWHERE) & ~rest.str.contains(_NO_CITY)
+    bare = elsewhere(places.cities, places.forms.filter(scope="")["form"].to_list())
+    abroad = (another | rest.str.contains(bare)) & pl.col("_city").is_null()
     frame = frame.with_columns(
-        (~at_home | (elsewhere & pl.col("_county").is_null())).fill_null(False).alias("outside")
+        (~at_home | (abroad & pl.col("_county").is_null())).fill_null(False).alias("outside")
     )
     frame = _take_town(frame, places)
     # a village behind its town; the town itself may have been left out
@@ -497,3 +504,15 @@ def _next_part(frame: pl.DataFrame, step: tuple[str, str, str | None]) -> pl.Dat
         stray = part.str.contains(r"[路街巷道][东西南北中]$") & ~behind.str.contains(_STILL_DIRECTION)
         frame = frame.with_columns(pl.when(stray).then(part.str.head(-1)).otherwise(part).alias(name))
     return frame.with_columns(behind)
+
+
+def _without_quarter(frame: pl.DataFrame) -> pl.DataFrame:
+    """``road`` without the quarter before it, which is (the end of) the locality."""
+    road = pl.col("road")
+    before = road.str.extract(_QUARTER_BEFORE_ROAD)
+    certain = ~road.str.slice(before.str.len_chars()).str.contains(NO_ROAD)
+    quarter = pl.when(certain).then(before).fill_null("")
+    return frame.with_columns(
+        (pl.col("locality") + quarter).alias("locality"),
+        road.str.slice(quarter.str.len_chars()).alias("road"),
+    )

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from assets.base.address_reading import AGREEING, DIGITS, Gazetteer, names_of, read
+from assets.base.quarters import with_quarters_apart
 
 #: From the most exact to the least.
 PRECISIONS = ("door", "place", "road", "village", "town", "county", "city")
@@ -126,7 +127,7 @@ def with_inferred_divisions(parts: pl.DataFrame, roads: pl.DataFrame, gazetteer:
     quarter tells; ``division_basis`` says which.
 
     ``parts`` is what :func:`read` gives; a road or quarter tells only where all statements of it name one division."""
-    frame = parts.with_columns(
+    frame = with_quarters_apart(parts, roads).with_columns(
         _QUARTER.alias("quarter"),
         pl.when(pl.col("division_code").is_not_null()).then(pl.lit("stated")).alias("division_basis"),
     )

@@ -12,13 +12,16 @@ import polars as pl
 from assets.base.identity import known_ids, ledger_name
 from assets.base.inputs import standard
 from assets.base.licence_life import events, findings, with_spans
-from assets.build import Build, Built, Context
+from assets.build import Build, Built, Context, TableName
 from catalog.base_model import Base, load_bases
 from catalog.elements.identifiers import credit_checks_out, is_person
 from catalog.load import Catalogue
 from catalog.model import Title
 from lake.locks import writing
 from quality.clock import today
+
+#: Who took over from whom: a relation of the catalogue.
+SUCCESSOR: TableName = ("base", "successor")
 
 
 def builds(catalogue: Catalogue) -> list[Build]:
@@ -37,6 +40,7 @@ def builds(catalogue: Catalogue) -> list[Build]:
                 *ids,
                 ("base", "person"),
                 ("base", "legal_entity"),
+                SUCCESSOR,
             ),
             title=title,
             description="每个证照版本一行，标明版本链、现行版本和持证主体；核发、换发、暂停、撤销等事件；不应有的情形。\n\n"
@@ -56,7 +60,10 @@ def build(context: Context, person: Base, legal_entity: Base) -> Built:
         "licence": (with_spans(rows, today()), ["licence_id"]),
         "licence_type": (types, ["type_code"]),
         "licence_event": (events(rows, today()), ["licence_id", "happened_on", "event"]),
-        "licence_finding": (findings(rows, *known, types, issuers, today()), ["licence_id", "finding"]),
+        "licence_finding": (
+            findings(rows, *known, types, issuers, _successors(context), today()),
+            ["licence_id", "finding"],
+        ),
     }
     commits = {}
     for name, (rows, key) in tables.items():
@@ -85,6 +92,14 @@ def _known(context: Context, base: Base, *fields: str) -> pl.LazyFrame:
         return context.lake.scan("base", base.code).select(wanted)
     dates = ("death_date", "cancelled_on")
     return pl.LazyFrame(schema={name: pl.Date() if name in dates else pl.String() for name in wanted})
+
+
+def _successors(context: Context) -> pl.LazyFrame:
+    """Which organisation took over from which; none where that has not been built."""
+    wanted = ("predecessor_id", "successor_id")
+    if context.lake.exists(*SUCCESSOR):
+        return context.lake.scan(*SUCCESSOR).select(wanted)
+    return pl.LazyFrame(schema=dict.fromkeys(wanted, pl.String()))
 
 
 def licences(context: Context, person: Base, legal_entity: Base) -> pl.LazyFrame:

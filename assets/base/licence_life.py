@@ -21,6 +21,10 @@ HALTED = ("暂停", "撤销", "吊销", "注销")
 OLD = "失效"
 #: The order of chains. Versions with one number are told apart by their identifiers, so that it is always the same.
 IN_ORDER = ("chain_id", "version", "licence_id")
+#: A chain's place and a day (of 32 bits, from the least one) in one integer.
+_CHAIN, _DAY_ZERO = 1 << 32, 1 << 31
+#: How the credit code of an individual's business (个体工商户) begins.
+_INDIVIDUALS = "92"
 
 
 class State(StrEnum):
@@ -70,6 +74,10 @@ FINDINGS = {
     "version_differs": Title(
         zh="所报版本与证照标识中的版本号不一致", en="another version than the identifier has"
     ),
+    "holder_changed": Title(
+        zh="持证主体与本证照上一版本的不是同一主体，也不是其承继者",
+        en="another holder than the version before has, and no successor of that one",
+    ),
     "unknown_issuer": Title(
         zh="颁发机构不在机构登记、证照类型目录和数源部门中",
         en="no register, licence type or department is the issuer",
@@ -108,8 +116,20 @@ def _later_begins() -> pl.Expr:
     """The day on which the first of the later versions begins; one that was halted before it began never took over."""
     never_began = pl.col("state").is_in(HALTED) & (pl.col("state_since") < pl.col("in_force_from"))
     begins = pl.when(~never_began.fill_null(value=False)).then("in_force_from")
-    # of the versions behind each: from the last one backwards, nulls bridged
-    return begins.cum_min(reverse=True).backward_fill().shift(-1).over("chain_id")
+    # of the versions behind each, from the last one backwards, nulls bridged. With the chain's place in the upper bits, a
+    # day of a later chain is never smaller: the reckoning begins anew at each chain without any group being made
+    chain = pl.col("chain_id").rle_id().cast(pl.Int64)
+    day = begins.to_physical().cast(pl.Int64) + _DAY_ZERO
+    behind = (chain * _CHAIN + day).cum_min(reverse=True).backward_fill().shift(-1)
+    later = (behind % _CHAIN - _DAY_ZERO).cast(pl.Int32).cast(pl.Date)
+    return pl.when(behind // _CHAIN == chain).then(later)
+
+
+def _beside(column: str, places: int) -> pl.Expr:
+    """What the version so many places before (behind, where negative) has, in rows that are whole chains, in order; null
+    beyond the chain's end."""
+    same = pl.col("chain_id") == pl.col("chain_id").shift(places)
+    return pl.when(same).then(pl.col(column).shift(places))
 
 
 def _untold(later: pl.Expr, today: date) -> pl.Expr:
@@ -213,20 +233,21 @@ def findings(
     entities: pl.LazyFrame,
     types: pl.LazyFrame,
     issuers: pl.LazyFrame,
+    successors: pl.LazyFrame,
     today: date,
 ) -> pl.LazyFrame:
     """What cannot be so, one row for each licence and kind of fault; of an issuer or type that nobody knows one row, with the
     first licence of it. ``licences`` says how many it concerns.
 
     ``persons`` have ``person_id`` and ``death_date``; ``entities`` ``legal_entity_id``, ``status`` and ``cancelled_on``;
-    ``types`` ``type_code``; ``issuers`` the ``issuer_code`` of all who are known."""
+    ``types`` ``type_code``; ``issuers`` the ``issuer_code`` of all who are known; ``successors``
+    ``predecessor_id`` and ``successor_id`` of legal entities."""
     begins, version = pl.col("in_force_from"), pl.col("version")
     spans = with_spans(licences, today).with_columns(
         state_on(today).alias("state_on"),
-        # in the order of the chain, as the spans are
-        begins.shift(-1).over("chain_id").alias("_next_begins"),
-        begins.shift(1).over("chain_id").alias("_begun_before"),
-        version.shift(1).over("chain_id").alias("_before"),
+        _beside("in_force_from", -1).alias("_next_begins"),
+        _beside("in_force_from", 1).alias("_begun_before"),
+        _beside("version", 1).alias("_before"),
     )
     # reckoned once: each kind of finding reads them
     spans = spans.collect(engine="streaming").lazy()
@@ -249,6 +270,7 @@ def findings(
         "versions_disordered": spans.filter(begins < begun_before),
         "version_missing": spans.filter(missing),
         "version_differs": spans.filter(of_identifier != version),
+        "holder_changed": _changed_holders(spans, successors),
         "unknown_issuer": _first_of(
             spans.join(issuers.drop_nulls(), on="issuer_code", how="anti"), "issuer_code"
         ),
@@ -271,6 +293,38 @@ def findings(
         )
         for code, rows in found.items()
     )
+
+
+def _changed_holders(spans: pl.LazyFrame, successors: pl.LazyFrame) -> pl.LazyFrame:
+    """The versions whose holder is another entity than that of the last version before whose holder is known.
+
+    Ids are compared, not names or codes: of a renamed company, and of entities that were found to be one, it is the same.
+    Who took over from the holder before may hold its licences. An individual and an individual's business (个体工商户) are
+    not told apart: the law has one answer for the other, and a register writes now one and now the other."""
+    person, holder = pl.col("person_id").is_not_null(), pl.coalesce("person_id", "legal_entity_id")
+    individual = person | pl.col("holder_code").str.starts_with(_INDIVIDUALS)
+    known = spans.with_columns(_holder=holder, _person=person, _individual=individual)
+    beside = known.filter(pl.col("_holder").is_not_null()).with_columns(
+        _held_before=_beside("_holder", 1),
+        _told_apart=~(pl.col("_individual") & _beside("_individual", 1))
+        | (pl.col("_person") == _beside("_person", 1)),
+    )
+    changed = beside.filter(pl.col("_held_before") != pl.col("_holder"), "_told_apart")
+    took_over = _all_successors(successors).select(_held_before="predecessor_id", _holder="successor_id")
+    return changed.join(took_over.lazy(), on=["_held_before", "_holder"], how="anti")
+
+
+def _all_successors(successors: pl.LazyFrame) -> pl.DataFrame:
+    """Each organisation with its successors, and theirs."""
+    pairs = successors.select("predecessor_id", "successor_id").unique().collect()
+    found, known = pairs, 0
+    while len(found) > known:
+        known = len(found)
+        further = found.join(pairs, left_on="successor_id", right_on="predecessor_id").select(
+            "predecessor_id", successor_id="successor_id_right"
+        )
+        found = pl.concat([found, further]).unique()
+    return found
 
 
 def _first_of(rows: pl.LazyFrame, by: str) -> pl.LazyFrame:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -16,6 +19,8 @@ from assets.base.address_reading import (
     plain_text,
     read,
 )
+from assets.base.other_cities import cities, elsewhere
+from tests.assets.ingest.conftest import real_file  # noqa: F401 (a fixture of the tests of readers)
 
 ROWS = [
     ("441800", "清远市", "city"),
@@ -109,6 +114,67 @@ def test_another_city_is_said_to_be_outside(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "深圳福田区深南大道1号",
+        "广东广州增城市荔城街道",
+        "岳阳岳阳县",
+        "衡阳衡南县",
+        "广东省深圳福田区深南大道1号",
+    ],
+)
+def test_so_is_one_whose_county_is_named_behind_its_bare_name(text: str) -> None:
+    assert parts(text)["outside"]
+    assert "division_code" not in parts(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "深圳路福田花园3栋",
+        "深圳大道12号",
+        "岳阳楼区5号",
+        "清远清城区凤城街道",
+        "清远市深圳福田区商会大厦",
+        "三明工业区12号",
+        "中山小区3栋",
+        "广州后花园东区",
+    ],
+)
+def test_a_road_or_house_that_bears_another_citys_name_is_none(text: str) -> None:
+    assert not parts(text)["outside"]
+
+
+def test_a_city_whose_name_a_division_of_ones_own_has_says_nothing() -> None:
+    ours = gazetteer(
+        pl.DataFrame([*ROWS, ("441881199", "深圳镇", "town")], schema=["code", "name", "level"], orient="row")
+    )
+    assert read(pl.Series(["深圳福田区12号"]), ours)["division_code"].to_list() == ["441881199"]
+    assert "深圳(" not in elsewhere(["4418"], ["深圳"])
+    assert "清远(" not in elsewhere(["4418"], [])
+
+
+@pytest.mark.real
+def test_nearly_every_county_of_china_is_outside_and_no_division_of_qingyuan(
+    real_file: Callable[..., Path],  # noqa: F811 (pytest's way of asking for it)
+) -> None:
+    """By another source than the table that is shipped; what is not found are zones, which have no place in GB/T 2260."""
+    ours = pl.read_csv(real_file("divisions_qingyuan.csv"), infer_schema=False)
+    names = {line[0]: line[1] for line in cities()}
+    counties = pl.read_csv(real_file("county_codes_china.csv"), infer_schema=False)
+    written = counties.select(
+        pl.col("name").str.contains("园区|[济术]开发区|新区$|示范区|管理区|工业|产业").alias("zone"),
+        text=pl.col("city_code").replace_strict(names, default=None) + pl.col("name"),
+        own=pl.col("city_code") == "4418",
+    ).drop_nulls()
+    places = knowing_its_city(gazetteer(ours), pl.Series(["清远市清城区"] * 2))
+    outside = read(written["text"], places)["outside"]
+    assert outside.filter(~written["zone"] & ~written["own"]).mean() > 0.99
+    assert not outside.filter(written["own"]).any()
+    assert not read(ours["name"], places)["outside"].any()
+
+
+@pytest.mark.parametrize(
     ("text", "road", "rest"),
     [
         ("清城区先锋西路西湖小区A3号", "先锋西路", {"building": "西湖小区", "room": "A3号"}),
@@ -132,6 +198,14 @@ def test_another_city_is_said_to_be_outside(text: str) -> None:
         ("清城区人民路3号2梯1003", "人民路", {"number": "3号", "room": "2梯1003"}),
         ("清城区石角镇石角圩康寿街75号", "康寿街", {"locality": "石角圩", "number": "75号"}),
         ("清城区东社区阳山大道389号", "阳山大道", {"locality": "东社区", "number": "389号"}),
+        ("清城区阳光小区康乐路5号", "康乐路", {"locality": "阳光小区", "number": "5号"}),
+        (
+            "清城区新城5号小区东城片区兴安街3号",
+            "兴安街",
+            {"locality": "新城5号小区东城片区", "number": "3号"},
+        ),
+        ("清城区老街区南门大街3号", "南门大街", {"locality": "老街区", "number": "3号"}),
+        ("清城区阳光小区中路5号", "阳光小区中路", {"locality": None, "number": "5号"}),
         ("清城区人民路文明街5号、7号商铺", "人民路文明街", {"number": "5号、7号", "room": "商铺"}),
     ],
 )

@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets import base
-from assets.base.licence_life import events, licences_on, with_spans
+from assets.base.identity import judge_pair
+from assets.base.licence_life import events, findings, licences_on, with_spans
 from assets.base.licence_verification import NothingToVerifyError, file_digest, verify
 from assets.build import Context
+from catalog.base_model import load_bases
 from demo.licences import mod_37_36
 from tests.assets.small_lake import build_all, put, resident
 
@@ -61,7 +63,7 @@ def built(city: Context, *rows: dict[str, Any]) -> Context:
     )
     put(city, "licence_type", {"type_code": TYPE, "managing_authority_code": "11100000000013338W"}, push="t")
     put(city, "electronic_licence", *rows, push="l")
-    build_all(city, base.builds(city.catalogue), "person", "legal_entity", "licence")
+    build_all(city, base.builds(city.catalogue), "person", "legal_entity", "successor", "licence")
     return city
 
 
@@ -143,6 +145,7 @@ def test_a_suspended_licence_of_a_dead_holder_is_no_fault(empty_lake: Context) -
 
 TODAY = date(2024, 1, 1)
 DAYS = st.dates(TODAY - timedelta(30), TODAY + timedelta(10))
+DAY_COLUMNS = ("valid_from", "valid_to", "state_since")
 CHAIN = st.lists(
     st.fixed_dictionaries(
         {
@@ -165,7 +168,7 @@ def chain(versions: list[dict[str, Any]]) -> pl.LazyFrame:
         | {"chain_id": "c", "person_id": None, "legal_entity_id": None}
         for number, version in enumerate(versions, start=1)
     ]
-    days = dict.fromkeys(("valid_from", "valid_to", "state_since"), pl.Date)
+    days = dict.fromkeys(DAY_COLUMNS, pl.Date)
     frame = pl.DataFrame(rows, infer_schema_length=None, schema_overrides=days)
     return frame.lazy().with_columns(source=pl.lit("s"), source_push=pl.lit("p"), source_row=pl.lit(1))
 
@@ -192,21 +195,25 @@ def by_events(happened: pl.DataFrame, day: date) -> list[int]:
     ]
 
 
-@given(CHAIN)
-def test_on_every_day_the_spans_say_what_the_events_tell(versions: list[dict[str, Any]]) -> None:
+@given(CHAIN, st.sets(st.integers(-35, 0), min_size=1, max_size=4))
+def test_on_every_day_the_spans_say_what_the_events_tell(
+    versions: list[dict[str, Any]], asked: set[int]
+) -> None:
+    """And so does the version that speaks, on the days on which it is asked for."""
     rows = chain(versions)
     spans = with_spans(rows, TODAY).collect()
     happened = events(rows, TODAY).collect()
     assert happened.filter(pl.col("event") == "核发").height == 1
+    lasted = spans.select("version", "in_force_from", "in_force_to").rows()
     for offset in range(-35, 1):
         day = TODAY + timedelta(offset)
-        ends = pl.col("in_force_to").is_null() | (pl.col("in_force_to") >= day)
-        inside = spans.filter((pl.col("in_force_from") <= day) & ends)["version"].to_list()
+        inside = [version for version, begins, ends in lasted if begins <= day <= (ends or date.max)]
         assert inside == by_events(happened, day), day
         assert len(inside) <= 1
-        speaks = licences_on(spans.lazy(), day).collect()
-        assert speaks.filter(state_on="有效")["version"].to_list() == inside, day
-        assert speaks.height <= 1
+        if offset in asked:
+            speaks = licences_on(spans.lazy(), day).collect()
+            assert speaks.filter(state_on="有效")["version"].to_list() == inside, day
+            assert speaks.height <= 1
 
 
 @pytest.mark.parametrize(
@@ -273,6 +280,92 @@ def test_what_begins_tomorrow_or_follows_a_halt_is_in_order_and_a_wrong_version_
         ("version_differs", identifier("4", 1)),
         ("version_missing", identifier("4", 1)),
     }
+
+
+A_PERSON, ANOTHER = ("P1", resident(1)), ("P2", resident(2))
+COMPANY, RENAMED = ("L1", "91A"), ("L1", "91B")
+HEIR, LAST, STRANGER = ("L2", "91C"), ("L3", "91D"), ("L4", "91E")
+TRADER, COMPETITOR = ("L5", "92A"), ("L6", "92B")
+NOBODY = (None, "无证件")
+
+
+@pytest.mark.parametrize(
+    ("holders", "changed"),
+    [
+        ([A_PERSON, A_PERSON], []),
+        ([A_PERSON, ANOTHER], [2]),
+        ([COMPANY, STRANGER, COMPANY], [2, 3]),
+        ([A_PERSON, COMPANY], [2]),
+        # one entity under another code, as after a merge of its ids
+        ([COMPANY, RENAMED], []),
+        # who is not known proves nothing, and hides nothing
+        ([COMPANY, NOBODY, COMPANY], []),
+        ([COMPANY, NOBODY, STRANGER], [3]),
+        ([NOBODY, STRANGER], []),
+        # who took over, also at second hand; nobody takes over from his successor
+        ([COMPANY, HEIR, LAST], []),
+        ([COMPANY, LAST], []),
+        ([HEIR, COMPANY], [2]),
+        # an individual and the business that may be his
+        ([A_PERSON, TRADER, A_PERSON], []),
+        ([TRADER, COMPETITOR], [2]),
+        ([TRADER, COMPANY], [2]),
+        ([A_PERSON, TRADER, ANOTHER], []),
+    ],
+)
+def test_a_holder_who_is_neither_the_one_before_nor_its_heir_is_found(
+    holders: list[tuple[str | None, str]], changed: list[int]
+) -> None:
+    one = chain([{"issued_on": date(2020, 1, 1)} | dict.fromkeys(DAY_COLUMNS)] * len(holders))
+    codes = {"holder_code": [code for _, code in holders]}
+    for column, prefix in (("person_id", "P"), ("legal_entity_id", "L")):
+        codes[column] = [known if known and known.startswith(prefix) else None for known, _ in holders]
+    # a chain on either side, of other holders, is another licence
+    own = one.collect().with_columns(pl.Series(name, ids, pl.String) for name, ids in codes.items())
+    others = [own.head(1).with_columns(chain_id=pl.lit(name), person_id=pl.lit("P9")) for name in "bd"]
+    rows = pl.concat([own, *others]).lazy()
+    successors = pl.LazyFrame({"predecessor_id": ["L1", "L2"], "successor_id": ["L2", "L3"]})
+    nobody = dict.fromkeys(("status", "person_id", "legal_entity_id", "type_code", "issuer_code"), pl.String)
+    known = pl.LazyFrame(schema=nobody | {"death_date": pl.Date, "cancelled_on": pl.Date})
+    told = findings(
+        rows, known, known, known.select("type_code"), known.select("issuer_code"), successors, TODAY
+    )
+    versions = told.filter(finding="holder_changed").join(rows, on=["licence_id", "chain_id"]).collect()
+    assert versions["version"].sort().to_list() == changed
+    assert set(versions["chain_id"]) <= {"c"}
+
+
+def test_whose_a_licence_is_is_asked_of_the_base_databases(empty_lake: Context) -> None:
+    """Of a company that was absorbed the one that absorbed it may hold the licence, and no other one; of two numbers that a
+    steward joined, either is the same person's."""
+    start, later = date(2020, 1, 1), date(2021, 2, 1)
+    pairs = {
+        "1": (CLOSED, ISSUER),
+        "2": (ISSUER, CLOSED),
+        "3": (resident(1), resident(2)),
+        "4": (DEAD, resident(1)),
+    }
+    put(empty_lake, "household_register", {"resident_id": resident(2), "name": "甲"}, push="h")
+    merger = {
+        "predecessor_code": CLOSED,
+        "successor_code": ISSUER,
+        "kind": "吸收合并",
+        "registered_on": start,
+    }
+    put(empty_lake, "merger_division", merger, push="m")
+    rows = [
+        licence(serial, version, issued, later, holder_code=holder, state="失效")
+        for serial, holders in pairs.items()
+        for version, (holder, issued) in enumerate(zip(holders, (start, later), strict=True), start=1)
+    ]
+    city = built(empty_lake, *rows)
+    changed = {("holder_changed", identifier(serial, 2)) for serial in ("2", "3", "4")}
+    assert found(city) == changed
+    ids = dict(city.lake.scan("base", "person").select("resident_id", "person_id").collect().iter_rows())
+    person = load_bases(city.catalogue)["person"]
+    judge_pair(city, person, ids[resident(1)], ids[resident(2)], "same", "张三", "核对档案")
+    build_all(city, base.builds(city.catalogue), "person", "licence")
+    assert found(city) == changed - {("holder_changed", identifier("3", 2))}
 
 
 def test_a_licence_is_verified_by_identifier_and_by_file(empty_lake: Context, tmp_path: Path) -> None:

@@ -49,13 +49,17 @@ _WORDS = [
 ]
 _ENDINGS = ("有限公司", "有限责任公司", "商行", "合作社", "股份有限公司")
 _DAY = np.timedelta64(1, "D")
+#: Of all enterprises so many are branches of another.
+_BRANCHES = 0.04
+_NUMERALS = "一二三四五六七八九十"
 #: kind → first two characters of the credit code (authority and category), share of all organisations.
 KINDS = {"企业": ("91", 0.86), "社会组织": ("52", 0.06), "事业单位": ("12", 0.08)}
 
 
 def build(count: int, adults: pl.DataFrame, rng: np.random.Generator, today: date) -> pl.DataFrame:
     """The organisations. Columns: ``organisation`` (row number), ``kind``, ``credit_code``, ``name``, ``county``, ``town``, ``address``,
-    ``established_on``, ``cancelled_on``, ``capital`` (万元), ``representative`` (a person's row number), ``trade``, ``employees``."""
+    ``established_on``, ``cancelled_on``, ``capital`` (万元), ``representative`` (a person's row number), ``trade``, ``employees``,
+    ``body`` (the row number of the organisation that it is a branch of, or null)."""
     kind = rng.choice(list(KINDS), count, p=[share for _, share in KINDS.values()])
     county = rng.choice(list(COUNTIES), count, p=np.array([share for _, _, share in COUNTIES.values()]))
     age = (rng.exponential(9, count) * 365 + 20).astype("int64").clip(20, 45 * 365)
@@ -75,7 +79,32 @@ def build(count: int, adults: pl.DataFrame, rng: np.random.Generator, today: dat
             "employees": np.minimum((rng.pareto(1.2, count) * 4).astype("int64") + 1, 3000),
         }
     )
-    return frame.with_columns(_codes(frame), _names(frame, rng)).pipe(_addresses, rng)
+    return frame.with_columns(_codes(frame), _names(frame, rng)).pipe(_addresses, rng).pipe(_branches, rng)
+
+
+def _branches(frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    """Some enterprises made branches of a living company that was established before: they bear its name before their own,
+    with the place and a numeral (某公司英德第一分公司)."""
+    firms = frame.filter(pl.col("kind") == "企业").sort("established_on", "organisation")
+    chosen = pl.Series(rng.random(len(firms)) < _BRANCHES)
+    companies = firms.filter(
+        ~chosen & pl.col("name").str.ends_with("公司") & pl.col("cancelled_on").is_null()
+    )
+    branches = firms.filter(chosen)
+    older = np.searchsorted(companies["established_on"].to_numpy(), branches["established_on"].to_numpy())
+    body = companies[(rng.random(len(branches)) * older).astype("int64").tolist()]
+    named = branches.select("organisation", "county", body=body["organisation"], of=body["name"]).filter(
+        pl.Series(older > 0)
+    )
+    place = pl.col("county").replace_strict({code: name[:2] for code, (name, *_) in COUNTIES.items()})
+    numeral = pl.int_range(pl.len()).over("body", "county") % len(_NUMERALS)
+    named = named.select(
+        "organisation",
+        "body",
+        branch=pl.format("{}{}第{}分公司", "of", place, numeral.replace_strict(dict(enumerate(_NUMERALS)))),
+    )
+    joined = frame.join(named, on="organisation", how="left", maintain_order="left")
+    return joined.with_columns(name=pl.coalesce("branch", "name")).drop("branch")
 
 
 def _codes(frame: pl.DataFrame) -> pl.Series:

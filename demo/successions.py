@@ -17,7 +17,8 @@ _SHARE = 0.08
 def build(organisations: pl.DataFrame, rng: np.random.Generator) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The organisations, with the days on which some began or ended put right, and one row for each pair: ``predecessor``,
     ``successor`` (row numbers of organisations), ``kind``, ``registered_on``."""
-    firms = organisations.filter(pl.col("kind") == "企业").sort("established_on", "organisation")
+    whole = (pl.col("kind") == "企业") & pl.col("body").is_null()  # a branch goes with its body
+    firms = organisations.filter(whole).sort("established_on", "organisation")
     living = firms.filter(pl.col("cancelled_on").is_null())
     gone: pl.DataFrame = firms.filter(pl.col("cancelled_on").is_not_null()).sample(
         fraction=1, shuffle=True, seed=int(rng.integers(2**31))

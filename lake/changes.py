@@ -18,6 +18,8 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.transaction import RemoveAction
 
+from lake.chunks import exchanged_part
+from lake.footers import FooterError
 from lake.hashes import ROW_HASH, fingerprints, row_hash
 from lake.parts import Part, write_part
 
@@ -30,6 +32,7 @@ _WRITER = "citylake.writer"
 _FILE = "_file:"
 _PIECE = "_piece:"
 _GROUP = "_group:"
+_PLACE = "_place:"
 
 
 #: What is written of the rows that come, once it is known which leave.
@@ -125,10 +128,10 @@ def plan_exchange(
     fresh, files = conformed(coming.lazy(), schema_of(table)).collect(), _grouped(files_of(table))
     paths = {group: mine["path"] for (group,), mine in files.group_by(_GROUP, maintain_order=True)}
     # who leaves is read apart from who stays: a reader that filters as it reads never makes the other rows
-    olds = {group: scan_files(table, folder, path).filter(leaving).collect() for group, path in paths.items()}
+    olds = {group: _leaving(table, folder, path, leaving) for group, path in paths.items()}
     folded = set(files.filter(pl.len().over(_GROUP) > 1)[_GROUP])
     if settle:
-        fresh = settle(fresh, pl.concat([fresh.clear(), *olds.values()]))
+        fresh = settle(fresh, pl.concat([fresh.clear(), *(old.drop(_PLACE) for old in olds.values())]))
     groups = sorted(group for group in paths if group in folded or olds[group].height)
     # whose rows lie in several files are looked for in all of these, and come into the first
     lie = [old.select(order, pl.lit(group, pl.Int64).alias(_GROUP)) for group, old in olds.items()]
@@ -137,20 +140,23 @@ def plan_exchange(
     placed = fresh.join(home, on=order, how="left", maintain_order="left").with_columns(
         pl.col(_GROUP).fill_null(groups[-1] if groups else -1)
     )
+    nothing = fresh.clear().with_columns(pl.lit(None, pl.get_index_type()).alias(_PLACE))
 
     def rewritten(group: int) -> tuple[Part, int, int] | None:
-        new, old = placed.filter(pl.col(_GROUP) == group).drop(_GROUP), olds.get(group, fresh.clear())
-        arriving = new.join(old, on=new.columns, how="anti", nulls_equal=True).height
-        departing = old.join(new, on=new.columns, how="anti", nulls_equal=True).height
-        if not (arriving or departing):
+        new, old = placed.filter(pl.col(_GROUP) == group).drop(_GROUP), olds.get(group, nothing)
+        arriving = new.join(old, on=new.columns, how="anti", nulls_equal=True)
+        departing = old.join(new, on=new.columns, how="anti", nulls_equal=True)
+        if not (arriving.height or departing.height):
             return None
-        kept = scan_files(table, folder, paths.get(group, [])).filter(~leaving)
-        every = pl.concat([kept, new.lazy()])
-        return (
-            write_part(every.sort(sort, nulls_last=True) if sort else every, folder),
-            arriving,
-            departing,
-        )
+        mine, part = paths.get(group, pl.Series([], dtype=pl.String)), None
+        # of rows that are there twice none is told from the other
+        alone = new.n_unique() == new.height == old.height == old.n_unique(new.columns)
+        if alone and mine.len() == 1 and not sort:
+            part = _in_place(table, folder / mine[0], arriving, departing, order)
+        if part is None:
+            every = pl.concat([scan_files(table, folder, mine).filter(~leaving), new.lazy()])
+            part = write_part(every.sort(sort, nulls_last=True) if sort else every, folder)
+        return part, arriving.height, departing.height
 
     parts, removed, inserted, deleted = [], [], 0, 0
     # while one file waits for the disk another is written
@@ -166,6 +172,32 @@ def plan_exchange(
             part.path.unlink()
     filled = [part for part in parts if part.rows]
     return Planned(filled, removed=removed, inserted=inserted, deleted=deleted) if parts else None
+
+
+def _leaving(table: DeltaTable, folder: Path, paths: Iterable[str], leaving: pl.Expr) -> pl.DataFrame:
+    """The rows of these files that leave, each with its place among their rows."""
+    return scan_files(table, folder, paths, numbered=_PLACE).filter(leaving).collect()
+
+
+def _in_place(
+    table: DeltaTable, file: Path, arriving: pl.DataFrame, departing: pl.DataFrame, order: str
+) -> Part | None:
+    """The file with each row that arrives in the place of one that departs; None where these are not as many, or nothing
+    would be saved: then it is written anew.
+
+    Which comes into whose place is free. An entity's own rows differ in the fewest columns, and only these are encoded."""
+    schema = schema_of(table)
+    if arriving.height != departing.height:
+        return None
+    by = [order, *(name for name, dtype in schema.items() if name != order and not dtype.is_nested())]
+    new, old = arriving.sort(by), departing.sort(by)
+    changed = [name for name in schema if new[name].ne_missing(old[name]).any()]
+    if len(changed) == len(schema) or pl.read_parquet_schema(file) != schema:
+        return None
+    try:
+        return exchanged_part(file, old[_PLACE], new.select(changed))
+    except FooterError:
+        return None
 
 
 def _grouped(files: pl.DataFrame) -> pl.DataFrame:
@@ -241,15 +273,18 @@ def schema_of(table: DeltaTable) -> pl.Schema:
     return pl.Schema(table.schema().to_arrow())
 
 
-def scan_files(table: DeltaTable, folder: Path, paths: Iterable[str]) -> pl.LazyFrame:
-    """The rows of these of the table's files, with the table's columns; a file that lacks one has it null.
+def scan_files(
+    table: DeltaTable, folder: Path, paths: Iterable[str], *, numbered: str | None = None
+) -> pl.LazyFrame:
+    """The rows of these of the table's files, with the table's columns; a file that lacks one has it null. ``numbered`` is a
+    column that numbers them.
 
     ``scan_delta`` would do the same, but finds no file under a folder with a Chinese name or a blank in it."""
     files = [folder / path for path in paths]
     schema = schema_of(table)
     if not files:
-        return pl.LazyFrame(schema=schema)
-    return pl.scan_parquet(files, schema=schema, missing_columns="insert")
+        return pl.LazyFrame(schema={**({numbered: pl.get_index_type()} if numbered else {}), **schema})
+    return pl.scan_parquet(files, schema=schema, missing_columns="insert", row_index_name=numbered)
 
 
 def _removed(path: str, size: int) -> RemoveAction:

@@ -6,6 +6,7 @@ Here belongs what is hashed and how; nothing here is a secret or a mask.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import polars as pl
 import polars_hash as plh
@@ -19,7 +20,8 @@ def row_hash(columns: Sequence[str], schema: pl.Schema) -> pl.Expr:
 
     Columns are joined by a separator no text holds, and null is told from empty. Not a secret: internal only."""
     texts = [_hashable(name, schema[name]).fill_null("\x1e") for name in columns]
-    joined = pl.concat_str(texts, separator="\x1f")
+    # a fifth sooner than concat_str with a separator
+    joined = pl.format("\x1f".join(["{}"] * len(texts)), *texts)
     return plh.col("_")._from_pyexpr(joined._pyexpr).nchash.xxh3_64().reinterpret(signed=True)  # type: ignore[attr-defined, no-any-return]
 
 
@@ -38,8 +40,18 @@ def _day_texts(days: pl.Series) -> pl.Series:
     first, last = numbers.min(), numbers.max()
     if not isinstance(first, int) or not isinstance(last, int) or last - first >= len(days):
         return days.cast(pl.String)
-    every = pl.int_range(first, last + 1, dtype=pl.Int32, eager=True).cast(pl.Date).cast(pl.String)
-    return every.gather(numbers - first)
+    start = first - first % _SPAN
+    return _texts_of_days(start, last + _SPAN - last % _SPAN).gather(numbers - start)
+
+
+#: So many days, about twenty years, are written together: other batches of a push mostly ask for the same ones.
+_SPAN = 7_500
+
+
+@lru_cache(maxsize=8)
+def _texts_of_days(start: int, end: int) -> pl.Series:
+    """Each day from ``start`` up to but without ``end``, counted from 1970, as text."""
+    return pl.int_range(start, end, dtype=pl.Int32, eager=True).cast(pl.Date).cast(pl.String)
 
 
 def fingerprint(rows: pl.LazyFrame) -> tuple[int, int, int]:

@@ -5,6 +5,7 @@ Here belong names, compression and statistics; committing them is ``lake.tables`
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import uuid
@@ -18,6 +19,8 @@ import polars as pl
 import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
+#: The first of zstd's levels makes files as small as the default, a fifth sooner.
+_LEVEL = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _IN_MICROSECONDS = {"milliseconds": 1000, "microseconds": 1}
 
@@ -50,16 +53,24 @@ def write_part(
     ``group_rows`` in a row group, each with its own bounds, where readers are to skip the others."""
     path = new_part(folder)
     wanted = statistics is None or set(rows.collect_schema().names()) <= set(statistics)
-    # the first of zstd's levels makes files as small as the default, a fifth sooner
     rows.sink_parquet(
         path,
         compression="zstd",
-        compression_level=1,
+        compression_level=_LEVEL,
         statistics=wanted,
         row_group_size=group_rows,
         sync_on_close="all",
     )
     return describe_part(path)
+
+
+def packed(rows: pl.DataFrame) -> memoryview:
+    """Rows as a Parquet file in memory, of one row group, packed as :func:`write_part` packs them."""
+    file = io.BytesIO()
+    rows.lazy().sink_parquet(
+        file, compression="zstd", compression_level=_LEVEL, row_group_size=max(rows.height, 1)
+    )
+    return file.getbuffer()
 
 
 def settle_part(path: Path) -> Part:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import polars as pl
+import polars.selectors as cs
 
 from assets.base import changes
 from assets.base.bands import bands
@@ -20,8 +21,8 @@ from assets.base.crosswalk import Since, crosswalk_name, past_name
 from assets.base.decisions import Verdict
 from assets.base.golden import (
     BY_IDENTIFIER,
-    CONFLICTS,
     KEY,
+    OTHERWISE,
     Chosen,
     conflict_key,
     conflicts,
@@ -122,7 +123,7 @@ def build(context: Context, base: Base, *, whole: bool = False, at: datetime | N
     others = []
     for band in bands(context, base, chosen):
         golden = _golden(context, base, band)
-        records.add(golden.lazy().drop(CONFLICTS, KEY))
+        records.add(golden.lazy().drop(KEY, cs.starts_with(OTHERWISE)))
         differing.add(conflicts(base, golden.lazy()))
         others.append(contested(context, base, golden.lazy(), band))
         del golden

@@ -29,7 +29,8 @@ WHOSE = "whose:"
 _WHERE = ("_push", "_row", "_data_date")
 #: From the oldest to the latest row: what was received later was said later.
 _AGE = ("_data_date", "_received_at", "_push", "_row")
-CONFLICTS = "conflicts:"
+#: The columns of what sources say otherwise begin so, while records are made.
+OTHERWISE = "otherwise:"
 #: The column of a golden record's key: by it rows are joined, while its identifier is what is shown of it.
 KEY = "key:"
 _NUMBER = "number:"
@@ -71,11 +72,10 @@ class Chosen:
 
 def few(context: Context, base: Base, chosen: Chosen) -> Chosen:
     """The rows of a few entities, in memory: they are asked for several times."""
-    rows = {
-        name: chosen.rows(context, base, name).select(needed_columns(base, name)).collect()
-        for name in base.sources
-    }
-    return replace(chosen, held={name: said.lazy() for name, said in rows.items()})
+    asked = [chosen.rows(context, base, name).select(needed_columns(base, name)) for name in base.sources]
+    # side by side: of each source few columns are read, one after another
+    held = zip(base.sources, pl.collect_all(asked), strict=True)
+    return replace(chosen, held={name: said.lazy() for name, said in held})
 
 
 def latest_last(base: Base, name: str) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ def golden_records(
 ) -> pl.LazyFrame:
     """One row per entity of ``ids``, each field by its survivorship and with the resource it came from.
 
-    A last column lists what sources say otherwise; :func:`conflicts` makes a table of it."""
+    Last come columns of what sources say otherwise (:data:`OTHERWISE`); :func:`conflicts` makes a table of them."""
     joined = _joined(base, ids, sources)
     joined = _without_contested(catalogue, base, joined, sources, forgiven)
     several = frozenset(joined.collect_schema().names())
@@ -130,7 +130,7 @@ def golden_records(
     return joined.with_columns(
         *(column for name in base.fields for column in _field(catalogue, base, name, several)),
         pl.sum_horizontal(seen).alias("sources"),
-    ).select(*golden_schema(catalogue, base), _disagreements(base))
+    ).select(*golden_schema(catalogue, base), *_disagreements(base))
 
 
 def telling_seed(identifiers: pl.Series) -> int:
@@ -248,29 +248,42 @@ def _weight(
     return pl.sum_horizontal(expression.cast(pl.Int64) for expression in same)
 
 
-def _disagreements(base: Base) -> pl.Expr:
-    """For each entity the list of what sources say otherwise, in the compared fields."""
-    found = [
-        pl.when(pl.col(reference) != pl.col(name)).then(
-            pl.struct(
-                pl.lit(name).alias("field"),
-                pl.col(name + SOURCE_SUFFIX).alias("kept_resource"),
-                pl.col(name).cast(pl.String).alias("kept"),
-                pl.lit(base.resource(reference)).alias("resource"),
-                pl.col(reference).cast(pl.String).alias("value"),
-            )
-        )
+def _disagreements(base: Base) -> list[pl.Expr]:
+    """For each compared field what each of its sources says otherwise, as text; null where it says the same, or nothing.
+
+    Columns, and no list of them: a list of structs takes two hundred times as long to make."""
+    return [
+        pl.when(pl.col(reference) != pl.col(name)).then(pl.col(reference).cast(pl.String)).alias(said)
+        for said, name, reference in _compared(base)
+    ]
+
+
+def _compared(base: Base) -> list[tuple[str, str, str]]:
+    """The column of a disagreement, the field, and the reference that may say otherwise."""
+    return [
+        (f"{OTHERWISE}{name}:{reference}", name, reference)
         for name, declared in base.fields.items()
         if declared.compare
         for reference in declared.sources
     ]
-    return pl.concat_list(found).list.drop_nulls().alias(CONFLICTS)
 
 
 def conflicts(base: Base, golden: pl.LazyFrame) -> pl.LazyFrame:
     """Where a source says otherwise than the golden record: id, field, both resources, both values as text."""
-    listed = golden.select(base.id_column, CONFLICTS).filter(pl.col(CONFLICTS).list.len() > 0)
-    return listed.explode(CONFLICTS).unnest(CONFLICTS).unique(maintain_order=False)
+    found = [
+        golden.filter(pl.col(said).is_not_null()).select(
+            base.id_column,
+            pl.lit(name).alias("field"),
+            pl.col(name + SOURCE_SUFFIX).alias("kept_resource"),
+            pl.col(name).cast(pl.String).alias("kept"),
+            pl.lit(base.resource(reference)).alias("resource"),
+            pl.col(said).alias("value"),
+        )
+        for said, name, reference in _compared(base)
+    ]
+    texts = ("field", "kept_resource", "kept", "resource", "value")
+    nobody = pl.LazyFrame(schema=dict.fromkeys((base.id_column, *texts), pl.String()))
+    return pl.concat([nobody, *found]).unique(maintain_order=False)
 
 
 def conflict_key(base: Base) -> tuple[str, ...]:

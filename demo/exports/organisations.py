@@ -15,6 +15,7 @@ from demo.successions import ABSORBED, SPLIT_OFF
 
 #: Words that no enterprise's name has today.
 _FORMER_WORDS = ("宏图", "永盛", "顺景", "联丰")
+IS_BRANCH = pl.col("body").is_not_null()
 
 
 def _represented(city: City, kind: str) -> pl.DataFrame:
@@ -38,8 +39,9 @@ def business_registration(city: City) -> pl.DataFrame:
     return firms.select(
         "credit_code",
         pl.col("name").alias("org_name"),
-        pl.lit("有限责任公司").alias("kind"),
-        pl.Series(capital).alias("capital"),
+        pl.when(IS_BRANCH).then(pl.lit("有限责任公司分公司")).otherwise(pl.lit("有限责任公司")).alias("kind"),
+        # a branch has no capital of its own
+        pl.when(~IS_BRANCH).then(pl.Series(capital)).alias("capital"),
         pl.col("established_on"),
         pl.format("{}销售、加工；依法须经批准的项目，经批准后方可开展经营活动", "trade").alias(
             "business_scope"
@@ -96,7 +98,7 @@ def merger_division(city: City) -> pl.DataFrame:
 
 def registration_change(city: City) -> pl.DataFrame:
     """A few enterprises had another name, address, representative, capital or scope before."""
-    firms = _represented(city, "企业")
+    firms = _represented(city, "企业").filter(~IS_BRANCH)
     rng = city.rng("changes")
     former = pl.Series(rng.choice(_FORMER_WORDS, len(firms)))
     others = city.people["name"][rng.integers(0, len(city.people), len(firms)).tolist()]
@@ -127,7 +129,7 @@ def registration_change(city: City) -> pl.DataFrame:
 
 def shareholder(city: City) -> pl.DataFrame:
     """The representative of each enterprise holds the most; of every fifth another enterprise holds a share, too."""
-    firms = _represented(city, "企业")
+    firms = _represented(city, "企业").filter(~IS_BRANCH)
     rng = city.rng("shareholders")
     chosen = on_some(firms, rng, 0.2)
     other: pl.DataFrame = firms[rng.integers(0, len(firms), len(chosen)).tolist()]

@@ -126,6 +126,25 @@ def test_who_holds_shares_of_what_is_true(told: Told) -> None:
         assert held.height > 30
 
 
+def test_each_branch_is_found_with_its_body(told: Told) -> None:
+    """By their names alone, which the usable rows give rightly; of others nothing is said."""
+    ids = dict(told.table("base", "legal_entity_ids").select("legal_entity_id", "identifier").iter_rows())
+    codes = dict(told.truth.organisations.select("organisation", "credit_code").iter_rows())
+    registered = told.usable("business_registration").select("credit_code", "org_name")
+    branches = told.truth.organisations.filter(pl.col("body").is_not_null()).join(
+        registered, left_on=["credit_code", "name"], right_on=["credit_code", "org_name"], how="semi"
+    )
+    bodies = set(registered["credit_code"])
+    true = {
+        (branch, codes[body])
+        for branch, body in branches.select("credit_code", "body").iter_rows()
+        if codes[body] in bodies
+    }
+    found = told.table("base", "branch").select("branch_id", "body_id")
+    assert {(ids[branch], ids[body]) for branch, body in found.iter_rows()} == true
+    assert len(true) > 5
+
+
 def test_who_took_over_from_whom_is_true_and_who_went_is_active_no_more(told: Told) -> None:
     """Also of those whom the register forgot to cancel."""
     codes = dict(told.truth.organisations.select("organisation", "credit_code").iter_rows())

@@ -6,9 +6,12 @@ import tempfile
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lake.parts import describe_part, new_part
 from lake.tables import Lake
 
 NAME = ("base", "sample")
@@ -48,3 +51,42 @@ def test_where_nothing_changes_there_is_no_new_version() -> None:
         version = lake.table(*NAME).version()
         assert not lake.exchange(*NAME, frame([(2, "b")]), whose=pl.Series([2]), key="k").changed
         assert lake.table(*NAME).version() == version
+
+
+def exchanged(lake: Lake, coming: pl.DataFrame, whose: list[int]) -> list[tuple[int | str, ...]]:
+    """The table's rows after the exchange, in the order of its files."""
+    lake.exchange(*NAME, coming, whose=pl.Series(whose), key="k")
+    return lake.scan(*NAME).collect().rows()
+
+
+def test_a_row_comes_into_the_place_of_its_own_and_else_goes_to_the_end(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.append(*NAME, frame([(1, "a"), (2, "b"), (2, "c"), (3, "d")]))
+    assert exchanged(lake, frame([(2, "c"), (2, "e")]), [2]) == [(1, "a"), (2, "e"), (2, "c"), (3, "d")]
+    assert exchanged(lake, frame([(1, "g"), (3, "f")]), [3, 1]) == [(1, "g"), (2, "e"), (2, "c"), (3, "f")]
+    assert exchanged(lake, frame([(1, "h"), (0, "i")]), [1, 0]) == [
+        (2, "e"),
+        (2, "c"),
+        (3, "f"),
+        (1, "h"),
+        (0, "i"),
+    ]
+    assert exchanged(lake, frame([(2, "e")]), [2]) == [(3, "f"), (1, "h"), (0, "i"), (2, "e")]
+
+
+def test_rows_that_are_there_twice_stay_as_many(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.append(*NAME, frame([(1, "a"), (1, "a"), (1, "b"), (1, "c")]))
+    coming = [(1, "a"), (1, "b"), (1, "b"), (1, "d")]
+    assert sorted(exchanged(lake, frame(coming), [1])) == coming
+
+
+def test_a_file_whose_columns_are_written_otherwise_is_written_anew(tmp_path: Path) -> None:
+    lake, rows = Lake(tmp_path), frame([(1, "a"), (2, "b")])
+    never_empty = pa.schema([pa.field("k", pa.int64()), pa.field("v", pa.large_string(), nullable=False)])
+    path = new_part(lake.path(*NAME))
+    pq.write_table(rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(never_empty), path)
+    lake.append_part(*NAME, describe_part(path), rows.schema, transaction=None)
+    assert exchanged(lake, frame([(1, "c")]), [1]) == [(2, "b"), (1, "c")]
+    kept = {path.name for path in lake.path(*NAME).glob("*.parquet")}
+    assert len(kept) == 2, "the old file and the new one, and none that was begun"

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets import base
+from assets.base import golden as records
 from assets.base.explain import UnknownBaseError, UnknownEntityError, explain
-from assets.base.golden import golden_records
 from assets.base.identity import ledger_name
 from assets.build import Context
 from catalog.base_model import BaseField, Survivorship, load_bases
@@ -63,10 +63,12 @@ def golden(
         for source, statement in said.items()
     }
     ids = pl.DataFrame({"resident_id": [HE], "person_id": ["P1"]})
-    (row,) = golden_records(catalogue, small, ids, frames).collect().iter_rows(named=True)
+    made = records.golden_records(catalogue, small, ids, frames).collect()
+    (row,) = made.iter_rows(named=True)
+    differing = records.conflicts(small, made.lazy()).collect().rows(named=True)
     assert row["sources"] == sum(statement is not None for statement in said.values())
-    listed = {(item["resource"], item["value"]) for item in row["conflicts:"]}
-    assert all(item["kept"] == row[field] for item in row["conflicts:"])
+    listed = {(item["resource"], item["value"]) for item in differing}
+    assert all((item["field"], item["kept"]) == (field, row[field]) for item in differing)
     return row[field], row[f"{field}_source"], listed
 
 

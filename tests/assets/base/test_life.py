@@ -114,21 +114,34 @@ def succession(one: str, other: str, kind: str, on: date = MERGED) -> Row:
 
 
 def test_the_absorbed_is_active_no_more_and_its_successor_is_found(empty_lake: Context) -> None:
-    """Two credit codes stay two entities; and it is gone with the day, though the register has not cancelled it."""
-    put(empty_lake, "business_registration", enterprise(GONE, "甲公司"), enterprise(KEEPER, "乙公司"))
-    put(empty_lake, "merger_division", succession(GONE, KEEPER, "吸收合并"), push="p2")
+    """Credit codes stay entities of their own; and one is gone with the day, though the register has not cancelled it."""
+    cancelled = {"status": "注销", "cancelled_on": MERGED + DAY}
+    put(
+        empty_lake,
+        "business_registration",
+        enterprise(GONE, "甲公司"),
+        enterprise(KEEPER, "乙公司"),
+        enterprise(DISSOLVED, "丙公司", **cancelled),
+    )
+    merged = (succession(GONE, KEEPER, "吸收合并"), succession(DISSOLVED, KEEPER, "新设合并"))
+    put(empty_lake, "merger_division", *merged, push="p2")
     ask = built(empty_lake, "legal_entity")
-    assert ask("active", MERGED - DAY) == {GONE, KEEPER}
+    assert ask("active", MERGED - DAY) == {GONE, KEEPER, DISSOLVED}
     assert ask("active", MERGED) == {KEEPER}
+    assert ask("gone_yet_registered", MERGED - DAY) == set()
+    assert ask("gone_yet_registered", MERGED) == {GONE, DISSOLVED}
+    assert ask("gone_yet_registered", MERGED + DAY) == {GONE}
     entities = empty_lake.lake.scan("base", "legal_entity").collect()
-    assert set(entities["credit_code"]) == {GONE, KEEPER}
-    assert entities["legal_entity_id"].n_unique() == 2
+    assert set(entities["credit_code"]) == {GONE, KEEPER, DISSOLVED}
+    assert entities["legal_entity_id"].n_unique() == 3
     assert empty_lake.lake.rows("base", "legal_entity_redirect") == 0
     ids = dict(entities.select("credit_code", "legal_entity_id").iter_rows())
     successors = empty_lake.lake.scan("base", "successor").collect()
-    assert successors.select("predecessor_id", "successor_id", "kind", "valid_from", "valid_to").rows() == [
-        (ids[GONE], ids[KEEPER], "吸收合并", MERGED, None)
-    ]
+    told = successors.select("predecessor_id", "successor_id", "kind", "valid_from", "valid_to")
+    assert set(told.rows()) == {
+        (ids[GONE], ids[KEEPER], "吸收合并", MERGED, None),
+        (ids[DISSOLVED], ids[KEEPER], "新设合并", MERGED, None),
+    }
 
 
 def test_a_division_ends_only_who_is_dissolved_by_it(empty_lake: Context) -> None:
@@ -151,6 +164,7 @@ def test_a_division_ends_only_who_is_dissolved_by_it(empty_lake: Context) -> Non
     ask = built(empty_lake, "legal_entity")
     assert ask("active", MERGED - DAY) == {KEEPER, DISSOLVED}
     assert ask("active", MERGED) == {KEEPER, SPLIT, FOUNDED, GONE}
+    assert ask("gone_yet_registered", MERGED) == {DISSOLVED}
     told = empty_lake.lake.scan("base", "legal_entity_event").collect()["event"].value_counts()
     counted = dict(told.iter_rows())
     assert (counted["divided"], counted["dissolved_by_division"], counted["registered"]) == (3, 2, 5)

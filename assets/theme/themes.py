@@ -294,7 +294,7 @@ def _refuse_other(context: Context, table: TableName, then: Note, now: Note) -> 
 def _refuse_long(context: Context, theme: Theme, then: Note, now: Note) -> None:
     """Finding what has changed takes longer than making all where little is read, or where most of it lies in files written
     since: rows of a few, and beside them all that only came along."""
-    every = sum(context.lake.rows(*table) for table in theme.reads)
+    every = _rows_read(context, theme)
     if every < _QUICK:
         msg = f"from {every} rows all is made as quickly"
         raise _WholeError(msg)
@@ -308,6 +308,10 @@ def _refuse_long(context: Context, theme: Theme, then: Note, now: Note) -> None:
     if found > _COMPARED * every:
         msg = f"{found} rows would have to be compared to find what has changed"
         raise _WholeError(msg)
+
+
+def _rows_read(context: Context, theme: Theme) -> int:
+    return sum(context.lake.rows(*table) for table in theme.reads)
 
 
 def _local(context: Context, theme: Theme) -> Local:
@@ -374,6 +378,8 @@ def _connection(context: Context) -> duckdb.DuckDBPyConnection:
     """DuckDB with its share of the machine, and the city's date."""
     settings = {**SETTINGS, "temp_directory": str(context.home.work / "duckdb")}
     connection = duckdb.connect(config=settings)
+    # it would be drawn into the log of a run
+    connection.execute("SET enable_progress_bar = false")
     _set_date(connection)
     return connection
 
@@ -385,19 +391,20 @@ def _file(path: Path) -> str:
 def _copied(connection: duckdb.DuckDBPyConnection, theme: Theme, path: Path, chosen: str = "") -> Part:
     """The rows straight into the table's folder: they are in memory only as far as sorting them asks for it."""
     connection.execute(
-        f"COPY (SELECT {_storable(connection, theme.sql)} FROM ({theme.sql}) {chosen} ORDER BY {_listed(theme.header.key)}) "  # noqa: S608 - a theme's own
+        f"COPY ({_storable(connection, theme.sql)} {chosen} ORDER BY {_listed(theme.header.key)}) "
         f"TO {sql_text(path)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
     )
     return settle_part(path)
 
 
 def _storable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
-    """The select list, with sums of whole numbers as decimals: Parquet has no 128-bit numbers, and DuckDB would round them."""
+    """The query with sums of whole numbers as decimals: Parquet has no 128-bit numbers, and DuckDB would round them."""
     shape = connection.sql(query)
-    return ", ".join(
+    listed = ", ".join(
         f"CAST({name} AS DECIMAL(38, 0)) AS {name}" if str(dtype) == "HUGEINT" else name
         for name, dtype in zip(map(sql_name, shape.columns), shape.types, strict=True)
     )
+    return f"SELECT {listed} FROM ({query})"  # noqa: S608 - a theme's own
 
 
 def _hold_tests(connection: duckdb.DuckDBPyConnection, theme: Theme, rows: str) -> None:

@@ -114,8 +114,10 @@ def read_themes(catalogue: Catalogue, folder: Path | None = None) -> tuple[list[
     faults: list[Fault] = []
     paths = sorted((folder or FOLDER).glob("*.sql"))
     themes = [theme for path in paths if (theme := read_theme(path, catalogue, faults))]
-    if not faults:
-        faults += [fault for theme in themes for fault in _group_faults(theme, catalogue)]
+    grouped = [theme for theme in themes if theme.header.subject]
+    if grouped and not faults:
+        tables = declared_tables(catalogue)
+        faults += [fault for theme in grouped for fault in _group_faults(theme, tables)]
     return themes, faults
 
 
@@ -159,13 +161,13 @@ def read_theme(path: Path, catalogue: Catalogue, faults: list[Fault]) -> Theme |
     return Theme(header, sql, reads)
 
 
-def _group_faults(theme: Theme, catalogue: Catalogue) -> list[Fault]:
+def _group_faults(theme: Theme, tables: Tables) -> list[Fault]:
     """Why the theme's SQL is none of groups of its subject."""
     subject, place = theme.header.subject, f"assets/theme/{theme.header.code}.sql"
     if subject is None:
         return []
     try:
-        read_groups(theme.sql, subject, inputs_of(theme, declared_tables(catalogue)))
+        read_groups(theme.sql, subject, inputs_of(theme, tables))
     except (UngroupedError, UntraceableError) as error:
         return [Fault(place, 1, "subject", str(error), "see docs/themes.md, or leave `subject` out")]
     return []
@@ -317,7 +319,7 @@ def _rows_read(context: Context, theme: Theme) -> int:
 def _local(context: Context, theme: Theme) -> Local:
     """By which key the theme's rows can be made anew alone."""
     try:
-        return theme_locality(theme, declared_tables(context.catalogue))
+        return theme_locality(theme, context.declared)
     except NotLocalError as error:
         raise _WholeError(str(error)) from error
 
@@ -424,7 +426,7 @@ def _only_large(
     policy = load_policy(context.catalogue.root, faults)
     if policy is None:
         raise CatalogueError(faults)
-    inputs = inputs_of(theme, declared_tables(context.catalogue))
+    inputs = inputs_of(theme, context.declared)
     groups = read_groups(theme.sql, subject, inputs)
     if groups.source:
         connection.execute(f"CREATE TEMP TABLE {SOURCE} AS {groups.source}")
@@ -474,7 +476,7 @@ def _expose_empty(
     if context.lake.exists(*table):
         shape = context.lake.scan(*table).collect_schema()
     else:
-        declared = declared_tables(context.catalogue)[table]
+        declared = context.declared[table]
         shape = pl.Schema({column: of.dtype for column, of in declared.items()})
     connection.register("empty", shape.to_frame().to_arrow(compat_level=pl.CompatLevel.oldest()))
     connection.execute(f'CREATE TABLE "{under}{layer}"."{name}" AS FROM empty')

@@ -6,12 +6,17 @@ import shutil
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from assets import analyst, base, operations, shared, theme
 from assets.build import Context
+from catalog.elements.base import Mask
 from catalog.load import Catalogue
+from catalog.model import SharingType
 from lake.home import Home
 from lake.tables import Lake
+from masking.columns import SourceColumn
+from masking.policy import Policy
 from tests.assets.city_of_canaries import plant
 
 
@@ -37,3 +42,13 @@ def ask(file: Path, sql: str) -> list[tuple[object, ...]]:
     """What a new connection answers."""
     with duckdb.connect(str(file), read_only=True) as connection:
         return connection.execute(sql).fetchall()
+
+
+def tighten(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """From now on nobody may see the columns of this name."""
+    original = Policy.type_after
+
+    def type_after(self: Policy, column: SourceColumn, mask: Mask, towards: str) -> SharingType:
+        return SharingType.NONE if column.name == name else original(self, column, mask, towards)
+
+    monkeypatch.setattr(Policy, "type_after", type_after)

@@ -25,7 +25,7 @@ from lake.tables import Lake
 from masking.columns import declared_tables
 from quality import clock
 from tests.assets.city_of_canaries import SUBJECTS
-from tests.assets.published import ask, copied, publish
+from tests.assets.published import ask, copied, tighten
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,9 @@ def recipes(catalogue: Catalogue) -> list[Build]:
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue) -> Context:
+def city(published: Context) -> Context:
     """A small city, published; tests that change it take a copy."""
-    return publish(tmp_path_factory.mktemp("city"), catalogue)
+    return published
 
 
 @pytest.fixture
@@ -218,16 +218,7 @@ def test_superseded_files_go_once_the_new_file_is_in_place(own_city: Context, re
 def test_a_column_whose_type_is_tightened_goes(
     own_city: Context, recipes: list[Build], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from masking.policy import Policy
-
-    original = Policy.type_after
-    monkeypatch.setattr(
-        Policy,
-        "type_after",
-        lambda self, column, mask, towards: (
-            analyst.SharingType.NONE if column.name == "mobile" else original(self, column, mask, towards)
-        ),
-    )
+    tighten(monkeypatch, "mobile")
     recipe(recipes, "analyst_views").run(own_city)
     columns = {
         name

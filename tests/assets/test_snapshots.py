@@ -13,9 +13,8 @@ import pytest
 from assets import analyst, shared, snapshots
 from assets.build import Context
 from assets.snapshots import hold, is_open, read_files
-from catalog.load import load
 from tests.assets.city_of_canaries import SUBJECTS
-from tests.assets.published import ask, copied, publish
+from tests.assets.published import ask, copied, tighten
 
 #: Another process's connection: it answers the same question as often as it is asked to.
 READER = """
@@ -52,11 +51,6 @@ def reading(file: Path) -> Iterator[Reader]:
         assert process.stdin is not None
         process.stdin.close()
         process.wait(30)
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Context:
-    return publish(tmp_path_factory.mktemp("city"), load())
 
 
 @pytest.fixture
@@ -101,17 +95,8 @@ def test_an_open_connection_reads_its_snapshot_through_rebuilds(city: Context) -
 
 def test_what_the_role_may_no_longer_see_goes_at_once(city: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also under an open connection: its next query fails, since what it would show is not shown any more."""
-    from masking.policy import Policy
-
-    original = Policy.type_after
     with reading(city.home.analyst):
-        monkeypatch.setattr(
-            Policy,
-            "type_after",
-            lambda self, column, mask, towards: (
-                analyst.SharingType.NONE if column.name == "mobile" else original(self, column, mask, towards)
-            ),
-        )
+        tighten(monkeypatch, "mobile")
         rebuild(city)
         assert len(parquet(city)) == 1
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from datetime import date
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,30 +18,17 @@ from lake.landing import receive
 from lake.ledger import PushState, open_ledger
 from pipelines.alerts import alert
 from pipelines.definitions import assemble, open_context
+from tests.pipelines import loopback
 
 NAME = "试推送人"
 
 
 @pytest.fixture
 def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
-    """A local webhook: the messages it got."""
-    got: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("CITYLAKE_WEBHOOK_URL", f"http://127.0.0.1:{server.server_port}/hook")
-    yield got
-    server.shutdown()
-    server.server_close()
+    """The messages that a local webhook got."""
+    with loopback.webhook() as (address, got):
+        monkeypatch.setenv("CITYLAKE_WEBHOOK_URL", address)
+        yield got
 
 
 def test_a_held_push_is_told_without_a_value_out_of_a_row(

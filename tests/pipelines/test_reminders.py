@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socketserver
 import threading
@@ -12,7 +11,6 @@ from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from email.message import Message
 from email.policy import default
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from lake.ledger import open_ledger
 from lake.promises import Step, open_promises
 from lake.tables import Lake
 from pipelines.reminders import Told, overdue_corrections, remind
+from tests.pipelines import loopback
 from tests.pushes import a_push
 
 WEDNESDAY = datetime(2025, 8, 13, 4, tzinfo=UTC)
@@ -48,23 +47,10 @@ def push(home: Home, at: datetime) -> None:
 
 @pytest.fixture
 def webhook(city: Context, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
-    """A local webhook: the messages it got."""
-    got: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("CITYLAKE_WEBHOOK_URL", f"http://127.0.0.1:{server.server_port}/hook")
+    """The messages that a local webhook got."""
+    with loopback.webhook() as (address, got):
+        monkeypatch.setenv("CITYLAKE_WEBHOOK_URL", address)
         yield got
-        server.shutdown()
 
 
 @pytest.fixture

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 
 from catalog.load import Catalogue
 from catalog.model import Limits
@@ -19,6 +16,7 @@ from lake.home import Home
 from lake.ledger import Ledger, open_ledger
 from pipelines.gateway.app import create_app
 from pipelines.listening import GuardedProtocol
+from tests.pipelines.loopback import served
 
 
 @pytest.fixture
@@ -34,21 +32,8 @@ def ledger(home: Home) -> Ledger:
 @pytest.fixture
 def client(home: Home, catalogue: Catalogue) -> Iterator[httpx.Client]:
     """A client of a real server on loopback, in a thread, so that a test may change the limits."""
-    config = uvicorn.Config(
-        create_app(home, catalogue),
-        log_level="critical",
-        access_log=False,
-        ws="none",
-        lifespan="off",
-        http=GuardedProtocol,
-    )
-    server, listener = uvicorn.Server(config), socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=300) as client:
+    with served(create_app(home, catalogue), http=GuardedProtocol) as client:
         yield client
-    server.should_exit = True
-    thread.join()
 
 
 @pytest.fixture

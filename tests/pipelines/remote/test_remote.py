@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +14,6 @@ import duckdb
 import httpx
 import polars as pl
 import pytest
-import uvicorn
 
 from catalog.load import Catalogue
 from lake.home import Home
@@ -25,6 +22,7 @@ from pipelines.listening import ExposedError
 from pipelines.remote import app as remote
 from pipelines.remote.app import Limits, create_app
 from pipelines.remote.readers import ReaderError, Readers, open_readers
+from tests.pipelines.loopback import served
 
 Ask = Callable[..., httpx.Response]
 ROWS = 20_000
@@ -55,24 +53,14 @@ def readers(home: Home) -> Readers:
     return open_readers(home)
 
 
-@contextmanager
-def served(home: Home, catalogue: Catalogue, limits: Limits) -> Iterator[httpx.Client]:
-    """A client of a real server on loopback, in a thread."""
-    config = uvicorn.Config(
-        create_app(home, catalogue, limits), log_level="critical", access_log=False, ws="none", lifespan="off"
-    )
-    server, listener = uvicorn.Server(config), socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=300) as client:
-        yield client
-    server.should_exit = True
-    thread.join()
+def serving(home: Home, catalogue: Catalogue, limits: Limits) -> AbstractContextManager[httpx.Client]:
+    """A client of the query server, with these limits."""
+    return served(create_app(home, catalogue, limits))
 
 
 @pytest.fixture(scope="module")
 def ask(home: Home, catalogue: Catalogue, readers: Readers) -> Iterator[Ask]:
-    with served(home, catalogue, Limits(seconds=20)) as client:
+    with serving(home, catalogue, Limits(seconds=20)) as client:
         token = new_reader(home, "chen", "analyst", 1)
 
         def query(sql: str, **more: Any) -> httpx.Response:
@@ -163,7 +151,7 @@ def test_the_answer_to_a_mistake_says_what_is_wrong(ask: Ask) -> None:
 def test_what_takes_too_long_is_stopped(home: Home, catalogue: Catalogue, readers: Readers) -> None:
     token = readers.create("chen", "analyst", timedelta(days=1))
     slow = "select sum(sqrt(range)) from range(1000000000000)"
-    with served(home, catalogue, Limits(seconds=2)) as client:
+    with serving(home, catalogue, Limits(seconds=2)) as client:
         answer = client.post("/v1/query", json={"sql": slow}, headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 408
 
@@ -171,7 +159,7 @@ def test_what_takes_too_long_is_stopped(home: Home, catalogue: Catalogue, reader
 def test_what_needs_too_much_memory_is_refused(home: Home, catalogue: Catalogue, readers: Readers) -> None:
     token = readers.create("chen", "analyst", timedelta(days=1))
     large = "select list(range) from range(50000000)"
-    with served(home, catalogue, Limits(memory_mb=64, seconds=60)) as client:
+    with serving(home, catalogue, Limits(memory_mb=64, seconds=60)) as client:
         answer = client.post("/v1/query", json={"sql": large}, headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code in {400, 507}
     assert "emory" in answer.json()["detail_en"]

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from catalog.load import Catalogue
 from catalog.model import Title
 from lake.home import Home
 from lake.tables import Commit, Lake
+from masking.columns import declared_tables
+from masking.lineage import Tables
 
 TableName = tuple[str, str]
 """(layer, name): ``("base", "person")``. Never parsed out of a joined name."""
@@ -25,6 +28,11 @@ class Context:
     home: Home
     lake: Lake
     catalogue: Catalogue
+
+    @cached_property
+    def declared(self) -> Tables:
+        """What is declared of every standard and base table: read once, as it stands in files of its own."""
+        return declared_tables(self.catalogue)
 
 
 @dataclass(frozen=True)

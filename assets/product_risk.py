@@ -32,7 +32,7 @@ from catalog.model import Title
 from lake.home import Home
 from lake.locks import writing
 from masking.coarsening import differences
-from masking.columns import SourceColumn, declared_tables
+from masking.columns import SourceColumn
 from masking.compile import SUBJECT, product_rows
 from masking.keys import RecipientKey
 from masking.linkage import Linkage, attack, base_of, known_columns, masked_register
@@ -157,7 +157,7 @@ def _linkage(
     base = base_of(product, load_bases(context.catalogue).values())
     if base is None or not context.lake.exists("base", base.code):
         return None
-    golden = declared_tables(context.catalogue)["base", base.code]
+    golden = context.declared["base", base.code]
     known = known_columns(product, base, sources, golden)
     if not known:
         return None

@@ -295,6 +295,7 @@ def bare(folder: Path, code: str) -> None:
     context = _open(folder)
     theme = _theme(context, code)
     with duckdb.connect(config=SETTINGS) as connection:
+        connection.execute("SET enable_progress_bar = false")
         for layer, name in theme.reads:
             paths = ", ".join(f"'{path}'" for path in context.lake.files(layer, name))
             connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
@@ -313,7 +314,6 @@ def _bare(code: str) -> Comparison:
         ours=partial(ours, code=code),
         other=partial(bare, code=code),
         prepare=prepare,
-        runs=1,
         group="themes",
     )
 

@@ -1,26 +1,46 @@
 """A Parquet file's footer, as far as files are made of others' column chunks: read, changed and written again.
 
-Here belongs Thrift's compact protocol, with which Parquet writes its footer (``FileMetaData``): no library at hand writes
-one that somebody else has read. A field that is not named here is kept as it is. Which chunks go into a file is
-``lake.chunks``' business.
+Here belongs what of a footer (``FileMetaData``) is looked at and changed: no Parquet library at hand writes one that it
+has read of another file. The bytes are Thrift's compact protocol, of which Apache's library knows; a field that is not
+named here is kept as it is. Which chunks go into a file is ``lake.chunks``' business.
 
-Sources: apache/thrift ``thrift-compact-protocol.md``; apache/parquet-format ``parquet.thrift``.
+Source: apache/parquet-format ``parquet.thrift``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from thrift.protocol.TCompactProtocol import TCompactProtocol
+from thrift.Thrift import TException, TType
+from thrift.transport.TTransport import TMemoryBuffer
 
 #: A struct by the numbers of its fields: each its type, and its value.
 Struct = dict[int, tuple[int, Any]]
 
 MAGIC = b"PAR1"
-_TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
-#: What has so many bytes always; the kind of a field says by itself whether it is true.
-_WIDTHS = {_TRUE: 0, _FALSE: 0, _BYTE: 1, _DOUBLE: 8}
+#: How each kind of value that has no parts is read and written.
+_READ: dict[int, Callable[[TCompactProtocol], Any]] = {
+    TType.BOOL: TCompactProtocol.readBool,
+    TType.BYTE: TCompactProtocol.readByte,
+    TType.I16: TCompactProtocol.readI16,
+    TType.I32: TCompactProtocol.readI32,
+    TType.I64: TCompactProtocol.readI64,
+    TType.DOUBLE: TCompactProtocol.readDouble,
+    TType.STRING: TCompactProtocol.readBinary,
+}
+_WRITE: dict[int, Callable[[TCompactProtocol, Any], None]] = {
+    TType.BOOL: TCompactProtocol.writeBool,
+    TType.BYTE: TCompactProtocol.writeByte,
+    TType.I16: TCompactProtocol.writeI16,
+    TType.I32: TCompactProtocol.writeI32,
+    TType.I64: TCompactProtocol.writeI64,
+    TType.DOUBLE: TCompactProtocol.writeDouble,
+    TType.STRING: TCompactProtocol.writeBinary,
+}
 # fields of FileMetaData, SchemaElement, RowGroup, ColumnChunk and ColumnMetaData
 _SCHEMA, _GROUPS = 2, 4
 _NAME, _CHILDREN = 4, 5
@@ -54,7 +74,7 @@ class Chunk:
     def start(self) -> int:
         """The first byte of its pages: the dictionary's, where it has one."""
         first: int = self.meta[_DATA][1]
-        return min(first, self.meta.get(_DICTIONARY, (_I64, 0))[1] or first)
+        return min(first, self.meta.get(_DICTIONARY, (TType.I64, 0))[1] or first)
 
     @property
     def size(self) -> int:
@@ -73,11 +93,11 @@ class Chunk:
         by = start - self.start
         meta = {number: held for number, held in self.meta.items() if number not in _BLOOM}
         for number in (_DATA, _INDEX, _DICTIONARY):
-            if meta.get(number, (_I64, 0))[1]:
-                meta[number] = (_I64, meta[number][1] + by)
+            if meta.get(number, (TType.I64, 0))[1]:
+                meta[number] = (TType.I64, meta[number][1] + by)
         said = {number: held for number, held in self.said.items() if number not in _INDEXES}
         # "should be set to 0": nothing is written of a chunk beside its pages
-        return Chunk({**said, _FILE_OFFSET: (_I64, 0), _META: (_STRUCT, meta)})
+        return Chunk({**said, _FILE_OFFSET: (TType.I64, 0), _META: (TType.STRUCT, meta)})
 
 
 @dataclass(frozen=True)
@@ -109,7 +129,11 @@ class Footer:
             msg = "not a Parquet file with a footer in the clear"
             raise FooterError(msg)
         length = int.from_bytes(view[-8:-4], "little")
-        said = _Reader(bytes(view[-8 - length : -8])).struct()
+        try:
+            said = _read_struct(TCompactProtocol(TMemoryBuffer(bytes(view[-8 - length : -8]))))
+        except (EOFError, TException) as error:
+            msg = "a footer that is not whole"
+            raise FooterError(msg) from error
         if not {_SCHEMA, _GROUPS} <= set(said):
             msg = "a footer without row groups"
             raise FooterError(msg)
@@ -137,17 +161,19 @@ class Footer:
     def with_chunks(self, groups: Sequence[Sequence[Chunk]]) -> Footer:
         """The footer of a file of the same schema and rows, whose chunks, by row group, are these."""
         made = [_with_chunks(group.said, chunks) for group, chunks in zip(self.groups, groups, strict=True)]
-        said = {**self.said, _GROUPS: (_LIST, (_STRUCT, [group.said for group in made]))}
+        said = {**self.said, _GROUPS: (TType.LIST, (TType.STRUCT, [group.said for group in made]))}
         return Footer(said, tuple(made))
 
     def written(self) -> bytes:
         """As it stands in the file, with its length and the closing magic."""
-        body = b"".join(_struct(self.said))
+        memory = TMemoryBuffer()
+        _write_struct(TCompactProtocol(memory), self.said)
+        body: bytes = memory.getvalue()
         return body + len(body).to_bytes(4, "little") + MAGIC
 
 
 def _children(element: Struct) -> int:
-    number: int = element.get(_CHILDREN, (_I32, 0))[1]
+    number: int = element.get(_CHILDREN, (TType.I32, 0))[1]
     return number
 
 
@@ -163,119 +189,58 @@ def _group(said: Struct) -> Group:
 
 
 def _with_chunks(said: Struct, chunks: Sequence[Chunk]) -> Group:
-    made = {**said, _COLUMNS: (_LIST, (_STRUCT, [chunk.said for chunk in chunks]))}
-    made[_BYTES] = (_I64, sum(chunk.unpacked for chunk in chunks))
+    made = {**said, _COLUMNS: (TType.LIST, (TType.STRUCT, [chunk.said for chunk in chunks]))}
+    made[_BYTES] = (TType.I64, sum(chunk.unpacked for chunk in chunks))
     if _OFFSET in made:
-        made[_OFFSET] = (_I64, chunks[0].start)
+        made[_OFFSET] = (TType.I64, chunks[0].start)
     if _COMPRESSED in made:
-        made[_COMPRESSED] = (_I64, sum(chunk.size for chunk in chunks))
+        made[_COMPRESSED] = (TType.I64, sum(chunk.size for chunk in chunks))
     return Group(made, tuple(chunks))
 
 
-class _Reader:
-    """Thrift's compact protocol, from bytes."""
+def _read_struct(wire: TCompactProtocol) -> Struct:
+    found: Struct = {}
+    wire.readStructBegin()
+    while (field := wire.readFieldBegin())[1] != TType.STOP:
+        _, kind, number = field
+        found[number] = (kind, _read(wire, kind))
+        wire.readFieldEnd()
+    wire.readStructEnd()
+    return found
 
-    def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, 0
 
-    def struct(self) -> Struct:
-        found: Struct = {}
-        number = 0
-        while head := self._byte():
-            kind, step = head & 15, head >> 4
-            number = number + step if step else _unzigzag(self._varint())
-            found[number] = (kind, self._value(kind))
-        return found
-
-    def _value(self, kind: int) -> Any:
-        if kind in _WIDTHS:
-            return self._take(_WIDTHS[kind])
-        if kind in (_I16, _I32, _I64):
-            return _unzigzag(self._varint())
-        if kind == _BINARY:
-            return self._take(self._varint())
-        if kind in (_LIST, _SET):
-            return self._items()
-        if kind == _STRUCT:
-            return self.struct()
+def _read(wire: TCompactProtocol, kind: int) -> Any:
+    if kind == TType.STRUCT:
+        return _read_struct(wire)
+    if kind == TType.LIST:
+        inner, number = wire.readListBegin()
+        items = [_read(wire, inner) for _ in range(number)]
+        wire.readListEnd()
+        return inner, items
+    if kind not in _READ:
         msg = f"a footer with a field of kind {kind}"
         raise FooterError(msg)
-
-    def _items(self) -> tuple[int, list[Any]]:
-        head = self._byte()
-        kind, number = head & 15, head >> 4
-        number = self._varint() if number == 15 else number
-        # in a list each truth is a byte of its own
-        inner = _BYTE if kind in (_TRUE, _FALSE) else kind
-        return kind, [self._value(inner) for _ in range(number)]
-
-    def _byte(self) -> int:
-        self._at += 1
-        try:
-            return self._data[self._at - 1]
-        except IndexError:
-            msg = "a footer that ends too soon"
-            raise FooterError(msg) from None
-
-    def _varint(self) -> int:
-        number = shift = 0
-        while True:
-            byte = self._byte()
-            number |= (byte & 127) << shift
-            if byte < 128:
-                return number
-            shift += 7
-
-    def _take(self, size: int) -> bytes:
-        self._at += size
-        if self._at > len(self._data):
-            msg = "a footer that ends too soon"
-            raise FooterError(msg)
-        return self._data[self._at - size : self._at]
+    return _READ[kind](wire)
 
 
-def _unzigzag(number: int) -> int:
-    return (number >> 1) ^ -(number & 1)
-
-
-def _struct(fields: Struct) -> Iterator[bytes]:
-    before = 0
+def _write_struct(wire: TCompactProtocol, fields: Struct) -> None:
+    wire.writeStructBegin("")
     for number, (kind, value) in sorted(fields.items()):
-        step = number - before
-        yield bytes([step << 4 | kind]) if 0 < step < 16 else bytes([kind]) + _varint(_zigzag(number))
-        yield from _value(kind, value)
-        before = number
-    yield b"\0"
+        wire.writeFieldBegin("", kind, number)
+        _write(wire, kind, value)
+        wire.writeFieldEnd()
+    wire.writeFieldStop()
+    wire.writeStructEnd()
 
 
-def _value(kind: int, value: Any) -> Iterator[bytes]:
-    if kind in _WIDTHS:
-        yield value
-    elif kind in (_I16, _I32, _I64):
-        yield _varint(_zigzag(value))
-    elif kind == _BINARY:
-        yield _varint(len(value)) + value
-    elif kind in (_LIST, _SET):
+def _write(wire: TCompactProtocol, kind: int, value: Any) -> None:
+    if kind == TType.STRUCT:
+        _write_struct(wire, value)
+    elif kind == TType.LIST:
         inner, items = value
-        yield (
-            bytes([len(items) << 4 | inner])
-            if len(items) < 15
-            else bytes([240 | inner]) + _varint(len(items))
-        )
+        wire.writeListBegin(inner, len(items))
         for item in items:
-            yield from _value(_BYTE if inner in (_TRUE, _FALSE) else inner, item)
-    elif kind == _STRUCT:
-        yield from _struct(value)
-
-
-def _varint(number: int) -> bytes:
-    made = bytearray()
-    while number > 127:
-        made.append(number & 127 | 128)
-        number >>= 7
-    made.append(number)
-    return bytes(made)
-
-
-def _zigzag(number: int) -> int:
-    return number << 1 if number >= 0 else (-number << 1) - 1
+            _write(wire, inner, item)
+        wire.writeListEnd()
+    else:
+        _WRITE[kind](wire, value)

@@ -120,6 +120,13 @@ class Lake:
         self._opened[path] = (table, seen, seen.stat().st_mtime_ns if seen.exists() else 0)
         return table
 
+    def _known(self, layer: str, name: str) -> DeltaTable:
+        """:meth:`current`; raises :class:`TableMissingError`."""
+        table = self.current(layer, name)
+        if table is None:
+            raise TableMissingError(layer, name)
+        return table
+
     def names(self, layer: str) -> list[str]:
         """The tables of a layer, in name order."""
         folder = self.root / layer
@@ -138,7 +145,7 @@ class Lake:
 
     def files(self, layer: str, name: str) -> list[Path]:
         """The Parquet files of the current version: what a plain ``read_parquet`` may read."""
-        return [self.path(layer, name) / path for path in files_of(self.table(layer, name))["path"]]
+        return [self.path(layer, name) / path for path in files_of(self._known(layer, name))["path"]]
 
     def version(self, layer: str, name: str) -> int | None:
         """The current version, or None where the table does not exist."""
@@ -146,7 +153,8 @@ class Lake:
 
     def rows(self, layer: str, name: str) -> int:
         """The row count, from the log alone where it has statistics (0 where the table does not exist)."""
-        return int(self.table(layer, name).count()) if self.exists(layer, name) else 0
+        table = self.current(layer, name)
+        return int(table.count()) if table else 0
 
     def applied(self, layer: str, name: str, transaction: str) -> bool:
         """Whether a commit carries this application transaction (a push id): exactly-once is read from the table."""
@@ -286,11 +294,12 @@ class Lake:
 
         def plan(table: DeltaTable) -> Planned | None:
             held = scan_files(table, self.path(layer, name), files_of(table)["path"])
-            same = schema_of(table) == schema and table.version() > 0
+            inserted = sum(part.rows for part in parts)
+            # as many rows, before all of them are read twice to be compared
+            same = schema_of(table) == schema and table.version() > 0 and table.count() == inserted
             rows = pl.scan_parquet([part.path for part in parts]) if parts else schema.to_frame().lazy()
             if same and fingerprint(rows) == fingerprint(held):
                 return Planned([], restated=restated) if restated else None
-            inserted = sum(part.rows for part in parts)
             return Planned(
                 filled,
                 "overwrite",
@@ -334,10 +343,8 @@ class Lake:
     def identity(self, layer: str, name: str) -> tuple[str, int] | None:
         """Which table this is, and its version: the two say whether it is the one that was read before; None where
         it does not exist."""
-        if not self.exists(layer, name):
-            return None
-        table = self.table(layer, name)
-        return str(table.metadata().id), table.version()
+        table = self.current(layer, name)
+        return (str(table.metadata().id), table.version()) if table else None
 
     def between(self, layer: str, name: str, since: int) -> tuple[pl.LazyFrame, pl.LazyFrame] | None:
         """The rows of the files that have gone since a version, and of those that have come: what has changed is in

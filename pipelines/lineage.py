@@ -25,7 +25,7 @@ from assets.theme.types import column_types
 from catalog.base_model import load_bases
 from catalog.errors import MendableError
 from catalog.load import Catalogue, read_yaml
-from masking.columns import SourceColumn, declared_tables
+from masking.columns import SourceColumn
 from masking.groups import Loosened
 from masking.lineage import Origin, Tables, trace
 from masking.policy import POLICY_FILE, AggregateLift, Policy, load_policy
@@ -71,7 +71,7 @@ class TableLineage:
 
 def lineage_of(context: Context, table: TableName) -> TableLineage:
     """The lineage of a theme or base table; raises :class:`UnknownTableError`."""
-    declared = declared_tables(context.catalogue)
+    declared = context.declared
     theme_file = Path(str(files("assets.theme"))) / f"{table[1]}.sql"
     if table[0] == "theme" and theme_file.exists():
         return _of_theme(context, theme_file, declared)

@@ -114,8 +114,10 @@ def read_themes(catalogue: Catalogue, folder: Path | None = None) -> tuple[list[
     faults: list[Fault] = []
     paths = sorted((folder or FOLDER).glob("*.sql"))
     themes = [theme for path in paths if (theme := read_theme(path, catalogue, faults))]
-    if not faults:
-        faults += [fault for theme in themes for fault in _group_faults(theme, catalogue)]
+    grouped = [theme for theme in themes if theme.header.subject]
+    if grouped and not faults:
+        tables = declared_tables(catalogue)
+        faults += [fault for theme in grouped for fault in _group_faults(theme, tables)]
     return themes, faults
 
 
@@ -159,13 +161,13 @@ def read_theme(path: Path, catalogue: Catalogue, faults: list[Fault]) -> Theme |
     return Theme(header, sql, reads)
 
 
-def _group_faults(theme: Theme, catalogue: Catalogue) -> list[Fault]:
+def _group_faults(theme: Theme, tables: Tables) -> list[Fault]:
     """Why the theme's SQL is none of groups of its subject."""
     subject, place = theme.header.subject, f"assets/theme/{theme.header.code}.sql"
     if subject is None:
         return []
     try:
-        read_groups(theme.sql, subject, inputs_of(theme, declared_tables(catalogue)))
+        read_groups(theme.sql, subject, inputs_of(theme, tables))
     except (UngroupedError, UntraceableError) as error:
         return [Fault(place, 1, "subject", str(error), "see docs/themes.md, or leave `subject` out")]
     return []
@@ -294,7 +296,7 @@ def _refuse_other(context: Context, table: TableName, then: Note, now: Note) -> 
 def _refuse_long(context: Context, theme: Theme, then: Note, now: Note) -> None:
     """Finding what has changed takes longer than making all where little is read, or where most of it lies in files written
     since: rows of a few, and beside them all that only came along."""
-    every = sum(context.lake.rows(*table) for table in theme.reads)
+    every = _rows_read(context, theme)
     if every < _QUICK:
         msg = f"from {every} rows all is made as quickly"
         raise _WholeError(msg)
@@ -310,10 +312,14 @@ def _refuse_long(context: Context, theme: Theme, then: Note, now: Note) -> None:
         raise _WholeError(msg)
 
 
+def _rows_read(context: Context, theme: Theme) -> int:
+    return sum(context.lake.rows(*table) for table in theme.reads)
+
+
 def _local(context: Context, theme: Theme) -> Local:
     """By which key the theme's rows can be made anew alone."""
     try:
-        return theme_locality(theme, declared_tables(context.catalogue))
+        return theme_locality(theme, context.declared)
     except NotLocalError as error:
         raise _WholeError(str(error)) from error
 
@@ -374,6 +380,8 @@ def _connection(context: Context) -> duckdb.DuckDBPyConnection:
     """DuckDB with its share of the machine, and the city's date."""
     settings = {**SETTINGS, "temp_directory": str(context.home.work / "duckdb")}
     connection = duckdb.connect(config=settings)
+    # it would be drawn into the log of a run
+    connection.execute("SET enable_progress_bar = false")
     _set_date(connection)
     return connection
 
@@ -385,19 +393,20 @@ def _file(path: Path) -> str:
 def _copied(connection: duckdb.DuckDBPyConnection, theme: Theme, path: Path, chosen: str = "") -> Part:
     """The rows straight into the table's folder: they are in memory only as far as sorting them asks for it."""
     connection.execute(
-        f"COPY (SELECT {_storable(connection, theme.sql)} FROM ({theme.sql}) {chosen} ORDER BY {_listed(theme.header.key)}) "  # noqa: S608 - a theme's own
+        f"COPY ({_storable(connection, theme.sql)} {chosen} ORDER BY {_listed(theme.header.key)}) "
         f"TO {sql_text(path)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
     )
     return settle_part(path)
 
 
 def _storable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
-    """The select list, with sums of whole numbers as decimals: Parquet has no 128-bit numbers, and DuckDB would round them."""
+    """The query with sums of whole numbers as decimals: Parquet has no 128-bit numbers, and DuckDB would round them."""
     shape = connection.sql(query)
-    return ", ".join(
+    listed = ", ".join(
         f"CAST({name} AS DECIMAL(38, 0)) AS {name}" if str(dtype) == "HUGEINT" else name
         for name, dtype in zip(map(sql_name, shape.columns), shape.types, strict=True)
     )
+    return f"SELECT {listed} FROM ({query})"  # noqa: S608 - a theme's own
 
 
 def _hold_tests(connection: duckdb.DuckDBPyConnection, theme: Theme, rows: str) -> None:
@@ -417,7 +426,7 @@ def _only_large(
     policy = load_policy(context.catalogue.root, faults)
     if policy is None:
         raise CatalogueError(faults)
-    inputs = inputs_of(theme, declared_tables(context.catalogue))
+    inputs = inputs_of(theme, context.declared)
     groups = read_groups(theme.sql, subject, inputs)
     if groups.source:
         connection.execute(f"CREATE TEMP TABLE {SOURCE} AS {groups.source}")
@@ -467,7 +476,7 @@ def _expose_empty(
     if context.lake.exists(*table):
         shape = context.lake.scan(*table).collect_schema()
     else:
-        declared = declared_tables(context.catalogue)[table]
+        declared = context.declared[table]
         shape = pl.Schema({column: of.dtype for column, of in declared.items()})
     connection.register("empty", shape.to_frame().to_arrow(compat_level=pl.CompatLevel.oldest()))
     connection.execute(f'CREATE TABLE "{under}{layer}"."{name}" AS FROM empty')

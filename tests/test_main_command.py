@@ -177,6 +177,7 @@ def services(citylake: Citylake, told: str) -> Iterator[tuple[str, str]]:
         httpx.get(f"http://127.0.0.1:{gateway}/healthz")
 
 
+@pytest.mark.slow
 def test_a_push_through_the_gateway_reaches_the_base_database_by_itself(
     citylake: Citylake, services: tuple[str, str]
 ) -> None:

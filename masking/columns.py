@@ -8,6 +8,7 @@ never shown.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -258,9 +259,10 @@ def read_lineage(catalogue: Catalogue) -> tuple[dict[str, TableLineage], list[Fa
         return {}, faults
     document, place = read_yaml(path, catalogue.root, faults)
     found: dict[str, TableLineage] = {}
+    columns = {f"{entry.code}.{name}" for entry in catalogue.entries.values() for name in entry.columns}
     for name, fields in (document or {}).items():
         table = validate(TableLineage, fields, place, faults)
-        unknown = sorted(_unknown(catalogue, table)) if table else []
+        unknown = sorted(_unknown(catalogue, columns, table)) if table else []
         for reference in unknown:
             faults.append(
                 Fault(
@@ -276,9 +278,8 @@ def read_lineage(catalogue: Catalogue) -> tuple[dict[str, TableLineage], list[Fa
     return found, faults
 
 
-def _unknown(catalogue: Catalogue, table: TableLineage) -> set[str]:
-    """The resources and columns that a lineage names and the catalogue does not have."""
-    columns = {f"{entry.code}.{name}" for entry in catalogue.entries.values() for name in entry.columns}
+def _unknown(catalogue: Catalogue, columns: AbstractSet[str], table: TableLineage) -> set[str]:
+    """The resources and columns (of all, ``columns``) that a lineage names and the catalogue does not have."""
     stated = {reference for origins in table.columns.values() for reference in origins.from_}
     named = (name for origins in table.columns.values() for name in (origins.element, origins.every))
     elements = {name for name in named if name}

@@ -227,6 +227,9 @@ class _WholeError(Exception):
     """Why the theme is made whole this time."""
 
 
+#: Of a column with more values than this in a row group DuckDB gathers no dictionary: sorting them out takes a tenth of a large
+#: theme's time, and the files are as small without.
+_VALUES = 5_000
 _Notes = dict[str, int | float | str]
 
 
@@ -394,7 +397,7 @@ def _copied(connection: duckdb.DuckDBPyConnection, theme: Theme, path: Path, cho
     """The rows straight into the table's folder: they are in memory only as far as sorting them asks for it."""
     connection.execute(
         f"COPY ({_storable(connection, theme.sql)} {chosen} ORDER BY {_listed(theme.header.key)}) "
-        f"TO {sql_text(path)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+        f"TO {sql_text(path)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT {_VALUES})"
     )
     return settle_part(path)
 

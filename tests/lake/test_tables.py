@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib.resources import files
@@ -264,6 +265,38 @@ def test_equal_content_is_not_published_again_in_whatever_order(lake: Lake) -> N
     third = lake.publish("base", "sample", frame.head(2), key=["k"])
     assert (third.changed, third.version) == (True, first.version + 1)
     assert lake.scan("base", "sample").collect()["k"].to_list() == [1, 3]
+
+
+@pytest.mark.parametrize("after", [{1: "a"}, {1: "a", 2: "c"}, {1: "a", 2: "b", 3: "c"}])
+def test_what_is_published_is_there_whether_rows_become_fewer_more_or_others(
+    lake: Lake, after: Mapping[int, str]
+) -> None:
+    lake.publish(*NAME, rows_of({1: "a", 2: "b"}), key=["k"])
+    assert lake.publish(*NAME, rows_of(after), key=["k"]).changed
+    assert content(lake) == after
+
+
+def test_readers_that_share_an_open_table_with_a_writer_see_one_version_or_the_next(lake: Lake) -> None:
+    """Of a table to which ten rows are added at a time nobody ever sees five, and no reading fails."""
+    for start in (0, 10):
+        lake.append(*NAME, rows_of(dict.fromkeys(range(start, start + 10), "x")))
+    written = threading.Event()
+
+    def read() -> list[tuple[int, int]]:
+        seen = []
+        while not written.is_set():
+            seen.append((lake.rows(*NAME), pl.scan_parquet(lake.files(*NAME)).collect().height))
+        return seen
+
+    with ThreadPoolExecutor(4) as pool:
+        readers = [pool.submit(read) for _ in range(4)]
+        for start in range(20, 320, 10):
+            lake.append(*NAME, rows_of(dict.fromkeys(range(start, start + 10), "x")))
+        written.set()
+        seen = [pair for reader in readers for pair in reader.result()]
+    assert {count % 10 for pair in seen for count in pair} == {0}
+    assert all(before <= after for before, after in seen)
+    assert lake.rows(*NAME) == 320
 
 
 def test_an_empty_result_is_published_and_is_no_news_the_second_time(lake: Lake) -> None:

@@ -32,7 +32,7 @@ from quality.freshness import (
     unchanged_periods,
 )
 from quality.plan import Plan, compile_entry
-from quality.score import overall
+from quality.score import overall, overall_rows
 from quality.terms import Terms, load_terms
 
 #: A resource fails where a smaller share than this of its newest rows passed.
@@ -274,7 +274,7 @@ def state_of(
         rows_quarantined=rows_now[1],
         quality=overall(plan, rows, accepted),
         dimensions=scores,
-        score_rows={QUALITY: _fewest(rows, accepted), **score_rows},
+        score_rows={QUALITY: overall_rows(rows, accepted), **score_rows},
         unchanged_periods=unchanged_periods(entry.frequency, received),
     )
 
@@ -306,11 +306,6 @@ def newest_scores(
         return dict.fromkeys(Dimension), {}
     fewest = {dimension.value: rows for dimension, rows in judged[-1].fewest_rows.items()}
     return dict(judged[-1].scores), fewest
-
-
-def _fewest(rows: int, accepted: int | None) -> int | None:
-    """The fewest rows that a push's share of accepted ones tells of."""
-    return min((count for count in (accepted or 0, rows - (accepted or 0)) if count > 0), default=None)
 
 
 def _received(pushes: Sequence[Push]) -> list[Received]:

@@ -30,7 +30,7 @@ from lake.hashes import ROW_HASH, row_hash
 from lake.landing import EMPTY, format_of, landed_file
 from lake.ledger import Ledger, Push, PushState, new_push_id, open_ledger
 from lake.locks import writing
-from lake.parts import describe_part, new_part
+from lake.parts import LEVEL, describe_part, new_part
 from lake.tables import Commit, Lake
 from lake.upkeep import shorten_log
 from quality.evidence import Finding
@@ -375,8 +375,8 @@ def _with_released(
 
 
 def _sunk(rows: pl.LazyFrame, part: Path) -> pl.LazyFrame:
-    """The writing of a part. The first of zstd's levels makes it as small as the default, a fifth sooner."""
-    return rows.sink_parquet(part, compression_level=1, lazy=True, sync_on_close="all")
+    """The writing of a part."""
+    return rows.sink_parquet(part, compression_level=LEVEL, lazy=True, sync_on_close="all")
 
 
 def _without_repeated_keys(

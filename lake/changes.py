@@ -133,13 +133,7 @@ def plan_exchange(
     if settle:
         fresh = settle(fresh, pl.concat([fresh.clear(), *(old.drop(_PLACE) for old in olds.values())]))
     groups = sorted(group for group in paths if group in folded or olds[group].height)
-    # whose rows lie in several files are looked for in all of these, and come into the first
-    lie = [old.select(order, pl.lit(group, pl.Int64).alias(_GROUP)) for group, old in olds.items()]
-    nowhere = fresh.clear().select(order, pl.lit(-1, pl.Int64).alias(_GROUP))
-    home = pl.concat([nowhere, *lie]).unique(order, keep="first", maintain_order=True)
-    placed = fresh.join(home, on=order, how="left", maintain_order="left").with_columns(
-        pl.col(_GROUP).fill_null(groups[-1] if groups else -1)
-    )
+    placed = _placed(fresh, olds, order, groups[-1] if groups else -1)
     nothing = fresh.clear().with_columns(pl.lit(None, pl.get_index_type()).alias(_PLACE))
 
     def rewritten(group: int) -> tuple[Part, int, int] | None:
@@ -172,6 +166,17 @@ def plan_exchange(
             part.path.unlink()
     filled = [part for part in parts if part.rows]
     return Planned(filled, removed=removed, inserted=inserted, deleted=deleted) if parts else None
+
+
+def _placed(fresh: pl.DataFrame, olds: Mapping[int, pl.DataFrame], order: str, last: int) -> pl.DataFrame:
+    """The rows that come, with the group that each comes into: that in which its own leave, else the ``last``.
+
+    Whose rows lie in several files are looked for in all of these, and come into the first."""
+    lie = [old.select(order, pl.lit(group, pl.Int64).alias(_GROUP)) for group, old in olds.items()]
+    nowhere = fresh.clear().select(order, pl.lit(-1, pl.Int64).alias(_GROUP))
+    home = pl.concat([nowhere, *lie]).unique(order, keep="first", maintain_order=True)
+    placed = fresh.join(home, on=order, how="left", maintain_order="left")
+    return placed.with_columns(pl.col(_GROUP).fill_null(last))
 
 
 def _leaving(table: DeltaTable, folder: Path, paths: Iterable[str], leaving: pl.Expr) -> pl.DataFrame:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
 #: The first of zstd's levels makes files as small as the default, a fifth sooner.
-_LEVEL = 1
+LEVEL = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _IN_MICROSECONDS = {"milliseconds": 1000, "microseconds": 1}
 
@@ -56,7 +56,7 @@ def write_part(
     rows.sink_parquet(
         path,
         compression="zstd",
-        compression_level=_LEVEL,
+        compression_level=LEVEL,
         statistics=wanted,
         row_group_size=group_rows,
         sync_on_close="all",
@@ -68,7 +68,7 @@ def packed(rows: pl.DataFrame) -> memoryview:
     """Rows as a Parquet file in memory, of one row group, packed as :func:`write_part` packs them."""
     file = io.BytesIO()
     rows.lazy().sink_parquet(
-        file, compression="zstd", compression_level=_LEVEL, row_group_size=max(rows.height, 1)
+        file, compression="zstd", compression_level=LEVEL, row_group_size=max(rows.height, 1)
     )
     return file.getbuffer()
 

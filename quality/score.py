@@ -136,7 +136,7 @@ def fewest_rows(
     for rule in scored_rules(plan):
         if expected := expectation[rule.code]:
             met = min(counts.met_of(rule), expected)
-            told[rule.dimension] += [rows for rows in (met, expected - met) if rows > 0]
+            told[rule.dimension] += _sides(met, expected)
     return {dimension: min(rows, default=None) for dimension, rows in told.items()}
 
 
@@ -191,3 +191,13 @@ def mean(values: Sequence[float]) -> float | None:
 def overall(plan: Plan, rows: int, accepted: int | None) -> float | None:
     """The share of the rows sent that passed every rejecting rule: no score, for it does not know what was not sent."""
     return None if not rows or accepted is None or not plan.rules else accepted / rows
+
+
+def overall_rows(rows: int, accepted: int | None) -> float | None:
+    """The fewest rows that :func:`overall` tells of: the accepted, or the others; None where it tells of nobody."""
+    return min(_sides(accepted or 0, rows), default=None)
+
+
+def _sides(part: float, whole: float) -> list[float]:
+    """Of how many rows a share tells: of the part and of the rest, each where it is of anybody."""
+    return [rows for rows in (part, whole - part) if rows > 0]

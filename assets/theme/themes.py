@@ -26,7 +26,7 @@ from assets.theme.locality import Local, NotLocalError, find_local
 from catalog.load import Catalogue, CatalogueError, Fault, Place, validate
 from catalog.model import Code, Declaration, Frequency, Text, Title
 from lake.locks import writing
-from lake.parts import Part, new_part, settle_part, write_part
+from lake.parts import LEVEL, Part, new_part, settle_part, write_part
 from lake.quoting import sql_name, sql_text
 from lake.tables import Commit
 from masking.columns import declared_tables
@@ -299,7 +299,7 @@ def _refuse_other(context: Context, table: TableName, then: Note, now: Note) -> 
 def _refuse_long(context: Context, theme: Theme, then: Note, now: Note) -> None:
     """Finding what has changed takes longer than making all where little is read, or where most of it lies in files written
     since: rows of a few, and beside them all that only came along."""
-    every = _rows_read(context, theme)
+    every = sum(context.lake.rows(*table) for table in theme.reads)
     if every < _QUICK:
         msg = f"from {every} rows all is made as quickly"
         raise _WholeError(msg)
@@ -313,10 +313,6 @@ def _refuse_long(context: Context, theme: Theme, then: Note, now: Note) -> None:
     if found > _COMPARED * every:
         msg = f"{found} rows would have to be compared to find what has changed"
         raise _WholeError(msg)
-
-
-def _rows_read(context: Context, theme: Theme) -> int:
-    return sum(context.lake.rows(*table) for table in theme.reads)
 
 
 def _local(context: Context, theme: Theme) -> Local:
@@ -397,7 +393,7 @@ def _copied(connection: duckdb.DuckDBPyConnection, theme: Theme, path: Path, cho
     """The rows straight into the table's folder: they are in memory only as far as sorting them asks for it."""
     connection.execute(
         f"COPY ({_storable(connection, theme.sql)} {chosen} ORDER BY {_listed(theme.header.key)}) "
-        f"TO {sql_text(path)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT {_VALUES})"
+        f"TO {sql_text(path)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {LEVEL}, DICTIONARY_SIZE_LIMIT {_VALUES})"
     )
     return settle_part(path)
 

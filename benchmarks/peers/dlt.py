@@ -71,8 +71,15 @@ def _loaded(folder: Path, source: Any) -> None:
         table_format="delta",
         loader_file_format="parquet",
     )
-    rows = pipeline.last_trace.last_normalize_info.row_counts["payments"]
-    assert get_delta_tables(pipeline, "payments")["payments"].count() == rows > 0
+    assert get_delta_tables(pipeline, "payments")["payments"].count() == _rows(folder / "push.csv") > 0
+
+
+def _rows(path: Path) -> int:
+    """How many rows the file has: their payment numbers count from nothing, so that its last line tells, in no time."""
+    with path.open("rb") as file:
+        file.seek(-1024, os.SEEK_END)
+        last = file.read().splitlines()[-1]
+    return int(last.split(b",")[0].removeprefix(b"QY2025")) + 1
 
 
 def _tables(path: Path) -> Iterator[pa.Table]:

@@ -15,7 +15,7 @@ from demo.successions import ABSORBED, SPLIT_OFF
 
 #: Words that no enterprise's name has today.
 _FORMER_WORDS = ("宏图", "永盛", "顺景", "联丰")
-IS_BRANCH = pl.col("body").is_not_null()
+_IS_BRANCH = pl.col("body").is_not_null()
 
 
 def _represented(city: City, kind: str) -> pl.DataFrame:
@@ -39,9 +39,12 @@ def business_registration(city: City) -> pl.DataFrame:
     return firms.select(
         "credit_code",
         pl.col("name").alias("org_name"),
-        pl.when(IS_BRANCH).then(pl.lit("有限责任公司分公司")).otherwise(pl.lit("有限责任公司")).alias("kind"),
+        pl.when(_IS_BRANCH)
+        .then(pl.lit("有限责任公司分公司"))
+        .otherwise(pl.lit("有限责任公司"))
+        .alias("kind"),
         # a branch has no capital of its own
-        pl.when(~IS_BRANCH).then(pl.Series(capital)).alias("capital"),
+        pl.when(~_IS_BRANCH).then(pl.Series(capital)).alias("capital"),
         pl.col("established_on"),
         pl.format("{}销售、加工；依法须经批准的项目，经批准后方可开展经营活动", "trade").alias(
             "business_scope"
@@ -98,7 +101,7 @@ def merger_division(city: City) -> pl.DataFrame:
 
 def registration_change(city: City) -> pl.DataFrame:
     """A few enterprises had another name, address, representative, capital or scope before."""
-    firms = _represented(city, "企业").filter(~IS_BRANCH)
+    firms = _represented(city, "企业").filter(~_IS_BRANCH)
     rng = city.rng("changes")
     former = pl.Series(rng.choice(_FORMER_WORDS, len(firms)))
     others = city.people["name"][rng.integers(0, len(city.people), len(firms)).tolist()]
@@ -129,7 +132,7 @@ def registration_change(city: City) -> pl.DataFrame:
 
 def shareholder(city: City) -> pl.DataFrame:
     """The representative of each enterprise holds the most; of every fifth another enterprise holds a share, too."""
-    firms = _represented(city, "企业").filter(~IS_BRANCH)
+    firms = _represented(city, "企业").filter(~_IS_BRANCH)
     rng = city.rng("shareholders")
     chosen = on_some(firms, rng, 0.2)
     other: pl.DataFrame = firms[rng.integers(0, len(firms), len(chosen)).tolist()]
